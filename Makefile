@@ -1,0 +1,16 @@
+# `make help` lists the targets.
+.PHONY: help setup demo test lint bench pi
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
+
+setup: ## fetch libtorch, ONNX Runtime and CMake into .deps (CUDA=1: with the GPU libraries)
+	@setup/setup.sh
+
+test: ## set up and run every test
+	@setup/setup.sh python
+	@ECTOPY_SHARED=$${ECTOPY_SHARED:-$$(cd .. && pwd)/shared} cargo test --workspace
+
+lint: setup ## formatting and clippy, warnings denied
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings

@@ -1,0 +1,17 @@
+//! ECG recordings to scored beats: bytes -> samples -> beats -> scores.
+//!
+//! Everything here is independent of any machine-learning runtime. The only
+//! preprocessing of the project lives here, so that training and every
+//! deployment see the same numbers.
+
+pub mod aami;
+pub mod annotation;
+pub mod beats;
+pub mod error;
+pub mod input;
+pub mod output;
+pub mod record;
+pub mod rhythm;
+
+pub use aami::Class;
+pub use error::{Error, Result};

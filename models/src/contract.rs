@@ -1,0 +1,138 @@
+//! The contract: everything a consumer must know to feed a model and read its
+//! answer. It travels inside the ONNX file and is the only thing that `infer`
+//! and `embedded` go by.
+
+use data::aami::Class;
+use data::input::InputSpec;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Key of the contract in ONNX `metadata_props`.
+pub const METADATA_KEY: &str = "ectopy.contract";
+
+/// Version of the contract's own layout; a consumer refuses any other.
+pub const VERSION: u32 = 1;
+
+/// What a model expects and what its answers mean.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// Layout of this structure, [`VERSION`].
+    pub version: u32,
+    /// How a recording becomes the inputs `beat` and `rhythm`.
+    pub input: InputSpec,
+    /// Class of each output, in order.
+    pub classes: Vec<Class>,
+    /// `probabilities = softmax(logits / temperature)`; the graph applies it.
+    pub temperature: f64,
+    /// A beat whose largest probability is below this is better left to a
+    /// human; 0 rejects nothing.
+    pub reject_threshold: f64,
+    /// How the model came about.
+    pub training: Training,
+}
+
+/// How a model came about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Recipe name, such as `inter-patient`.
+    pub recipe: String,
+    /// Seed of the run.
+    pub seed: u64,
+    /// What it was trained on, in words, such as `mitdb DS1 + svdb`.
+    pub data: String,
+    /// SHA-256 over the prepared training beats, in hexadecimal.
+    pub data_sha256: String,
+    /// Version of the trainer.
+    pub trainer: String,
+}
+
+/// Why a contract cannot be honoured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContractError {
+    /// The model carries none.
+    #[error(
+        "no contract in the model (metadata key {METADATA_KEY}): it was not exported by `train --export`, or its metadata was stripped"
+    )]
+    Missing,
+    /// It is not what this version writes.
+    #[error(
+        "the model's contract cannot be read: {0}; export the model again with this version's `train`"
+    )]
+    Unreadable(String),
+    /// Well formed, but it asks for something that the consumer does not have.
+    #[error("{0}")]
+    Mismatch(String),
+}
+
+impl Contract {
+    /// Reads a contract from its JSON.
+    ///
+    /// # Errors
+    /// [`ContractError::Unreadable`] when the JSON or its version is another's;
+    /// [`ContractError::Mismatch`] when its values make no sense.
+    pub fn from_json(json: &str) -> Result<Contract, ContractError> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let unreadable = |e: serde_json::Error| ContractError::Unreadable(e.to_string());
+        let found: Version = serde_json::from_str(json).map_err(unreadable)?;
+        if found.version != VERSION {
+            return Err(ContractError::Unreadable(format!(
+                "it has version {}, this program reads version {VERSION}",
+                found.version
+            )));
+        }
+        let contract: Contract = serde_json::from_str(json).map_err(unreadable)?;
+        contract.check()?;
+        Ok(contract)
+    }
+
+    /// The contract as one line of JSON, the form that is hashed and stored.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// SHA-256 of [`Contract::to_json`], in hexadecimal: equal for a
+    /// classifier and its explain graph.
+    pub fn hash(&self) -> String {
+        Sha256::digest(self.to_json())
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect()
+    }
+
+    fn check(&self) -> Result<(), ContractError> {
+        let refuse = |what: String| Err(ContractError::Mismatch(what));
+        if self.classes.is_empty() {
+            return refuse("the contract names no classes".into());
+        }
+        if !(self.input.fs.is_finite() && self.input.fs > 0.0) {
+            return refuse(format!("the contract's sampling rate is {}", self.input.fs));
+        }
+        // Far above any real window: a limit on what a hostile file can allocate.
+        if self.input.length() == 0 || self.input.window_values() > 1 << 20 {
+            return refuse(format!(
+                "the contract's window has {} samples in {} channels",
+                self.input.length(),
+                self.input.channels()
+            ));
+        }
+        if !(self.temperature.is_finite() && self.temperature > 0.0) {
+            return refuse(format!(
+                "the contract's temperature is {}",
+                self.temperature
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.reject_threshold) {
+            return refuse(format!(
+                "the contract's reject threshold is {}, not a probability",
+                self.reject_threshold
+            ));
+        }
+        Ok(())
+    }
+}

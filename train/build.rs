@@ -1,0 +1,7 @@
+//! Lets the binaries find libtorch where the build found it.
+
+fn main() {
+    if let Ok(lib) = std::env::var("DEP_TCH_LIBTORCH_LIB") {
+        println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
+    }
+}
