@@ -106,11 +106,11 @@ impl Beats {
                 "beats prepared in two different ways cannot be joined; prepare them again with one contract".into(),
             ));
         }
-        let both = |mine: usize, theirs: usize| (mine == 0) == (theirs == 0);
+        let differ = |mine: usize, theirs: usize| (mine == 0) != (theirs == 0);
         if !self.is_empty()
             && !other.is_empty()
-            && !(both(self.labels.len(), other.labels.len())
-                && both(self.records.len(), other.records.len()))
+            && (differ(self.labels.len(), other.labels.len())
+                || differ(self.records.len(), other.records.len()))
         {
             return Err(Error::Invalid(
                 "beats with labels or record names cannot be joined to beats without".into(),
