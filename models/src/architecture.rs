@@ -386,7 +386,7 @@ impl Builder {
                 "{name}: channels, stride and dilation must be above 0"
             )));
         }
-        if kernel % 2 == 0 {
+        if kernel.is_multiple_of(2) {
             return Err(ArchitectureError(format!(
                 "{name}: kernel is {kernel}; only odd kernels keep a window centred"
             )));
