@@ -1,1 +1,6 @@
-//! placeholder
+//! Batch classification of heartbeats with ONNX Runtime.
+
+pub mod classifier;
+pub mod runtime;
+
+pub use classifier::{Classifier, Prediction};

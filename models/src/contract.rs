@@ -48,6 +48,17 @@ pub struct Training {
     pub trainer: String,
 }
 
+/// What a model says about one beat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision {
+    /// The most probable class, the earlier one on a tie.
+    pub class: Class,
+    /// Its probability.
+    pub probability: f32,
+    /// Whether the probability is below the reject threshold.
+    pub rejected: bool,
+}
+
 /// Why a contract cannot be honoured.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -105,10 +116,34 @@ impl Contract {
             .collect()
     }
 
+    /// Reads one row of the output `probabilities`; `None` when it has another
+    /// number of classes or a value that is no number.
+    pub fn decide(&self, probabilities: &[f32]) -> Option<Decision> {
+        if probabilities.len() != self.classes.len() || probabilities.iter().any(|p| p.is_nan()) {
+            return None;
+        }
+        let later =
+            |best: (Class, f32), next: (Class, f32)| if next.1 > best.1 { next } else { best };
+        let pairs = self
+            .classes
+            .iter()
+            .copied()
+            .zip(probabilities.iter().copied());
+        let (class, probability) = pairs.reduce(later)?;
+        Some(Decision {
+            class,
+            probability,
+            rejected: f64::from(probability) < self.reject_threshold,
+        })
+    }
+
     fn check(&self) -> Result<(), ContractError> {
         let refuse = |what: String| Err(ContractError::Mismatch(what));
         if self.classes.is_empty() {
             return refuse("the contract names no classes".into());
+        }
+        if (1..self.classes.len()).any(|i| self.classes[..i].contains(&self.classes[i])) {
+            return refuse("the contract names a class twice".into());
         }
         if !(self.input.fs.is_finite() && self.input.fs > 0.0) {
             return refuse(format!("the contract's sampling rate is {}", self.input.fs));
@@ -134,5 +169,45 @@ impl Contract {
             ));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contract() -> Contract {
+        Contract {
+            version: VERSION,
+            input: InputSpec::kaggle(),
+            classes: vec![Class::V, Class::N, Class::S],
+            temperature: 1.0,
+            reject_threshold: 0.5,
+            training: Training {
+                recipe: "test".into(),
+                seed: 0,
+                data: "none".into(),
+                data_sha256: String::new(),
+                trainer: String::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_decision_follows_the_order_of_the_contracts_classes() {
+        let decision = contract().decide(&[0.2, 0.1, 0.7]).unwrap();
+        assert_eq!((decision.class, decision.rejected), (Class::S, false));
+        let tie = contract().decide(&[0.4, 0.4, 0.2]).unwrap();
+        assert_eq!((tie.class, tie.rejected), (Class::V, true));
+        assert_eq!(contract().decide(&[0.5, 0.5]), None);
+        assert_eq!(contract().decide(&[f32::NAN, 0.5, 0.5]), None);
+    }
+
+    #[test]
+    fn a_class_named_twice_is_refused() {
+        let mut twice = contract();
+        twice.classes[2] = Class::V;
+        let refusal = Contract::from_json(&twice.to_json()).unwrap_err();
+        assert!(refusal.to_string().contains("twice"));
     }
 }
