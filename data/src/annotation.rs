@@ -84,7 +84,9 @@ pub struct Annotation {
     pub channel: u8,
     /// WFDB `num`.
     pub number: i8,
-    /// WFDB `aux`: text, such as the rhythm `(AFIB`; empty when absent.
+    /// WFDB `aux`: text, such as the rhythm `(AFIB`; empty when absent. One
+    /// character per byte of the file, including the NUL that ends the text in
+    /// many files: see [`Annotation::text`].
     pub aux_note: String,
 }
 
@@ -99,5 +101,9 @@ impl Annotation {
             number: 0,
             aux_note: String::new(),
         }
+    }
+    /// [`Annotation::aux_note`] without the NUL and blanks that may end it.
+    pub fn text(&self) -> &str {
+        self.aux_note.trim_end_matches(['\0', ' '])
     }
 }
