@@ -12,6 +12,7 @@ pub mod input;
 pub mod output;
 pub mod record;
 pub mod rhythm;
+pub mod splits;
 pub mod wfdb;
 
 pub use aami::Class;

@@ -1,5 +1,12 @@
 //! WFDB files: records and their annotations.
 
 mod annotation;
+mod format;
+mod header;
+mod record;
+mod signal;
 
 pub use annotation::{AnnotationFile, read_annotations, write_annotations};
+pub use format::Format;
+pub use header::{Header, Segment, SignalHeader};
+pub use record::{read_record, record_names};
