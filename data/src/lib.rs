@@ -9,6 +9,7 @@ pub mod annotation;
 pub mod beats;
 pub mod error;
 pub mod input;
+pub mod metrics;
 pub mod output;
 pub mod record;
 pub mod rhythm;
