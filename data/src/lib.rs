@@ -11,6 +11,8 @@ pub mod error;
 pub mod input;
 pub mod metrics;
 pub mod output;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod record;
 pub mod rhythm;
 pub mod splits;

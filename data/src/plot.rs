@@ -1,0 +1,271 @@
+//! The shared look of all pictures, and the confusion matrix.
+//!
+//! The font travels in the program, so that a picture is the same on a machine
+//! without any. In SVG, text stays text: a viewer takes its own sans-serif.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use plotters::coord::Shift;
+use plotters::drawing::DrawingAreaErrorKind;
+use plotters::prelude::*;
+use plotters::style::register_font;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::aami::Class;
+use crate::error::{Error, Result};
+use crate::metrics::Confusion;
+use crate::output;
+
+/// The font of all text.
+pub const FONT: &str = "sans-serif";
+/// Sizes of text in pixels.
+pub const TITLE_SIZE: u32 = 22;
+/// Axis titles and legends.
+pub const LABEL_SIZE: u32 = 17;
+/// Tick labels and annotations.
+pub const TICK_SIZE: u32 = 14;
+/// Colours of series, distinguishable with the common colour blindnesses
+/// (Okabe and Ito 2008): blue, vermilion, green, purple, orange.
+pub const SERIES: [RGBColor; 5] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(230, 159, 0),
+];
+/// Grid lines.
+pub const GRID: RGBColor = RGBColor(225, 225, 225);
+
+/// The answer of a painter: errors are those of the backend.
+pub type Painted<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+
+/// Something that can be painted on any backend.
+pub trait Picture {
+    /// Width and height in pixels.
+    fn size(&self) -> (u32, u32);
+
+    /// Paints on a white area of [`Picture::size`].
+    ///
+    /// # Errors
+    /// Those of the backend.
+    fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Painted<B>;
+}
+
+/// Writes a picture, whole or not at all, in the format of the name's ending:
+/// `.svg`, else PNG.
+///
+/// # Errors
+/// [`Error::Io`] when the file cannot be written.
+pub fn save(picture: &impl Picture, path: &Path) -> Result<()> {
+    let svg_wanted = path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("svg"));
+    if svg_wanted {
+        output::write(path, svg(picture)?.as_bytes())
+    } else {
+        output::write(path, &png(picture)?)
+    }
+}
+
+/// The picture as the bytes of a PNG file.
+///
+/// # Errors
+/// [`Error::Io`] when there is no room for temporary files.
+pub fn png(picture: &impl Picture) -> Result<Vec<u8>> {
+    // The backend encodes into files only, by the ending of their names.
+    let file = tempfile::Builder::new()
+        .suffix(".png")
+        .tempfile()
+        .map_err(Error::io(std::env::temp_dir()))?;
+    paint(
+        picture,
+        BitMapBackend::new(file.path(), picture.size()).into_drawing_area(),
+    )?;
+    std::fs::read(file.path()).map_err(Error::io(file.path()))
+}
+
+/// The picture as the text of an SVG file.
+///
+/// # Errors
+/// [`Error::Invalid`] when the picture cannot be painted at its size.
+pub fn svg(picture: &impl Picture) -> Result<String> {
+    let mut text = String::new();
+    paint(
+        picture,
+        SVGBackend::with_string(&mut text, picture.size()).into_drawing_area(),
+    )?;
+    Ok(text)
+}
+
+fn paint<B: DrawingBackend>(picture: &impl Picture, area: DrawingArea<B, Shift>) -> Result<()> {
+    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    let font: &[u8] = include_bytes!("../fonts/DejaVuSans-subset.ttf");
+    let registered =
+        REGISTERED.get_or_init(|| register_font(FONT, FontStyle::Normal, font).is_ok());
+    if !registered {
+        return Err(Error::Invalid("the built-in font cannot be read".into()));
+    }
+    area.fill(&WHITE)
+        .and_then(|()| picture.paint(&area))
+        .and_then(|()| area.present())
+        .map_err(|e| Error::Invalid(format!("the picture cannot be painted: {e}")))
+}
+
+/// Text of this size around a point.
+pub fn text_style<'a>(size: u32, horizontal: HPos, vertical: VPos) -> TextStyle<'a> {
+    TextStyle::from((FONT, size).into_font()).pos(Pos::new(horizontal, vertical))
+}
+
+/// A confusion matrix: beats and the part of the reference class in each cell.
+pub struct ConfusionMatrix<'a> {
+    /// What is shown.
+    pub confusion: &'a Confusion,
+    /// The heading.
+    pub title: &'a str,
+}
+
+const CELL: i32 = 104;
+const LEFT: i32 = 190;
+const TOP: i32 = 88;
+const MARGIN: i32 = 24;
+/// Room below the cells for the class names and the axis title.
+const BELOW: i32 = 70;
+
+/// What the letter of a class stands for.
+fn meaning(class: Class) -> &'static str {
+    match class {
+        Class::N => "normal",
+        Class::S => "supraventricular",
+        Class::V => "ventricular",
+        Class::F => "fusion",
+        Class::Q => "paced, unknown",
+    }
+}
+
+impl Picture for ConfusionMatrix<'_> {
+    fn size(&self) -> (u32, u32) {
+        let side = CELL * Class::ALL.len() as i32;
+        ((LEFT + side + MARGIN) as u32, (TOP + side + BELOW) as u32)
+    }
+
+    fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Painted<B> {
+        let side = CELL * Class::ALL.len() as i32;
+        let centre = |size| text_style(size, HPos::Center, VPos::Center);
+        let right = |size| text_style(size, HPos::Right, VPos::Center);
+        let middle = LEFT + side / 2;
+        area.draw_text(self.title, &centre(TITLE_SIZE), (middle, 30))?;
+        area.draw_text(
+            "beats, and % of the reference class",
+            &centre(TICK_SIZE).color(&BLACK.mix(0.6)),
+            (middle, 62),
+        )?;
+        for reference in Class::ALL {
+            let y = TOP + CELL * reference.index() as i32;
+            let x = LEFT - 10;
+            let support = self.confusion.support(reference);
+            area.draw_text(reference.name(), &right(LABEL_SIZE), (x, y + CELL / 2 - 12))?;
+            area.draw_text(
+                meaning(reference),
+                &right(TICK_SIZE).color(&BLACK.mix(0.6)),
+                (x, y + CELL / 2 + 10),
+            )?;
+            for predicted in Class::ALL {
+                let x = LEFT + CELL * predicted.index() as i32;
+                let count = self.confusion.count(reference, predicted);
+                let part = (support > 0).then(|| count as f64 / support as f64);
+                self.paint_cell(area, (x, y), count, part)?;
+            }
+        }
+        for predicted in Class::ALL {
+            let x = LEFT + CELL * predicted.index() as i32 + CELL / 2;
+            area.draw_text(predicted.name(), &centre(LABEL_SIZE), (x, TOP + side + 18))?;
+        }
+        area.draw_text(
+            "Predicted class",
+            &centre(LABEL_SIZE),
+            (middle, TOP + side + 48),
+        )?;
+        area.draw_text(
+            "Reference class",
+            &TextStyle::from(
+                (FONT, LABEL_SIZE)
+                    .into_font()
+                    .transform(FontTransform::Rotate270),
+            )
+            .pos(Pos::new(HPos::Center, VPos::Center)),
+            (26, TOP + side / 2),
+        )
+    }
+}
+
+impl ConfusionMatrix<'_> {
+    fn paint_cell<B: DrawingBackend>(
+        &self,
+        area: &DrawingArea<B, Shift>,
+        (x, y): (i32, i32),
+        count: u64,
+        part: Option<f64>,
+    ) -> Painted<B> {
+        let shade = part.unwrap_or(0.0);
+        let corners = [(x, y), (x + CELL, y + CELL)];
+        area.draw(&Rectangle::new(corners, SERIES[0].mix(shade).filled()))?;
+        area.draw(&Rectangle::new(corners, GRID.stroke_width(1)))?;
+        let ink = if shade > 0.5 { WHITE } else { BLACK };
+        let style = |size| text_style(size, HPos::Center, VPos::Center).color(&ink);
+        let centre = (x + CELL / 2, y + CELL / 2);
+        area.draw_text(
+            &count.to_string(),
+            &style(LABEL_SIZE),
+            (centre.0, centre.1 - 11),
+        )?;
+        let percentage = part.map_or("-".into(), |p| format!("{:.1} %", 100.0 * p));
+        area.draw_text(&percentage, &style(TICK_SIZE), (centre.0, centre.1 + 13))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example() -> Confusion {
+        let mut confusion = Confusion::default();
+        for (class, count) in Class::ALL.into_iter().zip([44_000, 1700, 3100, 40, 0]) {
+            for n in 0..count {
+                let predicted = if n % 7 == 3 { Class::S } else { class };
+                confusion.add(class, predicted);
+            }
+        }
+        confusion
+    }
+
+    #[test]
+    fn the_matrix_is_drawn_with_names_counts_and_percentages() {
+        let confusion = example();
+        let picture = ConfusionMatrix {
+            confusion: &confusion,
+            title: "DS2, reference beats",
+        };
+        let svg = svg(&picture).unwrap();
+        for text in [
+            "DS2, reference beats",
+            "Predicted class",
+            "Reference class",
+            "supraventricular",
+            "37714",
+            "85.7 %",
+        ] {
+            assert!(svg.contains(text), "'{text}' is missing");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("confusion.png");
+        save(&picture, &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG"));
+        // Blank paper of this size compresses to less.
+        assert!(bytes.len() > 10_000, "{} bytes", bytes.len());
+        if let Ok(keep) = std::env::var("KEEP_PICTURES") {
+            std::fs::copy(&path, Path::new(&keep).join("confusion.png")).unwrap();
+        }
+    }
+}
