@@ -16,6 +16,7 @@ pub mod plot;
 pub mod record;
 pub mod rhythm;
 pub mod splits;
+pub mod synth;
 pub mod wfdb;
 
 pub use aami::Class;
