@@ -7,6 +7,7 @@
 pub mod aami;
 pub mod annotation;
 pub mod beats;
+pub mod dataset;
 pub mod error;
 pub mod input;
 pub mod metrics;

@@ -1,2 +1,44 @@
-//! placeholder
-fn main() {}
+//! `data`: looks at recordings, fetches, converts, synthesises and scores them.
+
+mod cli;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// ECG recordings: look at them, fetch, convert, synthesise and score them.
+#[derive(Parser)]
+#[command(name = "data", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Info(cli::info::Arguments),
+}
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let result = match &Cli::parse().command {
+        Command::Info(arguments) => cli::info::run(arguments, &mut out),
+    };
+    match result.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        // A reader such as `head` that has seen enough is no failure.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -9,4 +9,5 @@ mod signal;
 pub use annotation::{AnnotationFile, read_annotations, write_annotations};
 pub use format::Format;
 pub use header::{Header, Segment, SignalHeader};
+pub(crate) use record::header_path;
 pub use record::{read_record, record_names};

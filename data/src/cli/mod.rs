@@ -1,0 +1,3 @@
+//! The commands of the `data` program, one module each.
+
+pub mod info;

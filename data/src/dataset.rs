@@ -1,0 +1,145 @@
+//! Folders of annotated recordings: finding one, and reading it in parallel.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::annotation::Annotation;
+use crate::error::{Error, Result};
+use crate::record::Record;
+use crate::wfdb::{self, AnnotationFile, Header};
+
+/// Environment variable that names the folder of the recordings.
+pub const FOLDER_VARIABLE: &str = "ECTOPY_DATA";
+/// Where the MIT-BIH Arrhythmia Database is looked for and downloaded to.
+pub const DEFAULT_FOLDER: &str = "data/mitdb";
+/// Annotator of the reference annotations in PhysioNet's databases.
+pub const REFERENCE: &str = "atr";
+
+/// A recording and what an annotator says about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Annotated {
+    /// The recording.
+    pub record: Record,
+    /// Its annotations, at the record's sampling rate.
+    pub annotations: Vec<Annotation>,
+}
+
+/// The folder of the recordings: the one given, or else the one that the
+/// environment variable [`FOLDER_VARIABLE`] names, or else [`DEFAULT_FOLDER`];
+/// where that has no records, the MIT-BIH Arrhythmia Database is downloaded
+/// into it (with the feature `download`).
+///
+/// # Errors
+/// [`Error::Invalid`] when the folder does not exist, or none is given and the
+/// download fails; the message names the ways out.
+pub fn locate(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = given {
+        return existing(folder, "--data");
+    }
+    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|f| !f.is_empty()) {
+        return existing(Path::new(&folder), FOLDER_VARIABLE);
+    }
+    let folder = PathBuf::from(DEFAULT_FOLDER);
+    if wfdb::record_names(&folder).is_ok() {
+        return Ok(folder);
+    }
+    Err(Error::Invalid(format!(
+        "no recordings: neither --data nor {FOLDER_VARIABLE} is given, and {DEFAULT_FOLDER} has none; \
+         name a folder of WFDB records with --data FOLDER, or use --data synthetic"
+    )))
+}
+
+fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
+    if folder.is_dir() {
+        return Ok(folder.to_owned());
+    }
+    Err(Error::Invalid(format!(
+        "{}: no such folder (from {origin}); name a folder of WFDB records, or use --data synthetic",
+        folder.display()
+    )))
+}
+
+/// Reads one record and the annotations that `annotator` made on it.
+///
+/// # Errors
+/// As [`wfdb::read_record`] and [`AnnotationFile::read`].
+pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
+    let path = folder.join(name);
+    let record = wfdb::read_record(&path)?;
+    let mut file_name = path.into_os_string();
+    let header = wfdb::header_path(Path::new(&file_name));
+    file_name.push(".");
+    file_name.push(annotator);
+    let file = AnnotationFile::read(Path::new(&file_name))?;
+    let annotations = match file.fs() {
+        Some(_) => file.at_rate(record.fs),
+        // Without a rate of their own, annotations count frames.
+        None => {
+            let frame_fs = Header::read(&header)?.frame_fs;
+            let factor = (record.fs / frame_fs).round() as i64;
+            let mut annotations = file.annotations;
+            for annotation in &mut annotations {
+                annotation.sample = annotation.sample.saturating_mul(factor);
+            }
+            annotations
+        }
+    };
+    Ok(Annotated {
+        record,
+        annotations,
+    })
+}
+
+/// Reads the named records with their annotations, all cores at once; the
+/// result has the order of `names`.
+///
+/// # Errors
+/// As [`read`], for the first name that fails.
+pub fn load<S: AsRef<str> + Sync>(
+    folder: &Path,
+    names: &[S],
+    annotator: &str,
+) -> Result<Vec<Annotated>> {
+    map(folder, names, annotator, Ok)
+}
+
+/// Reads the named records with their annotations and turns each into a `T`,
+/// all cores at once, so that only one recording per core is in memory; the
+/// result has the order of `names`.
+///
+/// # Errors
+/// As [`read`] and `convert`, for the first name that fails.
+pub fn map<S: AsRef<str> + Sync, T: Send>(
+    folder: &Path,
+    names: &[S],
+    annotator: &str,
+    convert: impl Fn(Annotated) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(names.len()));
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(name) = names.get(index) else {
+                return;
+            };
+            let result = read(folder, name.as_ref(), annotator).and_then(&convert);
+            if result.is_err() {
+                next.store(names.len(), Ordering::Relaxed);
+            }
+            if let Ok(mut done) = done.lock() {
+                done.push((index, result));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(names.len()) {
+            scope.spawn(work);
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(|e| e.into_inner());
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
