@@ -8,6 +8,7 @@ pub mod aami;
 pub mod annotation;
 pub mod beats;
 pub mod dataset;
+pub mod ec57;
 pub mod error;
 pub mod input;
 pub mod metrics;
