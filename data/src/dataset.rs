@@ -1,5 +1,6 @@
 //! Folders of annotated recordings: finding one, and reading it in parallel.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::annotation::Annotation;
 use crate::error::{Error, Result};
 use crate::record::Record;
+use crate::splits;
 use crate::wfdb::{self, AnnotationFile, Header};
 
 /// Environment variable that names the folder of the recordings.
@@ -58,6 +60,50 @@ fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
         "{}: no such folder (from {origin}); name a folder of WFDB records, or use --data synthetic",
         folder.display()
     )))
+}
+
+/// The records that a selection stands for: `ds1` or `ds2` (the inter-patient
+/// split of the MIT-BIH Arrhythmia Database), `all` (every record of
+/// `folder`), a file that lists names, or names with commas between.
+///
+/// # Errors
+/// [`Error::Invalid`] when a record is not in `folder`, is named twice, or
+/// none is named; [`Error::Io`] when a list cannot be read.
+pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
+    let split = |text: &str| -> Vec<String> {
+        text.split(|c: char| c == ',' || c.is_whitespace())
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let names = match selection {
+        "ds1" => splits::DS1.map(String::from).to_vec(),
+        "ds2" => splits::DS2.map(String::from).to_vec(),
+        "all" => wfdb::record_names(folder)?,
+        path if Path::new(path).is_file() => {
+            split(&std::fs::read_to_string(path).map_err(Error::io(path))?)
+        }
+        names => split(names),
+    };
+    if names.is_empty() {
+        return Err(Error::Invalid(format!("'{selection}' names no record")));
+    }
+    let mut seen = BTreeSet::new();
+    for name in &names {
+        if !seen.insert(name) {
+            return Err(Error::Invalid(format!(
+                "record {name} is named twice in '{selection}'"
+            )));
+        }
+        let header = wfdb::header_path(&folder.join(name));
+        if !header.is_file() {
+            return Err(Error::Invalid(format!(
+                "{}: no such record; choose records with ds1, ds2, all, a file that lists names, or names with commas between",
+                header.display()
+            )));
+        }
+    }
+    Ok(names)
 }
 
 /// Reads one record and the annotations that `annotator` made on it.

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a read or write.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {cause}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
+        /// What the system said. It is part of the message, and therefore not
+        /// the error's `source`, which would print it twice.
+        cause: std::io::Error,
     },
     /// The bytes are not what the format demands.
     #[error("{}: {detail}", place(path, *line))]
@@ -51,7 +52,7 @@ impl Error {
     /// An [`Error::Io`] for use in `map_err`.
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.into();
-        move |source| Error::Io { path, source }
+        move |cause| Error::Io { path, cause }
     }
 
     /// An [`Error::Malformed`] without a line number.

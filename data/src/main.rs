@@ -18,12 +18,14 @@ struct Cli {
 #[derive(clap::Subcommand)]
 enum Command {
     Info(cli::info::Arguments),
+    Score(cli::score::Arguments),
 }
 
 fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let result = match &Cli::parse().command {
         Command::Info(arguments) => cli::info::run(arguments, &mut out),
+        Command::Score(arguments) => cli::score::run(arguments, &mut out),
     };
     match result.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,3 +1,4 @@
 //! The commands of the `data` program, one module each.
 
 pub mod info;
+pub mod score;
