@@ -3,6 +3,7 @@
 //! and `embedded` go by.
 
 use data::aami::Class;
+use data::annotation::Annotation;
 use data::input::InputSpec;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -57,6 +58,19 @@ pub struct Decision {
     pub probability: f32,
     /// Whether the probability is below the reject threshold.
     pub rejected: bool,
+}
+
+impl Decision {
+    /// The annotation under which every program of the project writes this
+    /// beat: the class's own symbol at the beat's sample, with WFDB's `subtyp`
+    /// 1 where the model leaves it to a human.
+    pub fn annotation(&self, sample: u64) -> Annotation {
+        // A recording of 2^63 samples does not exist.
+        let sample = i64::try_from(sample).unwrap_or(i64::MAX);
+        let mut annotation = Annotation::new(sample, self.class.symbol());
+        annotation.subtype = i8::from(self.rejected);
+        annotation
+    }
 }
 
 /// Why a contract cannot be honoured.

@@ -1,0 +1,264 @@
+//! The network in tract: one beat in, its class and probabilities out.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use data::Class;
+use data::beats::Beats;
+use models::Contract;
+use models::contract::{ContractError, Decision, METADATA_KEY};
+use sha2::{Digest, Sha256};
+use tract_onnx::prelude::*;
+
+/// Name of the window input in every exported graph.
+const BEAT: &str = "beat";
+/// Name of the input of rhythm features, where the contract has any.
+const RHYTHM: &str = "rhythm";
+/// The graph's outputs, in the order in which they are asked for.
+const OUTPUTS: [&str; 2] = ["logits", "probabilities"];
+/// Larger files are not models for a small machine: a limit on what a wrong
+/// path can make the program read.
+const LARGEST_FILE: u64 = 256 << 20;
+
+type State = TypedSimpleState;
+
+/// The model's answer for one beat.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// Scores before the softmax, in the order of [`Class::ALL`]; negative
+    /// infinity for a class that the model does not know.
+    pub logits: [f32; Class::ALL.len()],
+    /// Calibrated probabilities, in the order of [`Class::ALL`].
+    pub probabilities: [f32; Class::ALL.len()],
+    /// What the contract makes of them.
+    pub decision: Decision,
+}
+
+/// A classifier that has been checked against its contract. Its batch is one
+/// beat and its plan is made once, when it is loaded.
+pub struct Classifier {
+    contract: Contract,
+    path: PathBuf,
+    sha256: String,
+    state: State,
+}
+
+impl Classifier {
+    /// Loads an ONNX file that carries a contract.
+    ///
+    /// # Errors
+    /// The file cannot be read or is not ONNX, has no contract, or its inputs
+    /// and outputs are not what the contract says.
+    pub fn load(path: &Path) -> Result<Classifier> {
+        let size = std::fs::metadata(path)
+            .with_context(|| path.display().to_string())?
+            .len();
+        ensure!(
+            size <= LARGEST_FILE,
+            "{}: {size} bytes is more than any model of this project; is it the right file?",
+            path.display()
+        );
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        Classifier::from_bytes(&bytes, path)
+    }
+
+    /// As [`Classifier::load`], from a file already in memory; `path` is only
+    /// named in messages.
+    ///
+    /// # Errors
+    /// As [`Classifier::load`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Classifier> {
+        let sha256 = hexadecimal(&Sha256::digest(bytes));
+        let (contract, state) = plan(bytes).with_context(|| path.display().to_string())?;
+        Ok(Classifier {
+            contract,
+            path: path.into(),
+            sha256,
+            state,
+        })
+    }
+
+    /// What the model expects and what its answers mean.
+    pub fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    /// The file that the model was loaded from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// SHA-256 of the model file, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Classifies one beat: `channels x length` values of its window and the
+    /// rhythm features, both as the contract asks.
+    ///
+    /// # Errors
+    /// The numbers of values are not the contract's, or the network's answer
+    /// is not a number.
+    pub fn classify_beat(&mut self, window: &[f32], rhythm: &[f32]) -> Result<Prediction> {
+        let input = &self.contract.input;
+        let mut inputs = tvec![tensor(
+            &[1, input.channels(), input.length()],
+            window,
+            BEAT
+        )?];
+        if !input.rhythm.is_empty() {
+            inputs.push(tensor(&[1, input.rhythm.len()], rhythm, RHYTHM)?);
+        }
+        let outputs = self.state.run(inputs).map_err(of_tract)?;
+        let row = |i: usize| -> Result<&[f32]> {
+            let tensor = outputs
+                .get(i)
+                .with_context(|| format!("the network gave no {}", OUTPUTS[i]))?;
+            let plain = tensor.try_as_plain_ram().map_err(of_tract)?;
+            plain.as_slice::<f32>().map_err(of_tract)
+        };
+        let (logits, probabilities) = (row(0)?, row(1)?);
+        let decision = self
+            .contract
+            .decide(probabilities)
+            .context("the network's answer is not a number for every class")?;
+        let mut prediction = Prediction {
+            logits: [f32::NEG_INFINITY; Class::ALL.len()],
+            probabilities: [0.0; Class::ALL.len()],
+            decision,
+        };
+        for ((class, logit), probability) in
+            self.contract.classes.iter().zip(logits).zip(probabilities)
+        {
+            prediction.logits[class.index()] = *logit;
+            prediction.probabilities[class.index()] = *probability;
+        }
+        Ok(prediction)
+    }
+
+    /// Classifies beats in memory, one prediction per row.
+    ///
+    /// # Errors
+    /// The beats were prepared otherwise than the contract says, or as
+    /// [`Classifier::classify_beat`].
+    pub fn classify(&mut self, beats: &Beats) -> Result<Vec<Prediction>> {
+        ensure!(
+            beats.input == self.contract.input,
+            "the beats were not prepared as {} expects ({:?} at {} Hz against {:?} at {} Hz); prepare them with this model's contract",
+            self.path.display(),
+            beats.input.layout,
+            beats.input.fs,
+            self.contract.input.layout,
+            self.contract.input.fs
+        );
+        (0..beats.len())
+            .map(|row| {
+                self.classify_beat(beats.window(row), beats.rhythm_row(row))
+                    .with_context(|| format!("beat {}", row + 1))
+            })
+            .collect()
+    }
+}
+
+/// Parses, checks and optimises the graph for one beat at a time.
+fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
+    let mut model = tract_onnx::onnx()
+        .model_for_read(&mut &bytes[..])
+        .map_err(|e| anyhow!("not a readable ONNX model: {}", first_line(&e)))?;
+    let contract = contract(&model)?;
+    let input = &contract.input;
+    let mut names = vec![BEAT];
+    let mut facts = vec![f32::fact([1, input.channels(), input.length()])];
+    if !input.rhythm.is_empty() {
+        names.push(RHYTHM);
+        facts.push(f32::fact([1, input.rhythm.len()]));
+    }
+    let found: Vec<String> = model
+        .input_outlets()
+        .map_err(of_tract)?
+        .iter()
+        .map(|outlet| model.node(outlet.node).name.clone())
+        .collect();
+    if let Some(extra) = found.iter().find(|name| !names.contains(&name.as_str())) {
+        bail!(
+            "the contract knows no input '{extra}': {}",
+            if extra == "target" {
+                "this is an explain graph; give the classifier it was exported with"
+            } else {
+                "the model was changed after its export; export it again with `train --export`"
+            }
+        );
+    }
+    if let Some(missing) = names.iter().find(|n| !found.iter().any(|f| f == *n)) {
+        bail!("the contract needs the input '{missing}', the graph does not have it");
+    }
+    model.set_input_names(&names).map_err(of_tract)?;
+    let outlets: Vec<OutletId> = OUTPUTS
+        .iter()
+        .map(|name| {
+            model.find_outlet_label(name).with_context(|| {
+                format!("the contract needs the output '{name}', the graph does not have it")
+            })
+        })
+        .collect::<Result<_>>()?;
+    model.select_output_outlets(&outlets).map_err(of_tract)?;
+    for (i, fact) in facts.into_iter().enumerate() {
+        model.set_input_fact(i, fact.into()).map_err(of_tract)?;
+    }
+    let misfit = |e: TractError| {
+        anyhow!(
+            "the graph does not fit its contract's input of {} channels x {} samples: {}",
+            input.channels(),
+            input.length(),
+            first_line(&e)
+        )
+    };
+    let model = model.into_optimized().map_err(misfit)?;
+    for (i, name) in OUTPUTS.iter().enumerate() {
+        let fact = model.output_fact(i).map_err(of_tract)?;
+        let shape = fact.shape.as_concrete().unwrap_or_default();
+        ensure!(
+            fact.datum_type == f32::datum_type() && shape == [1, contract.classes.len()],
+            "by the contract the output '{name}' has shape [1, {}] of 32-bit floats, in the graph {shape:?} of {:?}",
+            contract.classes.len(),
+            fact.datum_type
+        );
+    }
+    let runnable = model.into_runnable().map_err(of_tract)?;
+    let state = runnable.spawn().map_err(of_tract)?;
+    Ok((contract, state))
+}
+
+fn contract(model: &InferenceModel) -> Result<Contract> {
+    let key = format!("onnx.metadata_props.{METADATA_KEY}");
+    let value = model.properties.get(&key).ok_or(ContractError::Missing)?;
+    let plain = value.try_as_plain_ram().map_err(of_tract)?;
+    let json = plain.as_slice::<String>().map_err(of_tract)?;
+    let json = json.first().ok_or(ContractError::Missing)?;
+    Ok(Contract::from_json(json)?)
+}
+
+fn tensor(shape: &[usize], values: &[f32], name: &str) -> Result<TValue> {
+    let expected: usize = shape.iter().product();
+    ensure!(
+        values.len() == expected,
+        "input '{name}' has {} values, the contract asks for {expected}",
+        values.len()
+    );
+    let tensor = Tensor::from_shape(shape, values).map_err(of_tract)?;
+    Ok(tensor.into_tvalue())
+}
+
+fn of_tract(error: TractError) -> anyhow::Error {
+    anyhow!("tract: {error:#}")
+}
+
+/// tract's errors carry a whole chain of graph nodes; the user needs its end.
+fn first_line(error: &TractError) -> String {
+    let text = error.root_cause().to_string();
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
