@@ -25,6 +25,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::annotation::{Annotation, Symbol};
+use crate::dataset::Annotated;
 use crate::error::{Error, Result};
 use crate::record::{Record, Signal};
 pub use heart::{Beat, Episode, Heart, Origin, Rhythm};
@@ -427,18 +428,17 @@ pub fn record(name: &str, settings: &Settings, seconds: f64) -> Result<(Record, 
 ///
 /// # Errors
 /// As [`record`].
-pub fn cohort(
-    patients: usize,
-    minutes: f64,
-    fs: f64,
-    seed: u64,
-) -> Result<Vec<(Record, Vec<Annotation>)>> {
+pub fn cohort(patients: usize, minutes: f64, fs: f64, seed: u64) -> Result<Vec<Annotated>> {
     (0..patients as u64)
         .map(|i| {
             // Neighbouring seeds of a cohort must not share patients.
             let patient = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(i);
             let settings = Settings::patient(fs, patient);
-            record(&format!("s{i:03}"), &settings, minutes * 60.0)
+            let (record, annotations) = record(&format!("s{i:03}"), &settings, minutes * 60.0)?;
+            Ok(Annotated {
+                record,
+                annotations,
+            })
         })
         .collect()
 }

@@ -85,7 +85,11 @@ fn a_recurrence_draws_the_gaussian() {
 fn a_cohort_has_every_class_and_different_patients() {
     let cohort = cohort(40, 2.0, 125.0, 1).unwrap();
     let mut support = [0; 5];
-    for (record, annotations) in &cohort {
+    for Annotated {
+        record,
+        annotations,
+    } in &cohort
+    {
         assert!(
             record
                 .signals
@@ -102,8 +106,8 @@ fn a_cohort_has_every_class_and_different_patients() {
     }
     assert!(support.iter().all(|n| *n > 20), "{support:?}");
     assert_ne!(
-        cohort[0].0.signals[0].samples,
-        cohort[1].0.signals[0].samples
+        cohort[0].record.signals[0].samples,
+        cohort[1].record.signals[0].samples
     );
 }
 
