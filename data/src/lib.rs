@@ -11,6 +11,7 @@ pub mod dataset;
 pub mod ec57;
 pub mod error;
 pub mod input;
+pub mod kaggle;
 pub mod metrics;
 pub mod output;
 #[cfg(feature = "plot")]
