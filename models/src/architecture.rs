@@ -1,7 +1,12 @@
 //! The residual CNN as data. The libtorch module, the ONNX forward graph and
 //! the ONNX gradient graph are all built from the node list made here.
 
+mod check;
+
 use serde::{Deserialize, Serialize};
+
+/// Added to the variance in batch norm before its root is taken.
+pub const NORM_EPSILON: f64 = 1e-5;
 
 /// A residual 1-D CNN over a beat window, with an optional branch for rhythm
 /// features that joins before the head.
@@ -82,7 +87,7 @@ pub enum Pooling {
 }
 
 /// One step of a network. Node `i` may use only nodes before `i`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// What is computed.
     pub op: Op,
@@ -95,7 +100,8 @@ pub struct Node {
 /// What a [`Node`] computes. Layers carry the name that prefixes their
 /// parameters: `NAME.weight`, `NAME.bias`, and with batch norm
 /// `NAME.norm.{weight,bias,mean,variance}`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Op {
     /// The input `beat`, `[channels, length]`.
     Beat,
@@ -127,7 +133,9 @@ pub enum Op {
     Relu,
     /// Sum of two equal shapes.
     Add,
-    /// Maximum over non-overlapping stretches; a rest shorter than `size` is dropped.
+    /// Maximum over non-overlapping stretches; a rest shorter than `size` is
+    /// dropped. The first of equal maxima takes the gradient, here and in
+    /// [`Op::GlobalMaxPool`].
     MaxPool {
         /// Length of a stretch.
         size: usize,
@@ -158,7 +166,7 @@ pub enum Op {
 pub struct ArchitectureError(String);
 
 /// An [`Architecture`] unrolled into nodes; the last node gives the logits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Network {
     /// The nodes, in an order in which they can be computed.
     pub nodes: Vec<Node>,
@@ -330,6 +338,18 @@ impl Network {
             }
         }
         all
+    }
+
+    /// Channels and length of the window that it takes.
+    pub fn window(&self) -> Option<(usize, usize)> {
+        let beat = self.nodes.iter().find(|n| n.op == Op::Beat)?;
+        Some((beat.shape[0], beat.shape[1]))
+    }
+
+    /// Rhythm features that it takes; 0 for a network with one input.
+    pub fn rhythm(&self) -> usize {
+        let rhythm = self.nodes.iter().find(|n| n.op == Op::Rhythm);
+        rhythm.map_or(0, |n| n.shape[0])
     }
 
     /// Number of trainable values.

@@ -3,6 +3,11 @@
 
 pub mod architecture;
 pub mod contract;
+#[cfg(feature = "onnx")]
+pub mod onnx;
+pub mod reference;
+pub mod weights;
 
 pub use architecture::{Architecture, Network};
 pub use contract::Contract;
+pub use weights::{Tensor, Weights};

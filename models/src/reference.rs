@@ -1,0 +1,230 @@
+//! A network computed in f64 straight from its definition, batch norm and all:
+//! slow, and the measure for every graph and engine.
+
+use crate::architecture::{NORM_EPSILON, Network, Node, Op};
+use crate::weights::{Weights, WeightsError};
+
+/// A network with its weights widened to f64.
+pub struct Reference<'a> {
+    network: &'a Network,
+    layers: Vec<Layer>,
+}
+
+/// The parameters of one node; empty for nodes without.
+#[derive(Default)]
+struct Layer {
+    weight: Vec<f64>,
+    bias: Vec<f64>,
+    /// Per output channel `a` and `b` of the batch norm `a x + b`.
+    norm: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+impl<'a> Reference<'a> {
+    /// Takes a network and its weights.
+    ///
+    /// # Errors
+    /// As [`Weights::check`].
+    pub fn new(network: &'a Network, weights: &Weights) -> Result<Reference<'a>, WeightsError> {
+        weights.check(network)?;
+        let wide = |name: String| -> Vec<f64> {
+            let values = weights.0.get(&name).map(|t| &t.values[..]);
+            values.unwrap_or(&[]).iter().map(|&v| v.into()).collect()
+        };
+        let layer = |node: &Node| match &node.op {
+            Op::Conv { name, norm, .. } | Op::Dense { name, norm } => Layer {
+                weight: wide(format!("{name}.weight")),
+                bias: wide(format!("{name}.bias")),
+                norm: norm.then(|| {
+                    let part = |part| wide(format!("{name}.norm.{part}"));
+                    let a: Vec<f64> = part("weight")
+                        .iter()
+                        .zip(part("variance"))
+                        .map(|(g, v)| g / (v + NORM_EPSILON).sqrt())
+                        .collect();
+                    let scaled = a.iter().zip(part("mean")).map(|(a, m)| a * m);
+                    let b = part("bias")
+                        .iter()
+                        .zip(scaled)
+                        .map(|(b, m)| b - m)
+                        .collect();
+                    (a, b)
+                }),
+            },
+            _ => Layer::default(),
+        };
+        Ok(Reference {
+            network,
+            layers: network.nodes.iter().map(layer).collect(),
+        })
+    }
+
+    /// The value of every node for one beat `[channels x length]` and its
+    /// rhythm features; the last one is the logits.
+    pub fn values(&self, beat: &[f64], rhythm: &[f64]) -> Vec<Vec<f64>> {
+        let mut values: Vec<Vec<f64>> = Vec::with_capacity(self.network.nodes.len());
+        for (node, layer) in self.network.nodes.iter().zip(&self.layers) {
+            let inputs: Vec<&[f64]> = node.inputs.iter().map(|&i| &values[i][..]).collect();
+            let value = match node.op {
+                Op::Beat => beat.to_vec(),
+                Op::Rhythm => rhythm.to_vec(),
+                Op::Conv { .. } => layer.normalised(self.conv(node, layer, inputs[0])),
+                Op::Dense { .. } => layer.normalised(layer.dense(inputs[0])),
+                Op::Relu => inputs[0].iter().map(|x| x.max(0.0)).collect(),
+                Op::Add => inputs[0]
+                    .iter()
+                    .zip(inputs[1])
+                    .map(|(a, b)| a + b)
+                    .collect(),
+                Op::MaxPool { size } => self.stretches(node, inputs[0], size, maximum),
+                Op::AveragePool { size } => self.stretches(node, inputs[0], size, mean),
+                Op::GlobalAveragePool => self.stretches(node, inputs[0], usize::MAX, mean),
+                Op::GlobalMaxPool => self.stretches(node, inputs[0], usize::MAX, maximum),
+                Op::Concat => inputs.concat(),
+                Op::Flatten | Op::Dropout { .. } => inputs[0].to_vec(),
+            };
+            values.push(value);
+        }
+        values
+    }
+
+    /// The logits for one beat `[channels x length]` and its rhythm features.
+    pub fn logits(&self, beat: &[f64], rhythm: &[f64]) -> Vec<f64> {
+        self.values(beat, rhythm).pop().unwrap_or_default()
+    }
+
+    /// Central differences `(f(x + h) - f(x - h)) / 2h` of a number made from
+    /// the logits, one per value of `beat` and then of `rhythm`; `None` where a
+    /// ReLU switches or a maximum changes hands between the two sides, because
+    /// there they are not the gradient.
+    pub fn differences(
+        &self,
+        beat: &[f64],
+        rhythm: &[f64],
+        step: f64,
+        of: impl Fn(&[f64]) -> f64,
+    ) -> Vec<Option<f64>> {
+        let mut x = [beat, rhythm].concat();
+        let mut side = |i: usize, step: f64| {
+            let before = x[i];
+            x[i] += step;
+            let values = self.values(&x[..beat.len()], &x[beat.len()..]);
+            x[i] = before;
+            let f = values.last().map_or(f64::NAN, |logits| of(logits));
+            (f, self.branches(&values))
+        };
+        (0..beat.len() + rhythm.len())
+            .map(|i| {
+                let ((up, up_branches), (down, down_branches)) = (side(i, step), side(i, -step));
+                (up_branches == down_branches).then_some((up - down) / (2.0 * step))
+            })
+            .collect()
+    }
+
+    /// Which way every ReLU and every maximum went.
+    fn branches(&self, values: &[Vec<f64>]) -> Vec<usize> {
+        let mut branches = Vec::new();
+        for node in &self.network.nodes {
+            let size = match node.op {
+                Op::Relu => {
+                    let x = &values[node.inputs[0]];
+                    branches.extend(x.iter().map(|&x| usize::from(x > 0.0)));
+                    continue;
+                }
+                Op::MaxPool { size } => size,
+                Op::GlobalMaxPool => usize::MAX,
+                _ => continue,
+            };
+            let length = self.network.nodes[node.inputs[0]].shape[1];
+            for channel in values[node.inputs[0]].chunks_exact(length) {
+                branches.extend(channel.chunks_exact(size.min(length)).map(first_maximum));
+            }
+        }
+        branches
+    }
+
+    fn conv(&self, node: &Node, layer: &Layer, x: &[f64]) -> Vec<f64> {
+        let Op::Conv {
+            kernel,
+            stride,
+            dilation,
+            padding,
+            ..
+        } = node.op
+        else {
+            return Vec::new();
+        };
+        let [inputs, length] = self.network.nodes[node.inputs[0]].shape[..] else {
+            return Vec::new();
+        };
+        let mut y = Vec::with_capacity(node.shape.iter().product());
+        for (o, bias) in layer.bias.iter().enumerate() {
+            for t in 0..node.shape[1] {
+                let mut sum = *bias;
+                for c in 0..inputs {
+                    for k in 0..kernel {
+                        let at = (t * stride + k * dilation).checked_sub(padding);
+                        if let Some(at) = at.filter(|&at| at < length) {
+                            sum += layer.weight[(o * inputs + c) * kernel + k] * x[c * length + at];
+                        }
+                    }
+                }
+                y.push(sum);
+            }
+        }
+        y
+    }
+
+    /// Reduces stretches of `size` samples, or of the whole channel where that
+    /// is shorter.
+    fn stretches(
+        &self,
+        node: &Node,
+        x: &[f64],
+        size: usize,
+        reduce: fn(&[f64]) -> f64,
+    ) -> Vec<f64> {
+        let length = self.network.nodes[node.inputs[0]].shape[1];
+        let channels = x.chunks_exact(length);
+        channels
+            .flat_map(|c| c.chunks_exact(size.min(length)).map(reduce))
+            .collect()
+    }
+}
+
+impl Layer {
+    fn dense(&self, x: &[f64]) -> Vec<f64> {
+        let rows = self.weight.chunks_exact(x.len());
+        let dot = |row: &[f64]| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
+        rows.zip(&self.bias).map(|(row, b)| dot(row) + b).collect()
+    }
+
+    fn normalised(&self, mut y: Vec<f64>) -> Vec<f64> {
+        if let Some((a, b)) = &self.norm {
+            let samples = y.len() / a.len();
+            for (c, channel) in y.chunks_exact_mut(samples).enumerate() {
+                for v in channel {
+                    *v = a[c] * *v + b[c];
+                }
+            }
+        }
+        y
+    }
+}
+
+fn maximum(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn first_maximum(values: &[f64]) -> usize {
+    let mut best = 0;
+    for (i, value) in values.iter().enumerate() {
+        if *value > values[best] {
+            best = i;
+        }
+    }
+    best
+}
