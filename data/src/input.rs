@@ -73,6 +73,22 @@ impl InputSpec {
         }
     }
 
+    /// Windows around the fiducial point of one lead, with the patient's
+    /// template and every rhythm feature: half a second to each side at 128 Hz.
+    pub fn window() -> InputSpec {
+        InputSpec {
+            layout: Layout::Window,
+            fs: 128.0,
+            leads: Vec::new(),
+            band: Some([0.5, 40.0]),
+            before: 64,
+            after: 64,
+            normalisation: Normalisation::RunningScale,
+            template: true,
+            rhythm: RhythmFeature::ALL.to_vec(),
+        }
+    }
+
     /// Leads read at once.
     pub fn lead_count(&self) -> usize {
         self.leads.len().max(1)

@@ -8,18 +8,27 @@ pub mod aami;
 pub mod annotation;
 pub mod beats;
 pub mod dataset;
+pub mod detector;
 pub mod ec57;
 pub mod error;
+mod fiducial;
+pub mod filter;
 pub mod input;
 pub mod kaggle;
 pub mod metrics;
 pub mod output;
+pub mod pipeline;
 #[cfg(feature = "plot")]
 pub mod plot;
+mod quality;
 pub mod record;
+pub mod resample;
 pub mod rhythm;
+pub mod running;
+mod segment;
 pub mod splits;
 pub mod synth;
+mod template;
 pub mod wfdb;
 
 pub use aami::Class;

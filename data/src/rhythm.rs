@@ -1,13 +1,373 @@
-//! Rhythm features: where a beat stands in time among its neighbours.
+//! Rhythm features: where a beat stands in time among its neighbours, and how
+//! like the patient's other beats it looks.
+//!
+//! All are causal but for the one beat of look-ahead, free of units, and made
+//! so that values lie within a few units of zero.
 
 use serde::{Deserialize, Serialize};
 
+use crate::running::RunningOrder;
+use crate::template::Likeness;
+
+/// RR intervals of the short memory.
+const SHORT: usize = 10;
+/// RR intervals of the long memory.
+const LONG: usize = 40;
+/// An interval is early when its logarithm is this far below the long median's.
+const EARLY: f64 = 0.12;
+/// Shortest RR interval in seconds that enters a logarithm.
+const SHORTEST: f64 = 0.1;
+/// RR taken for granted, in seconds, before any is known.
+const TYPICAL: f64 = 0.8;
+
 /// One number about a beat's timing or its likeness to its neighbours.
+///
+/// `RR` is the interval before the beat, `RR+` the one after it, `RR-` the one
+/// before `RR`; `m10` and `m40` are the medians of the 10 and 40 intervals
+/// before `RR`, or `RR` itself while there is none. The *dominant template* is
+/// the running mean of the patient's most frequent kind of beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RhythmFeature {
-    /// ln(RR before / running median RR).
+    /// ln(RR / m10).
     Previous,
-    /// ln(RR after / running median RR).
+    /// ln(RR+ / m10).
     Next,
+    /// ln(RR / m40).
+    PreviousLong,
+    /// ln(RR+ / m40).
+    NextLong,
+    /// ln(RR / RR-).
+    Ratio,
+    /// ln(RR- / m10).
+    SecondPrevious,
+    /// ln(RR-- / m10), one interval further back.
+    ThirdPrevious,
+    /// ln((RR + RR+) / (2 m10)): near 0 when a pause compensates an early beat.
+    Pair,
+    /// Mean of |difference of successive ln RR| over the last 10: high in
+    /// atrial fibrillation.
+    Irregularity,
+    /// Median of |difference of successive ln RR| over the last 40.
+    IrregularityLong,
+    /// ln(m40 / 1 s).
+    Rate,
+    /// Part of the last 40 intervals with ln RR < ln m40 - 0.12.
+    EarlyPart,
+    /// Part of the last 40 intervals that are at most 1.03 RR.
+    Rank,
+    /// Interquartile range of ln RR over the last 40.
+    Spread,
+    /// ln RR minus the 10 % quantile of ln RR over the last 40.
+    AboveShortest,
+    /// ln RR+ minus the 90 % quantile of ln RR over the last 40.
+    AboveLongest,
+    /// Correlation of the QRS with the dominant template's.
+    Correlation,
+    /// The same from the P wave to the T wave.
+    WideCorrelation,
+    /// RMS difference of the QRS from the dominant template's, in QRS amplitudes.
+    Residual,
+    /// ln(QRS amplitude / running median amplitude).
+    Amplitude,
+    /// ln(QRS amplitude / the dominant template's).
+    TemplateAmplitude,
+    /// Spread of the QRS slope around its centre of mass in units of 0.1 s:
+    /// grows with the width of the QRS.
+    Width,
+    /// Correlation of the PR segment with the dominant template's.
+    PCorrelation,
+    /// RMS difference of the PR segment from the dominant template's.
+    PResidual,
+    /// Running mean of `PCorrelation` over beats that resemble the dominant
+    /// template: low where the patient has no steady P wave.
+    PConsistency,
+    /// Peak-to-peak of the dominant template's PR segment.
+    PTemplateAmplitude,
+    /// Peak-to-peak of the PR segment.
+    PAmplitude,
+    /// Place of the largest value in the PR segment, 0 at its start, 1 at its end.
+    PPosition,
+    /// Part of the recent beats that are of the same kind as this one.
+    Share,
+    /// Running mean of `Previous` over beats of this kind.
+    KindPrevious,
+    /// 1 when this beat is of the dominant kind, else 0.
+    Dominant,
+    /// Correlation of the QRS with the nearest kind of beat.
+    KindCorrelation,
+    /// RMS difference of the ST-T segment from the dominant template's.
+    TResidual,
+    /// `Correlation` of the beat before.
+    PreviousCorrelation,
+    /// `Share` of the beat before.
+    PreviousShare,
+}
+
+impl RhythmFeature {
+    /// Every feature there is.
+    pub const ALL: [RhythmFeature; 35] = {
+        use RhythmFeature::*;
+        [
+            Previous,
+            Next,
+            PreviousLong,
+            NextLong,
+            Ratio,
+            SecondPrevious,
+            ThirdPrevious,
+            Pair,
+            Irregularity,
+            IrregularityLong,
+            Rate,
+            EarlyPart,
+            Rank,
+            Spread,
+            AboveShortest,
+            AboveLongest,
+            Correlation,
+            WideCorrelation,
+            Residual,
+            Amplitude,
+            TemplateAmplitude,
+            Width,
+            PCorrelation,
+            PResidual,
+            PConsistency,
+            PTemplateAmplitude,
+            PAmplitude,
+            PPosition,
+            Share,
+            KindPrevious,
+            Dominant,
+            KindCorrelation,
+            TResidual,
+            PreviousCorrelation,
+            PreviousShare,
+        ]
+    };
+
+    /// The feature's value for a beat of this timing and likeness.
+    pub(crate) fn value(self, timing: &Timing, likeness: &Likeness) -> f32 {
+        use RhythmFeature::*;
+        let value = match self {
+            Previous => timing.previous,
+            Next => timing.next,
+            PreviousLong => timing.previous_long,
+            NextLong => timing.next_long,
+            Ratio => timing.ratio,
+            SecondPrevious => timing.second_previous,
+            ThirdPrevious => timing.third_previous,
+            Pair => timing.pair,
+            Irregularity => timing.irregularity,
+            IrregularityLong => timing.irregularity_long,
+            Rate => timing.rate,
+            EarlyPart => timing.early_part,
+            Rank => timing.rank,
+            Spread => timing.spread,
+            AboveShortest => timing.above_shortest,
+            AboveLongest => timing.above_longest,
+            Correlation => return likeness.correlation,
+            WideCorrelation => return likeness.wide_correlation,
+            Residual => return likeness.residual,
+            Amplitude => return likeness.amplitude,
+            TemplateAmplitude => return likeness.template_amplitude,
+            Width => return likeness.width,
+            PCorrelation => return likeness.p_correlation,
+            PResidual => return likeness.p_residual,
+            PConsistency => return likeness.p_consistency,
+            PTemplateAmplitude => return likeness.p_template_amplitude,
+            PAmplitude => return likeness.p_amplitude,
+            PPosition => return likeness.p_position,
+            Share => return likeness.share,
+            KindPrevious => return likeness.kind_previous,
+            Dominant => return f32::from(u8::from(likeness.dominant)),
+            KindCorrelation => return likeness.kind_correlation,
+            TResidual => return likeness.t_residual,
+            PreviousCorrelation => return likeness.previous_correlation,
+            PreviousShare => return likeness.previous_share,
+        };
+        value as f32
+    }
+}
+
+/// A beat's place in time; see [`RhythmFeature`] for each formula.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timing {
+    pub previous: f64,
+    next: f64,
+    previous_long: f64,
+    next_long: f64,
+    ratio: f64,
+    second_previous: f64,
+    third_previous: f64,
+    pair: f64,
+    irregularity: f64,
+    irregularity_long: f64,
+    rate: f64,
+    early_part: f64,
+    rank: f64,
+    spread: f64,
+    above_shortest: f64,
+    above_longest: f64,
+}
+
+/// The patient's recent RR intervals.
+#[derive(Clone, Debug)]
+pub(crate) struct RhythmMemory {
+    /// ln RR of the last 10 and 40 intervals.
+    short: RunningOrder,
+    long: RunningOrder,
+    /// |difference of successive ln RR|: the last 10 in order of arrival, and
+    /// the last 40 sorted.
+    steps: [f64; SHORT],
+    step_count: usize,
+    steps_long: RunningOrder,
+    /// ln RR of the last three intervals, newest first; NaN where unknown.
+    last: [f64; 3],
+}
+
+impl RhythmMemory {
+    pub fn new() -> RhythmMemory {
+        RhythmMemory {
+            short: RunningOrder::new(SHORT),
+            long: RunningOrder::new(LONG),
+            steps: [0.0; SHORT],
+            step_count: 0,
+            steps_long: RunningOrder::new(LONG),
+            last: [f64::NAN; 3],
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.short.clear();
+        self.long.clear();
+        self.step_count = 0;
+        self.steps_long.clear();
+        self.last = [f64::NAN; 3];
+    }
+
+    /// The recording was interrupted: what comes is not the successor of the
+    /// last interval, but the patient is the same.
+    pub fn interrupt(&mut self) {
+        self.last = [f64::NAN; 3];
+    }
+
+    /// Places a beat between the interval before it and the one after it, in
+    /// seconds, and remembers the first. An interval that is not known is
+    /// taken as the median.
+    pub fn place(&mut self, rr: Option<f64>, next: Option<f64>) -> Timing {
+        let ln = |seconds: f64| seconds.max(SHORTEST).ln();
+        let known = rr.map(ln);
+        let fallback = || {
+            let median = self.long.median().or(next.map(ln));
+            median.unwrap_or(TYPICAL.ln())
+        };
+        let r = known.unwrap_or_else(fallback);
+        let m10 = self.short.median().unwrap_or(r);
+        let m40 = self.long.median().unwrap_or(r);
+        let after = next.map(ln).unwrap_or(m10);
+        let or = |value: f64, otherwise: f64| if value.is_nan() { otherwise } else { value };
+        let before = or(self.last[0], m10);
+        let second = or(self.last[1], before);
+        let quantile = |part, otherwise| self.long.quantile(part).unwrap_or(otherwise);
+        let held = self.step_count.min(SHORT);
+        let timing = Timing {
+            previous: r - m10,
+            next: after - m10,
+            previous_long: r - m40,
+            next_long: after - m40,
+            ratio: r - before,
+            second_previous: before - m10,
+            third_previous: second - m10,
+            pair: (0.5 * (r.exp() + after.exp())).ln() - m10,
+            irregularity: self.steps[..held].iter().sum::<f64>() / held.max(1) as f64,
+            irregularity_long: self.steps_long.median().unwrap_or(0.0),
+            rate: m40,
+            early_part: self.long.part_below(m40 - EARLY),
+            rank: if self.long.is_empty() {
+                1.0
+            } else {
+                self.long.part_below(r + 0.03)
+            },
+            spread: quantile(0.75, r) - quantile(0.25, r),
+            above_shortest: r - quantile(0.1, r),
+            above_longest: after - quantile(0.9, after),
+        };
+        if let Some(r) = known {
+            self.remember(r);
+        }
+        timing
+    }
+
+    fn remember(&mut self, r: f64) {
+        self.short.push(r);
+        self.long.push(r);
+        if !self.last[0].is_nan() {
+            let step = (r - self.last[0]).abs();
+            self.steps[self.step_count % SHORT] = step;
+            self.step_count += 1;
+            self.steps_long.push(step);
+        }
+        self.last = [r, self.last[0], self.last[1]];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(intervals: &[f64]) -> RhythmMemory {
+        let mut memory = RhythmMemory::new();
+        for &rr in intervals {
+            memory.place(Some(rr), Some(rr));
+        }
+        memory
+    }
+
+    #[test]
+    fn an_early_beat_with_a_compensating_pause() {
+        let timing = after(&[0.8; 50]).place(Some(0.5), Some(1.1));
+        assert!((timing.previous - (0.5f64 / 0.8).ln()).abs() < 1e-12);
+        assert!((timing.next - (1.1f64 / 0.8).ln()).abs() < 1e-12);
+        assert!(timing.pair.abs() < 1e-12);
+        assert_eq!(timing.irregularity, 0.0);
+        assert_eq!(timing.rank, 0.0);
+    }
+
+    #[test]
+    fn irregular_rhythm_is_told_from_one_early_beat() {
+        let steady = after(&[&[0.8; 20][..], &[0.5, 1.1], &[0.8; 8]].concat());
+        let wild: Vec<f64> = (0..30).map(|i| 0.5 + 0.1 * f64::from(i * 7 % 10)).collect();
+        let (mut steady, mut wild) = (steady, after(&wild));
+        let (a, b) = (
+            steady.place(Some(0.8), Some(0.8)),
+            wild.place(Some(0.8), Some(0.8)),
+        );
+        assert!(b.irregularity_long > 0.2 && a.irregularity_long < 0.01);
+        assert!(b.spread > 0.3 && a.spread < 0.01);
+    }
+
+    #[test]
+    fn an_interruption_makes_no_step() {
+        let mut memory = after(&[0.8; 20]);
+        memory.interrupt();
+        memory.place(None, Some(1.6));
+        let timing = memory.place(Some(1.6), Some(1.6));
+        assert_eq!(timing.irregularity, 0.0);
+        assert_eq!(timing.second_previous, 0.0);
+        assert!((timing.previous - 2f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn features_have_distinct_names() {
+        let mut names: Vec<String> = RhythmFeature::ALL
+            .iter()
+            .map(|f| serde_json::to_string(f).unwrap())
+            .collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), RhythmFeature::ALL.len());
+    }
 }

@@ -1,0 +1,312 @@
+//! The only preprocessing: samples in, prepared beats out.
+//!
+//! Frames of interleaved leads at any rate are resampled to the contract's
+//! rate, filtered causally, and cut into windows around beats that are either
+//! marked by the caller or detected. What comes out does not depend on how the
+//! frames were cut into calls of [`Pipeline::push`]. Batch processing is a
+//! loop over the same calls, so that training and every deployment see the
+//! same numbers.
+//!
+//! A beat is emitted when its window is complete and the next beat is known,
+//! or when 2 s have passed without one (plus the detector's delay).
+
+use std::collections::VecDeque;
+
+use crate::error::{Error, Result};
+use crate::input::{InputSpec, Layout, Normalisation};
+use crate::resample::Resampler;
+use crate::segment::{Segment, Segmenter};
+
+/// Sampling rates that the pipeline accepts, in Hz: the lowest that carries a
+/// QRS complex, the highest that its anti-alias filter is sized for.
+pub const RATES: std::ops::RangeInclusive<f64> = 100.0..=10_000.0;
+/// Missing samples are bridged by the last one for so long, in seconds; a
+/// longer gap starts the signal afresh.
+const BRIDGE: f64 = 0.1;
+/// Samples beyond this many mV are cut off: no electrode gives them, and the
+/// filters must stay finite.
+const LARGEST: f32 = 1000.0;
+
+/// Where beats come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fiducials {
+    /// The QRS detector finds them.
+    Detected,
+    /// The caller marks them with [`Pipeline::mark`].
+    Marked,
+}
+
+/// A prepared beat, borrowed from the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Beat<'a> {
+    /// Sample number, at the input's rate from the first frame on, of the
+    /// mark, or of the fiducial point where the beat was detected.
+    pub sample: u64,
+    /// Sample number of the fiducial point, which a mark only lies near.
+    pub fiducial: u64,
+    /// Input frames that had been pushed when the beat was decided.
+    pub decided: u64,
+    /// `channels x length` values as the contract asks. Outside the recording
+    /// the signal is 0.
+    pub window: &'a [f32],
+    /// The contract's rhythm features.
+    pub rhythm: &'a [f32],
+    /// Seconds since the beat before; `None` for the first beat and after a gap.
+    pub rr: Option<f64>,
+    /// Signal quality around the beat, 0 (noise) to 1 (clean).
+    pub quality: f32,
+}
+
+/// Turns frames of samples into prepared beats. Allocates only in
+/// [`Pipeline::new`] and, for marks, in [`Pipeline::mark`].
+pub struct Pipeline {
+    fs: f64,
+    leads: usize,
+    detect: bool,
+    resampler: Resampler,
+    segmenter: Segmenter,
+    /// Marks not yet reached.
+    marks: VecDeque<u64>,
+    /// Frames taken in so far.
+    sample: u64,
+    /// Frame at which the current stretch of signal began, while in one.
+    start: Option<u64>,
+    /// Frames without any valid sample just before now, and how many are bridged.
+    missing: u64,
+    bridge: u64,
+    frame: Vec<f32>,
+    /// Rest of a frame that a call of `push` ended within.
+    partial: Vec<f32>,
+}
+
+impl Pipeline {
+    /// A pipeline for signals of `fs` Hz. Frames hold the contract's leads in
+    /// its order, or one lead where it names none.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the contract is not for windows, or its rates,
+    /// band or the input rate cannot be served.
+    pub fn new(spec: &InputSpec, fs: f64, beats: Fiducials) -> Result<Pipeline> {
+        if spec.layout != Layout::Window || spec.normalisation != Normalisation::RunningScale {
+            return Err(Error::Invalid(
+                "only contracts with layout 'window' and normalisation 'running-scale' can be streamed; the Kaggle layout needs whole records (`data::kaggle::from_record`)".into(),
+            ));
+        }
+        if !RATES.contains(&fs) {
+            return Err(Error::Invalid(format!(
+                "the recording has {fs} samples per second; rates from {} to {} Hz are read",
+                RATES.start(),
+                RATES.end()
+            )));
+        }
+        if !(RATES.start() / 2.0..=1000.0).contains(&spec.fs) || spec.length() == 0 {
+            return Err(Error::Invalid(format!(
+                "the contract asks for windows of {} samples at {} Hz; rates from {} to 1000 Hz and windows of at least one sample can be made",
+                spec.length(),
+                spec.fs,
+                RATES.start() / 2.0
+            )));
+        }
+        let leads = spec.lead_count();
+        let detect = beats == Fiducials::Detected;
+        Ok(Pipeline {
+            fs,
+            leads,
+            detect,
+            resampler: Resampler::new(fs, spec.fs, leads)?,
+            segmenter: Segmenter::new(spec, detect)?,
+            marks: VecDeque::new(),
+            sample: 0,
+            start: None,
+            missing: 0,
+            bridge: (BRIDGE * fs) as u64,
+            frame: vec![0.0; leads],
+            partial: Vec::with_capacity(leads),
+        })
+    }
+
+    /// Leads per frame.
+    pub fn leads(&self) -> usize {
+        self.leads
+    }
+
+    /// Longest time in seconds from a beat to its emission, except at a gap,
+    /// which is noticed 0.1 s after it began.
+    pub fn delay(&self) -> f64 {
+        self.segmenter.delay() + (self.resampler.delay() + 1) as f64 / self.fs
+    }
+
+    /// Frames taken in so far.
+    pub fn samples(&self) -> u64 {
+        self.sample
+    }
+
+    /// Announces a beat at a sample number of the input, at the latest before
+    /// that sample is pushed. A mark inside a gap is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when beats are detected, when the mark is below the
+    /// last one, or when its sample has gone by.
+    pub fn mark(&mut self, sample: u64) -> Result<()> {
+        let refuse = |why: &str| {
+            Err(Error::Invalid(format!(
+                "the beat mark at sample {sample} {why}"
+            )))
+        };
+        if self.detect {
+            return refuse("is not wanted: this pipeline detects beats itself");
+        }
+        if self.marks.back().is_some_and(|last| *last > sample) {
+            return refuse("lies before the mark given last; sort the marks");
+        }
+        if sample < self.sample {
+            return refuse("comes after its sample; give marks ahead of the samples");
+        }
+        self.marks.push_back(sample);
+        Ok(())
+    }
+
+    /// Takes interleaved samples in mV, NaN where there is none, and passes on
+    /// the beats that they complete. A frame may be split between two calls.
+    pub fn push(&mut self, samples: &[f32], emit: &mut impl FnMut(Beat<'_>)) {
+        let mut samples = samples;
+        if !self.partial.is_empty() {
+            let wanted = (self.leads - self.partial.len()).min(samples.len());
+            let (head, tail) = samples.split_at(wanted);
+            self.partial.extend_from_slice(head);
+            samples = tail;
+            if self.partial.len() < self.leads {
+                return;
+            }
+            let frame = std::mem::take(&mut self.partial);
+            self.push_frame(&frame, emit);
+            self.partial = frame;
+            self.partial.clear();
+        }
+        let frames = samples.chunks_exact(self.leads);
+        self.partial.extend_from_slice(frames.remainder());
+        for frame in frames {
+            self.push_frame(frame, emit);
+        }
+    }
+
+    /// Ends the recording: passes on what still waits. Further samples are a
+    /// new stretch of the same patient's recording.
+    pub fn finish(&mut self, emit: &mut impl FnMut(Beat<'_>)) {
+        self.partial.clear();
+        self.end_stretch(emit);
+        self.marks.clear();
+    }
+
+    /// Forgets the patient and everything that waits; the next frame is
+    /// sample 0 of a new recording.
+    pub fn reset(&mut self) {
+        self.resampler.reset();
+        self.segmenter.reset();
+        self.marks.clear();
+        self.partial.clear();
+        self.sample = 0;
+        self.start = None;
+        self.missing = 0;
+    }
+
+    #[inline]
+    fn push_frame(&mut self, frame: &[f32], emit: &mut impl FnMut(Beat<'_>)) {
+        let mut valid = false;
+        for (held, &value) in self.frame.iter_mut().zip(frame) {
+            // A lead that is missing alone keeps its last value.
+            if value.is_finite() {
+                *held = value.clamp(-LARGEST, LARGEST);
+                valid = true;
+            }
+        }
+        let at = self.sample;
+        self.sample += 1;
+        let start = match (valid, self.start) {
+            (true, None) => {
+                for (held, value) in self.frame.iter_mut().zip(frame) {
+                    if !value.is_finite() {
+                        *held = 0.0;
+                    }
+                }
+                while self.marks.front().is_some_and(|mark| *mark < at) {
+                    self.marks.pop_front();
+                }
+                self.start = Some(at);
+                at
+            }
+            (_, Some(start)) => start,
+            (false, None) => return,
+        };
+        if valid {
+            self.missing = 0;
+        } else {
+            self.missing += 1;
+            if self.missing > self.bridge {
+                self.end_stretch(emit);
+                return;
+            }
+        }
+        while let Some(&mark) = self.marks.front() {
+            if mark > at {
+                break;
+            }
+            self.marks.pop_front();
+            let frame = self.resampler.ratio().to_output(mark - start);
+            self.segmenter.mark(frame, mark);
+        }
+        let (segmenter, place) = (
+            &mut self.segmenter,
+            Placing::new(&self.resampler, start, self.sample),
+        );
+        self.resampler.push(&self.frame, &mut |frame| {
+            segmenter.push(frame, &mut |segment| emit(place.beat(segment)));
+        });
+    }
+
+    fn end_stretch(&mut self, emit: &mut impl FnMut(Beat<'_>)) {
+        if let Some(start) = self.start.take() {
+            let (segmenter, place) = (
+                &mut self.segmenter,
+                Placing::new(&self.resampler, start, self.sample),
+            );
+            self.resampler.finish(&mut |frame| {
+                segmenter.push(frame, &mut |segment| emit(place.beat(segment)));
+            });
+            segmenter.restart(&mut |segment| emit(place.beat(segment)));
+        }
+        self.missing = 0;
+    }
+}
+
+/// Brings a segment's times back to samples of the input.
+#[derive(Clone, Copy)]
+struct Placing {
+    step: f64,
+    start: u64,
+    decided: u64,
+}
+
+impl Placing {
+    fn new(resampler: &Resampler, start: u64, decided: u64) -> Placing {
+        Placing {
+            step: resampler.ratio().step(),
+            start,
+            decided,
+        }
+    }
+
+    fn beat<'a>(&self, segment: Segment<'a>) -> Beat<'a> {
+        let fiducial = self.start + (segment.fiducial * self.step).round() as u64;
+        let fiducial = fiducial.min(self.decided.saturating_sub(1));
+        Beat {
+            sample: segment.mark.unwrap_or(fiducial),
+            fiducial,
+            decided: self.decided,
+            window: segment.window,
+            rhythm: segment.rhythm,
+            rr: segment.rr,
+            quality: segment.quality,
+        }
+    }
+}
