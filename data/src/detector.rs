@@ -14,6 +14,8 @@ const THRESHOLD: f32 = 0.25;
 /// Part of the threshold that is enough after `LATE` times the usual RR.
 const SEARCH_BACK: f32 = 0.4;
 const LATE: f64 = 1.66;
+/// Seconds at the start in which levels are learned.
+const LEARNING: f64 = 2.0;
 /// Share of a new peak in the running levels.
 const RATE: f32 = 0.125;
 /// Part of the signal level that is forgotten per second without a beat.
@@ -123,8 +125,9 @@ impl Detector {
         if since.is_some_and(|s| s < REFRACTORY) {
             return None;
         }
-        if self.signal == 0.0 {
-            self.signal = 0.7 * height;
+        if place < (LEARNING * self.fs) as u64 {
+            // The largest peak so far is the best guess at a beat's.
+            self.signal = self.signal.max(height);
         }
         let patience = since.map_or(0.0, |s| (s - LATE * self.rr).max(0.0));
         let signal = self.signal * (1.0 - DECAY * patience).max(0.2) as f32;

@@ -107,10 +107,11 @@ impl BandPass {
         self.started = false;
     }
 
-    /// Group delay in samples at a frequency.
+    /// By how many samples a wave of about this frequency is moved: the
+    /// low-pass's group delay. The high-pass tilts waves but hardly moves them.
     pub fn delay(&self, frequency: f64, fs: f64) -> f64 {
         let step = 0.01;
-        let phase = |f: f64| self.high.phase(f, fs) + self.low.phase(f, fs);
+        let phase = |f: f64| self.low.phase(f, fs);
         -(phase(frequency + step) - phase(frequency - step)) / (2.0 * 2.0 * PI * step / fs)
     }
 }

@@ -20,6 +20,7 @@ pub mod output;
 pub mod pipeline;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod prepare;
 mod quality;
 pub mod record;
 pub mod resample;

@@ -310,3 +310,6 @@ impl Placing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

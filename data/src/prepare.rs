@@ -111,7 +111,7 @@ pub fn run(pipeline: &mut Pipeline, signals: &[&Signal], emit: &mut impl FnMut(B
 }
 
 fn kaggle_needs_records() -> Error {
-    Error::Invalid("placeholder".into())
+    Error::Invalid("the Kaggle layout is not streamed: beats in it come from `data::kaggle`".into())
 }
 
 fn empty(record: &Record, spec: &InputSpec) -> Beats {

@@ -163,6 +163,12 @@ impl Resampler {
     /// Before the first sample the input is taken to have been constant.
     #[inline]
     pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(&[f32])) {
+        self.last.copy_from_slice(frame);
+        self.append(frame, emit);
+    }
+
+    #[inline]
+    fn append(&mut self, frame: &[f32], emit: &mut impl FnMut(&[f32])) {
         if !self.started {
             self.started = true;
             self.filled = self.taps / 2 - 1;
@@ -176,7 +182,6 @@ impl Resampler {
         }
         for (lead, &value) in frame.iter().enumerate() {
             self.history[lead * self.capacity + self.filled] = value;
-            self.last[lead] = value;
         }
         self.filled += 1;
         while self.at + self.taps <= self.filled {
@@ -190,7 +195,7 @@ impl Resampler {
         if self.started {
             let last = std::mem::take(&mut self.last);
             for _ in 0..self.taps / 2 {
-                self.push(&last, emit);
+                self.append(&last, emit);
             }
             self.last = last;
         }

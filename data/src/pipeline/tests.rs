@@ -1,0 +1,348 @@
+use super::*;
+use crate::aami::{Class, Convention};
+use crate::annotation::Annotation;
+use crate::prepare;
+use crate::record::Record;
+use crate::synth::{self, Noise, Settings};
+use proptest::prelude::*;
+
+/// A beat with its borrowed parts copied.
+#[derive(Clone, Debug, PartialEq)]
+struct Owned {
+    sample: u64,
+    fiducial: u64,
+    window: Vec<f32>,
+    rhythm: Vec<f32>,
+    rr: Option<f64>,
+    quality: f32,
+}
+
+fn own(beat: Beat<'_>) -> Owned {
+    Owned {
+        sample: beat.sample,
+        fiducial: beat.fiducial,
+        window: beat.window.to_vec(),
+        rhythm: beat.rhythm.to_vec(),
+        rr: beat.rr,
+        quality: beat.quality,
+    }
+}
+
+fn recording(fs: f64, seconds: f64, noise: Noise) -> (Record, Vec<u64>) {
+    let settings = Settings {
+        noise,
+        ..Settings::new(fs, 5)
+    };
+    let (record, annotations) = synth::record("s", &settings, seconds).unwrap();
+    (record, marks(&annotations))
+}
+
+fn marks(annotations: &[Annotation]) -> Vec<u64> {
+    let beats = annotations
+        .iter()
+        .filter(|a| Class::from_symbol(a.symbol, Convention::Literature).is_some());
+    beats.map(|a| a.sample as u64).collect()
+}
+
+/// The record through a pipeline, the samples cut at `cuts` over and over.
+fn beats(
+    spec: &InputSpec,
+    fs: f64,
+    samples: &[f32],
+    marks: Option<&[u64]>,
+    cuts: &[usize],
+) -> Vec<Owned> {
+    let fiducials = if marks.is_some() {
+        Fiducials::Marked
+    } else {
+        Fiducials::Detected
+    };
+    let mut pipeline = Pipeline::new(spec, fs, fiducials).unwrap();
+    for &mark in marks.unwrap_or_default() {
+        pipeline.mark(mark).unwrap();
+    }
+    let mut all = Vec::new();
+    let mut rest = samples;
+    for &cut in cuts.iter().cycle() {
+        let (chunk, tail) = rest.split_at(cut.min(rest.len()));
+        pipeline.push(chunk, &mut |beat| all.push(own(beat)));
+        rest = tail;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    pipeline.finish(&mut |beat| all.push(own(beat)));
+    all
+}
+
+fn interleave(record: &Record) -> Vec<f32> {
+    (0..record.len())
+        .flat_map(|i| record.signals.iter().map(move |s| s.samples[i]))
+        .collect()
+}
+
+fn all_leads(record: &Record) -> InputSpec {
+    InputSpec {
+        leads: record.signals.iter().map(|s| s.name.clone()).collect(),
+        ..InputSpec::window()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn the_cutting_into_chunks_changes_no_bit(
+        cuts in prop::collection::vec(1usize..700, 1..12),
+        gaps in prop::collection::vec((0usize..20_000, 1usize..900), 0..4),
+        marked: bool, both: bool,
+    ) {
+        let (record, marks) = recording(360.0, 30.0, Noise::default());
+        let spec = if both { all_leads(&record) } else { InputSpec::window() };
+        let mut samples = if both { interleave(&record) } else { record.signals[0].samples.clone() };
+        for (at, len) in gaps {
+            let at = at.min(samples.len());
+            let end = samples.len().min(at + len);
+            samples[at..end].fill(f32::NAN);
+        }
+        let marks = marked.then_some(&marks[..]);
+        let whole = beats(&spec, 360.0, &samples, marks, &[samples.len()]);
+        let cut = beats(&spec, 360.0, &samples, marks, &cuts);
+        prop_assert!(!whole.is_empty());
+        prop_assert_eq!(whole, cut);
+    }
+
+    #[test]
+    fn any_input_gives_finite_windows(
+        samples in prop::collection::vec(prop::num::f32::ANY, 1..3000), fs in 100.0..1000.0f64,
+    ) {
+        for beat in beats(&InputSpec::window(), fs, &samples, None, &[97]) {
+            prop_assert!(beat.window.iter().chain(&beat.rhythm).all(|v| v.is_finite()));
+            prop_assert!((0.0..=1.0).contains(&beat.quality));
+            prop_assert!(beat.sample < samples.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn every_marked_beat_comes_out_once_and_close_to_its_mark() {
+    let (record, marks) = recording(360.0, 60.0, Noise::default());
+    let all = beats(
+        &InputSpec::window(),
+        360.0,
+        &record.signals[0].samples,
+        Some(&marks),
+        &[512],
+    );
+    let samples: Vec<u64> = all.iter().map(|b| b.sample).collect();
+    assert_eq!(samples, marks);
+    for beat in &all {
+        assert!(beat.fiducial.abs_diff(beat.sample) <= 25, "{beat:?}");
+    }
+    let rr = all[5].rr.unwrap();
+    assert!((rr - (marks[5] - marks[4]) as f64 / 360.0).abs() < 0.02);
+}
+
+#[test]
+fn the_sampling_rate_hardly_matters() {
+    let prepared = |fs: f64| {
+        let (record, marks) = recording(fs, 40.0, Noise::NONE);
+        beats(
+            &InputSpec::window(),
+            fs,
+            &record.signals[0].samples,
+            Some(&marks),
+            &[1000],
+        )
+    };
+    let reference = prepared(1000.0);
+    for fs in [125.0, 128.0, 250.0, 257.0, 333.3, 360.0, 500.0] {
+        let other = prepared(fs);
+        assert_eq!(other.len(), reference.len());
+        for (i, (a, b)) in reference.iter().zip(&other).enumerate().skip(3) {
+            let squares = a.window.iter().zip(&b.window).map(|(x, y)| (x - y).powi(2));
+            let rms = (squares.sum::<f32>() / a.window.len() as f32).sqrt();
+            assert!(rms < 0.05, "beat {i} at {fs} Hz differs by {rms}");
+            let rr = a.rr.unwrap() - b.rr.unwrap();
+            assert!(
+                rr.abs() < 0.004,
+                "RR of beat {i} at {fs} Hz differs by {rr}"
+            );
+        }
+    }
+}
+
+#[test]
+fn gain_and_polarity_do_not_matter_to_detection() {
+    let (record, marks) = recording(250.0, 60.0, Noise::default());
+    let samples = &record.signals[0].samples;
+    for gain in [1.0f32, -1.0, 0.2, 8.0] {
+        let scaled: Vec<f32> = samples.iter().map(|x| gain * x + 3.0).collect();
+        let found = beats(&InputSpec::window(), 250.0, &scaled, None, &[313]);
+        let close = |mark: &&u64| found.iter().any(|b| b.sample.abs_diff(**mark) <= 37);
+        let hits = marks.iter().filter(close).count();
+        assert!(
+            hits + 1 >= marks.len(),
+            "gain {gain}: {hits} of {}",
+            marks.len()
+        );
+        assert!(
+            found.len() <= marks.len() + 1,
+            "gain {gain}: {} found",
+            found.len()
+        );
+    }
+}
+
+#[test]
+fn detected_and_marked_beats_are_cut_alike() {
+    let (record, marks) = recording(360.0, 60.0, Noise::default());
+    let spec = InputSpec::window();
+    let samples = &record.signals[0].samples;
+    let marked = beats(&spec, 360.0, samples, Some(&marks), &[512]);
+    let detected = beats(&spec, 360.0, samples, None, &[512]);
+    let mut same = 0;
+    for beat in &marked {
+        same += usize::from(
+            detected
+                .iter()
+                .any(|d| d.fiducial.abs_diff(beat.fiducial) <= 1),
+        );
+    }
+    assert!(
+        same * 100 >= marked.len() * 97,
+        "{same} of {}",
+        marked.len()
+    );
+}
+
+#[test]
+fn after_a_gap_nothing_of_the_signal_before_it_is_left() {
+    let (record, _) = recording(360.0, 60.0, Noise::default());
+    let mut first = record.signals[0].samples.clone();
+    first[8000..9000].fill(f32::NAN);
+    let mut second = first.clone();
+    second[..8000].iter_mut().for_each(|x| *x = 1.0 - *x);
+    let run = |samples: &[f32]| {
+        let mut pipeline = Pipeline::new(&InputSpec::window(), 360.0, Fiducials::Detected).unwrap();
+        let mut after = Vec::new();
+        pipeline.push(samples, &mut |beat| {
+            if beat.sample >= 9000 {
+                after.push((beat.sample, beat.rr));
+            }
+        });
+        after
+    };
+    let (a, b) = (run(&first), run(&second));
+    assert!(a.len() > 40 && a[0].1.is_none() && a[1].1.is_some());
+    assert_eq!(a, b);
+}
+
+#[test]
+fn short_dropouts_are_bridged() {
+    let (record, marks) = recording(360.0, 30.0, Noise::default());
+    let mut samples = record.signals[0].samples.clone();
+    for mark in &marks {
+        let at = *mark as usize + 100;
+        let end = samples.len().min(at + 30);
+        samples[at.min(end)..end].fill(f32::NAN);
+    }
+    let all = beats(&InputSpec::window(), 360.0, &samples, Some(&marks), &[77]);
+    assert_eq!(all.len(), marks.len());
+    assert!(all.iter().skip(1).all(|b| b.rr.is_some()));
+}
+
+#[test]
+fn reset_is_as_good_as_new() {
+    let (record, _) = recording(360.0, 30.0, Noise::default());
+    let samples = &record.signals[0].samples;
+    let mut pipeline = Pipeline::new(&InputSpec::window(), 360.0, Fiducials::Detected).unwrap();
+    pipeline.push(&samples[..7001], &mut |_| ());
+    pipeline.reset();
+    let mut again = Vec::new();
+    pipeline.push(samples, &mut |beat| again.push(own(beat)));
+    pipeline.finish(&mut |beat| again.push(own(beat)));
+    assert_eq!(
+        again,
+        beats(&InputSpec::window(), 360.0, samples, None, &[64])
+    );
+}
+
+#[test]
+fn no_beat_takes_longer_than_stated() {
+    let (record, marks) = recording(360.0, 60.0, Noise::default());
+    // A long pause: the beat before it must not wait for the next.
+    let mut samples = record.signals[0].samples.clone();
+    let (from, to) = (marks[20] as usize + 150, marks[28] as usize);
+    let level = samples[from];
+    samples[from..to].fill(level);
+    for fiducials in [Fiducials::Detected, Fiducials::Marked] {
+        let mut pipeline = Pipeline::new(&InputSpec::window(), 360.0, fiducials).unwrap();
+        if fiducials == Fiducials::Marked {
+            for (i, mark) in marks.iter().enumerate() {
+                if !(21..28).contains(&i) {
+                    pipeline.mark(*mark).unwrap();
+                }
+            }
+        }
+        let limit = pipeline.delay() * 360.0;
+        let mut longest = 0;
+        pipeline.push(&samples, &mut |b| {
+            longest = longest.max(b.decided - b.fiducial)
+        });
+        assert!((longest as f64) <= limit, "{longest} samples for {limit}");
+        assert!(
+            longest as f64 > 0.9 * limit,
+            "{longest} samples for {limit}"
+        );
+    }
+}
+
+#[test]
+fn wrong_requests_are_refused_with_the_remedy() {
+    let refused = |spec: &InputSpec, fs| {
+        let result = Pipeline::new(spec, fs, Fiducials::Marked);
+        result.err().unwrap().to_string()
+    };
+    assert!(refused(&InputSpec::kaggle(), 360.0).contains("Kaggle"));
+    assert!(refused(&InputSpec::window(), 50.0).contains("100"));
+    assert!(refused(&InputSpec::window(), f64::NAN).contains("NaN"));
+    let band = InputSpec {
+        band: Some([0.5, 90.0]),
+        ..InputSpec::window()
+    };
+    assert!(refused(&band, 360.0).contains("band-pass"));
+    let mut pipeline = Pipeline::new(&InputSpec::window(), 360.0, Fiducials::Marked).unwrap();
+    pipeline.mark(100).unwrap();
+    assert!(pipeline.mark(99).unwrap_err().to_string().contains("sort"));
+    pipeline.push(&[0.0; 500], &mut |_| ());
+    assert!(
+        pipeline
+            .mark(400)
+            .unwrap_err()
+            .to_string()
+            .contains("ahead")
+    );
+}
+
+#[test]
+fn records_are_prepared_with_their_labels() {
+    let settings = Settings::new(250.0, 9);
+    let (record, annotations) = synth::record("s9", &settings, 60.0).unwrap();
+    let spec = all_leads(&record);
+    let beats = prepare::record(&record, &annotations, &spec).unwrap();
+    assert_eq!(beats.len(), marks(&annotations).len());
+    assert_eq!(beats.labels.len(), beats.len());
+    assert_eq!(beats.windows.len(), beats.len() * spec.window_values());
+    assert_eq!(beats.record_names, ["s9"]);
+    let absent = InputSpec {
+        leads: vec!["V9".into()],
+        ..InputSpec::window()
+    };
+    let message = prepare::record(&record, &annotations, &absent)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.contains("V9") && message.contains(&record.signals[0].name),
+        "{message}"
+    );
+}
