@@ -119,6 +119,7 @@ impl BandPass {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::f64::consts::FRAC_1_SQRT_2;
 
     fn gain(frequency: f64) -> f64 {
         let mut filter = BandPass::new([0.5, 40.0], 128.0).unwrap();
@@ -135,8 +136,8 @@ mod tests {
 
     #[test]
     fn corners_are_3_db_down_and_the_middle_is_flat() {
-        assert!((gain(0.5) - 0.7071).abs() < 0.01);
-        assert!((gain(40.0) - 0.7071).abs() < 0.02);
+        assert!((gain(0.5) - FRAC_1_SQRT_2).abs() < 0.01);
+        assert!((gain(40.0) - FRAC_1_SQRT_2).abs() < 0.02);
         assert!((gain(8.0) - 1.0).abs() < 0.01);
         assert!(gain(0.05) < 0.011);
     }

@@ -99,7 +99,9 @@ mod tests {
     fn quantiles_are_linear_between_neighbours() {
         let mut running = RunningOrder::new(4);
         assert_eq!(running.median(), None);
-        [4.0, 1.0, 3.0, 2.0].map(|v| running.push(v));
+        [4.0, 1.0, 3.0, 2.0]
+            .into_iter()
+            .for_each(|v| running.push(v));
         assert_eq!(running.median(), Some(2.5));
         assert_eq!(running.quantile(0.25), Some(1.75));
         assert_eq!(running.part_below(3.0), 0.5);
