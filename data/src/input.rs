@@ -58,11 +58,14 @@ pub struct InputSpec {
 }
 
 impl InputSpec {
-    /// The Kaggle heartbeat format: 187 samples at 125 Hz.
+    /// The Kaggle heartbeat format: 187 samples.
+    ///
+    /// Its description says 125 Hz, but its rows are every third sample of
+    /// recordings at 360 Hz, bit for bit (see [`crate::kaggle::from_record`]).
     pub fn kaggle() -> InputSpec {
         InputSpec {
             layout: Layout::Kaggle,
-            fs: 125.0,
+            fs: 120.0,
             leads: Vec::new(),
             band: None,
             before: 0,

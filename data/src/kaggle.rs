@@ -1,12 +1,15 @@
-//! The Kaggle heartbeat format: CSV without a header, 187 samples at 125 Hz
+//! The Kaggle heartbeat format: CSV without a header, 187 samples
 //! scaled to `[0, 1]` and padded with zeros, then, where the beats have been
 //! labelled, the class 0 to 4 for N S V F Q.
 
 mod number;
+mod recording;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+
+pub use recording::from_record;
 
 use crate::aami::Class;
 use crate::beats::Beats;

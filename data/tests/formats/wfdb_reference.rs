@@ -15,7 +15,7 @@ use crate::environment::{python, root, shared};
 /// Reads the records with the package and compares each with our reading.
 fn compare(python: &Path, records: &[PathBuf]) {
     let mut child = Command::new(python)
-        .arg(root().join("data/tests/reference.py"))
+        .arg(root().join("data/tests/formats/reference.py"))
         .args(records)
         .stdout(Stdio::piped())
         .spawn()
