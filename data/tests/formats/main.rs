@@ -1,5 +1,7 @@
 //! Tests of the formats against files, and against the reference reader.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod environment;
 mod kaggle_rebuild;
 mod wfdb_reference;
