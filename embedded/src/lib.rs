@@ -2,5 +2,8 @@
 //! small machine.
 
 pub mod classifier;
+pub mod monitor;
+pub mod rhythm;
 
 pub use classifier::{Classifier, Prediction};
+pub use monitor::{Event, Gap, LabelledBeat, Monitor};
