@@ -2,6 +2,7 @@
 //! small machine.
 
 pub mod classifier;
+pub mod decode;
 pub mod monitor;
 pub mod rhythm;
 

@@ -1,2 +1,160 @@
-//! placeholder
-fn main() {}
+//! `embedded`: samples in, labelled beats out.
+
+mod arguments;
+mod link;
+mod report;
+mod rows;
+mod source;
+
+use std::io::{BufWriter, stdout};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use data::input::{InputSpec, Layout};
+use data::{prepare, wfdb};
+use embedded::{Classifier, Monitor};
+
+use arguments::{Arguments, Origin};
+use report::Report;
+use source::{Message, Plan};
+
+/// How often a quiet source lets the program look at the stop flag.
+const LOOK: Duration = Duration::from_millis(100);
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let thresholds = arguments.thresholds()?;
+    let origin = Origin::of(&arguments.input)?;
+    let mut classifier = Classifier::load(&arguments.model()?)?;
+    let input = classifier.contract().input.clone();
+    if input.layout == Layout::Kaggle {
+        let Origin::File(path) = &origin else {
+            bail!(
+                "{} classifies beats that are cut out already (Kaggle CSV); to monitor {} take a model of layout 'window'",
+                classifier.path().display(),
+                arguments.input
+            );
+        };
+        let mut out = BufWriter::new(stdout().lock());
+        return rows::run(&mut classifier, path, &mut out);
+    }
+    let plan = plan(arguments, origin, &input)?;
+    let live = plan.origin.is_live();
+    let fs = plan.fs;
+    let mut monitor = Monitor::with_thresholds(classifier, fs, input.lead_count(), thresholds)?;
+    let annotations = arguments.annotator.as_deref().map(|annotator| {
+        let name = format!("{}.{annotator}", plan.origin.name());
+        arguments.output.join(name)
+    });
+    if let Some(annotator) = &arguments.annotator {
+        ensure!(
+            !annotator.is_empty()
+                && annotator
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '_'),
+            "--annotator '{annotator}': WFDB's annotator names are letters, digits and underscores"
+        );
+    }
+    let out = (!arguments.quiet).then(|| BufWriter::new(stdout().lock()));
+    let classes = monitor.classifier().contract().classes.clone();
+    let mut report = Report::new(out, annotations.as_deref(), fs, &classes)?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
+        .context("the signals that end the program cannot be caught")?;
+    let ended = follow(&mut monitor, &mut report, plan, input.lead_count(), &stop);
+    // A link that broke does not undo what was decided before; a file that
+    // cannot be read to its end has no annotations.
+    if ended.is_err() && !live {
+        return ended;
+    }
+    let finished = monitor.finish().and_then(|events| report.events(events));
+    let summary = report.finish(monitor.samples())?;
+    eprintln!("{summary}");
+    if let Some(path) = &annotations {
+        eprintln!("annotations: {}", path.display());
+    }
+    ended.and(finished)
+}
+
+/// Feeds the monitor until the source ends, the program is asked to stop, or
+/// nobody listens any more.
+fn follow(
+    monitor: &mut Monitor,
+    report: &mut Report<impl std::io::Write>,
+    plan: Plan,
+    leads: usize,
+    stop: &Arc<AtomicBool>,
+) -> Result<()> {
+    let messages = source::start(plan, leads, Arc::clone(stop));
+    while !stop.load(Ordering::Relaxed) && report.is_wanted() {
+        match messages.recv_timeout(LOOK) {
+            Ok(Message::Samples(samples)) => report.events(monitor.push(&samples)?)?,
+            Ok(Message::Lost(frames)) => report.events(monitor.skip(frames)?)?,
+            Ok(Message::Note(text)) => eprintln!("{text}"),
+            Ok(Message::End(result)) => return result,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => bail!("the source's thread has died"),
+        }
+    }
+    Ok(())
+}
+
+fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan> {
+    for (flag, value) in [
+        ("--speed", arguments.speed),
+        ("--silence", Some(arguments.silence)),
+    ] {
+        if let Some(value) = value {
+            ensure!(
+                value.is_finite() && value > 0.0 && value < 1e6,
+                "{flag} is {value}; it must be above 0"
+            );
+        }
+    }
+    let mut signals = Vec::new();
+    let (format, fs) = match &origin {
+        Origin::Record(path) => {
+            let foreign =
+                arguments.format.is_some() || arguments.fs.is_some() || arguments.gain.is_some();
+            ensure!(
+                !foreign,
+                "{}: a WFDB record knows its own format, rate and gain; leave out --format, --fs and --gain",
+                path.display()
+            );
+            let record = wfdb::read_record(path)?;
+            let chosen = prepare::choose(&record, input)?;
+            signals.extend(chosen.into_iter().cloned());
+            (None, record.fs)
+        }
+        origin => {
+            let (format, fs) = arguments.stream(origin, input.lead_count())?;
+            (Some(format), fs)
+        }
+    };
+    Ok(Plan {
+        origin,
+        format,
+        signals,
+        fs,
+        speed: arguments.speed,
+        baud: arguments.baud,
+        reconnect: !arguments.no_reconnect,
+        silence: Duration::from_secs_f64(arguments.silence),
+    })
+}

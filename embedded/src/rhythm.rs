@@ -441,7 +441,14 @@ mod tests {
     #[test]
     fn couplets_and_runs_are_told_apart_with_their_rate() {
         assert_eq!(found("NNVVNN", 0.8), [(Kind::Couplet, Phase::Whole)]);
-        let beats = [("N", 0.8), ("V", 0.5), ("V", 0.4), ("V", 0.4), ("V", 0.4), ("N", 0.9)];
+        let beats = [
+            ("N", 0.8),
+            ("V", 0.5),
+            ("V", 0.4),
+            ("V", 0.4),
+            ("V", 0.4),
+            ("N", 0.9),
+        ];
         let events = watch(&beats.map(|(c, rr)| (rr, c)));
         let kinds: Vec<_> = events.iter().map(|e| (e.kind, e.phase, e.beats)).collect();
         assert_eq!(

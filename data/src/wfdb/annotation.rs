@@ -5,11 +5,12 @@
 //! 10. An annotation's number is its distance from the one before; pseudo-codes
 //! carry long distances, the other fields and text.
 
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use crate::annotation::{Annotation, Symbol};
 use crate::error::{Error, Result};
-use crate::output;
+use crate::output::{self, OutputFile};
 
 // Pseudo-codes.
 const SKIP: u8 = 59;
@@ -193,6 +194,56 @@ pub fn write_annotations(path: &Path, annotations: &[Annotation]) -> Result<()> 
     AnnotationFile::new(None, annotations.to_vec()).write(path)
 }
 
+/// Writes an annotation file one annotation at a time, in bounded memory. The
+/// file appears when [`AnnotationWriter::commit`] is called.
+pub struct AnnotationWriter {
+    file: OutputFile,
+    path: PathBuf,
+    encoder: Encoder,
+}
+
+impl AnnotationWriter {
+    /// Begins an annotation file such as `DIR/100.mon`, sample numbers at the
+    /// record's rate.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder cannot be written.
+    pub fn create(path: &Path) -> Result<AnnotationWriter> {
+        Ok(AnnotationWriter {
+            file: OutputFile::create(path)?,
+            path: path.into(),
+            encoder: Encoder::default(),
+        })
+    }
+
+    /// Writes the next annotation.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Invalid`] when the annotation cannot be
+    /// expressed in the format.
+    pub fn write(&mut self, annotation: &Annotation) -> Result<()> {
+        self.encoder.put(annotation)?;
+        self.drain()
+    }
+
+    /// Ends the file and gives it its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn commit(mut self) -> Result<()> {
+        self.encoder.word(0, 0);
+        self.drain()?;
+        self.file.commit()
+    }
+
+    fn drain(&mut self) -> Result<()> {
+        let written = self.file.write_all(&self.encoder.bytes);
+        written.map_err(Error::io(&self.path))?;
+        self.encoder.bytes.clear();
+        Ok(())
+    }
+}
+
 /// The words of a file, with a message where they end too soon.
 struct Words<'a> {
     bytes: &'a [u8],
@@ -310,6 +361,27 @@ impl Encoder {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn writing_one_by_one_gives_the_same_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, streamed) = (folder.path().join("a.atr"), folder.path().join("b.atr"));
+        let mut all = vec![Annotation::new(18, Symbol::RHYTHM)];
+        all[0].aux_note = "(AFIB".into();
+        all.extend((0..500).map(|i| Annotation::new(20 + 900 * i, Symbol::V)));
+        all[7].subtype = 1;
+        write_annotations(&whole, &all).unwrap();
+        let mut writer = AnnotationWriter::create(&streamed).unwrap();
+        for annotation in &all {
+            writer.write(annotation).unwrap();
+        }
+        assert!(!streamed.exists());
+        writer.commit().unwrap();
+        assert_eq!(
+            std::fs::read(whole).unwrap(),
+            std::fs::read(streamed).unwrap()
+        );
+    }
 
     fn symbols() -> impl Strategy<Value = Symbol> {
         (1u8..50).prop_map(|code| Symbol::from_code(code).unwrap())

@@ -6,7 +6,7 @@ mod header;
 mod record;
 mod signal;
 
-pub use annotation::{AnnotationFile, read_annotations, write_annotations};
+pub use annotation::{AnnotationFile, AnnotationWriter, read_annotations, write_annotations};
 pub use format::Format;
 pub use header::{Header, Segment, SignalHeader};
 pub(crate) use record::header_path;

@@ -1,0 +1,336 @@
+//! The command line, raw and then validated.
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::{Parser, ValueEnum};
+use embedded::decode::{Encoding, Format};
+use embedded::rhythm::Thresholds;
+
+/// ECG samples in, labelled beats out: JSON Lines on standard output as each
+/// beat is decided.
+#[derive(Parser, Debug)]
+#[command(name = "embedded", version, about, after_help = EXAMPLES)]
+pub struct Arguments {
+    /// Where the samples come from: `-` (standard input), a WFDB record, a
+    /// file, a serial device, or tcp://HOST:PORT. With a model of the Kaggle
+    /// layout: beats as Kaggle CSV
+    #[arg(default_value = "-")]
+    pub input: String,
+    /// The model [default: models/resnet.onnx, or resnet.onnx beside the program]
+    #[arg(long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+
+    /// How samples are written in a stream or file that is no WFDB record
+    /// [default: csv for .csv and .txt]
+    #[arg(long, value_enum, help_heading = "Samples")]
+    pub format: Option<EncodingName>,
+    /// Samples per second and channel
+    #[arg(long, value_name = "HZ", help_heading = "Samples")]
+    pub fs: Option<f64>,
+    /// Channels of a frame [default: as many as the model has leads]
+    #[arg(long, value_name = "N", help_heading = "Samples")]
+    pub channels: Option<usize>,
+    /// The channels that hold the model's leads, from 1 [default: the first ones]
+    #[arg(
+        long,
+        value_name = "N,...",
+        value_delimiter = ',',
+        help_heading = "Samples"
+    )]
+    pub columns: Vec<usize>,
+    /// Units per mV [default: 1 for csv and f32]
+    #[arg(
+        long,
+        value_name = "UNITS",
+        help_heading = "Samples",
+        allow_negative_numbers = true
+    )]
+    pub gain: Option<f64>,
+    /// The value that stands for 0 mV
+    #[arg(
+        long,
+        value_name = "UNITS",
+        help_heading = "Samples",
+        default_value_t = 0.0,
+        allow_negative_numbers = true
+    )]
+    pub baseline: f64,
+    /// Speed of a serial device
+    #[arg(long, help_heading = "Samples", default_value_t = 115_200)]
+    pub baud: u32,
+    /// Replay a record or file at this multiple of real time [default: as fast
+    /// as it goes]
+    #[arg(long, value_name = "FACTOR", help_heading = "Samples")]
+    pub speed: Option<f64>,
+    /// End when a serial or TCP source is lost, instead of opening it again
+    #[arg(long, help_heading = "Samples")]
+    pub no_reconnect: bool,
+    /// A source that is silent for so many seconds is lost
+    #[arg(
+        long,
+        value_name = "S",
+        help_heading = "Samples",
+        default_value_t = 10.0
+    )]
+    pub silence: f64,
+
+    /// Write WFDB annotations under this annotator name as well
+    #[arg(long, value_name = "NAME", help_heading = "Output")]
+    pub annotator: Option<String>,
+    /// Folder of the annotations
+    #[arg(long, value_name = "DIR", help_heading = "Output", default_value = ".")]
+    pub output: PathBuf,
+    /// No JSON Lines on standard output
+    #[arg(long, short, help_heading = "Output")]
+    pub quiet: bool,
+
+    /// An RR interval of at least so many seconds is a pause
+    #[arg(long, value_name = "S", help_heading = "Rhythm", default_value_t = Thresholds::default().pause)]
+    pub pause: f64,
+    /// So many seconds without a beat are an asystole
+    #[arg(long, value_name = "S", help_heading = "Rhythm", default_value_t = Thresholds::default().asystole)]
+    pub asystole: f64,
+    /// A mean rate below this is a bradycardia
+    #[arg(long, value_name = "BPM", help_heading = "Rhythm", default_value_t = Thresholds::default().bradycardia)]
+    pub bradycardia: f64,
+    /// A mean rate above this is a tachycardia
+    #[arg(long, value_name = "BPM", help_heading = "Rhythm", default_value_t = Thresholds::default().tachycardia)]
+    pub tachycardia: f64,
+    /// So many ectopic beats of one class in a row are a run
+    #[arg(long, value_name = "BEATS", help_heading = "Rhythm", default_value_t = Thresholds::default().run)]
+    pub run: u32,
+    /// So many ventricular beats in the pattern are a bigeminy or trigeminy
+    #[arg(long, value_name = "BEATS", help_heading = "Rhythm", default_value_t = Thresholds::default().geminy)]
+    pub geminy: u32,
+}
+
+const EXAMPLES: &str = "Examples:
+  embedded data/mitdb/100 --annotator mon --output out   # writes out/100.mon
+  embedded data/mitdb/100 --speed 1                      # live replay
+  embedded /dev/ttyACM0 --format i16 --fs 250 --gain 1000
+  nc sensor 7000 | embedded --format csv --fs 360
+  embedded tcp://sensor:7000 --format f32 --fs 360 --channels 2 --columns 2";
+
+/// Names of [`Encoding`] on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EncodingName {
+    /// 16-bit integers, little endian
+    I16,
+    /// 32-bit integers, little endian
+    I32,
+    /// 32-bit floats, little endian
+    F32,
+    /// Lines of numbers
+    Csv,
+}
+
+impl From<EncodingName> for Encoding {
+    fn from(name: EncodingName) -> Encoding {
+        match name {
+            EncodingName::I16 => Encoding::I16,
+            EncodingName::I32 => Encoding::I32,
+            EncodingName::F32 => Encoding::F32,
+            EncodingName::Csv => Encoding::Csv,
+        }
+    }
+}
+
+/// Where samples come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Origin {
+    /// Standard input.
+    Stdin,
+    /// A file of raw samples or text.
+    File(PathBuf),
+    /// A serial device.
+    Serial(PathBuf),
+    /// `HOST:PORT`.
+    Tcp(String),
+    /// A WFDB record, its path without `.hea`.
+    Record(PathBuf),
+}
+
+impl Origin {
+    /// What an input argument means.
+    ///
+    /// # Errors
+    /// There is no such file or record.
+    pub fn of(input: &str) -> Result<Origin> {
+        if input == "-" {
+            return Ok(Origin::Stdin);
+        }
+        if let Some(address) = input.strip_prefix("tcp://") {
+            ensure!(
+                address.contains(':'),
+                "{input}: the port is missing; write tcp://HOST:PORT"
+            );
+            return Ok(Origin::Tcp(address.to_owned()));
+        }
+        let path = Path::new(input);
+        if path.extension().is_some_and(|e| e == "hea") {
+            return Ok(Origin::Record(path.with_extension("")));
+        }
+        let mut header = path.as_os_str().to_owned();
+        header.push(".hea");
+        if Path::new(&header).is_file() {
+            return Ok(Origin::Record(path.to_owned()));
+        }
+        let metadata = std::fs::metadata(path)
+            .with_context(|| format!("{input}: neither a file nor a WFDB record ({input}.hea)"))?;
+        ensure!(
+            !metadata.is_dir(),
+            "{input}: is a folder; name a record in it, such as {input}/100"
+        );
+        Ok(match metadata.file_type().is_char_device() {
+            true => Origin::Serial(path.to_owned()),
+            false => Origin::File(path.to_owned()),
+        })
+    }
+
+    /// The name of the recording, for its annotations.
+    pub fn name(&self) -> &str {
+        match self {
+            Origin::Stdin => "stdin",
+            Origin::Tcp(_) => "tcp",
+            Origin::File(path) | Origin::Serial(path) => {
+                path.file_stem().and_then(|s| s.to_str()).unwrap_or("input")
+            }
+            // A record's name may have dots of its own.
+            Origin::Record(path) => path
+                .file_name()
+                .and_then(|s| s.to_str())
+                .unwrap_or("record"),
+        }
+    }
+
+    /// Whether the source can be lost and opened again.
+    pub fn is_live(&self) -> bool {
+        matches!(self, Origin::Serial(_) | Origin::Tcp(_))
+    }
+}
+
+impl Arguments {
+    /// The limits of the rhythm events.
+    ///
+    /// # Errors
+    /// A limit that is no positive number, or a contradiction.
+    pub fn thresholds(&self) -> Result<Thresholds> {
+        for (flag, value) in [
+            ("--pause", self.pause),
+            ("--asystole", self.asystole),
+            ("--bradycardia", self.bradycardia),
+            ("--tachycardia", self.tachycardia),
+        ] {
+            ensure!(
+                value.is_finite() && value > 0.0,
+                "{flag} is {value}; it must be above 0"
+            );
+        }
+        ensure!(
+            self.pause <= self.asystole,
+            "--pause {} is longer than --asystole {}",
+            self.pause,
+            self.asystole
+        );
+        ensure!(
+            self.bradycardia < self.tachycardia,
+            "--bradycardia {} is not below --tachycardia {}",
+            self.bradycardia,
+            self.tachycardia
+        );
+        ensure!(
+            self.run >= 3,
+            "--run is {}; a run has at least 3 beats",
+            self.run
+        );
+        ensure!(
+            self.geminy >= 2,
+            "--geminy is {}; a pattern needs at least 2 ventricular beats",
+            self.geminy
+        );
+        Ok(Thresholds {
+            pause: self.pause,
+            asystole: self.asystole,
+            run: self.run,
+            geminy: self.geminy,
+            bradycardia: self.bradycardia,
+            tachycardia: self.tachycardia,
+            ..Thresholds::default()
+        })
+    }
+
+    /// How a stream's bytes are read, for a model of `leads` leads, and its
+    /// sampling rate. Not for WFDB records, which say so themselves.
+    ///
+    /// # Errors
+    /// A flag that is missing or makes no sense; the message names it.
+    pub fn stream(&self, origin: &Origin, leads: usize) -> Result<(Format, f64)> {
+        let Some(fs) = self.fs else {
+            bail!(
+                "how many samples per second? give --fs HZ (or, for beats in the Kaggle format, a model of that layout with --model)"
+            );
+        };
+        ensure!(
+            fs.is_finite() && fs > 0.0,
+            "--fs is {fs}; it must be above 0"
+        );
+        let text = |path: &Path| path.extension().is_some_and(|e| e == "csv" || e == "txt");
+        let encoding = match (self.format, origin) {
+            (Some(name), _) => name.into(),
+            (None, Origin::File(path)) if text(path) => Encoding::Csv,
+            _ => bail!("how are the samples written? give --format i16, i32, f32 or csv"),
+        };
+        let gain = match (self.gain, encoding) {
+            (Some(gain), _) => gain,
+            (None, Encoding::F32 | Encoding::Csv) => 1.0,
+            (None, Encoding::I16 | Encoding::I32) => {
+                bail!("how many units are 1 mV? give --gain UNITS")
+            }
+        };
+        ensure!(
+            !self.columns.contains(&0),
+            "--columns counts from 1; there is no column 0"
+        );
+        let pick: Vec<usize> = match self.columns.is_empty() {
+            true => (0..leads).collect(),
+            false => self.columns.iter().map(|c| c - 1).collect(),
+        };
+        ensure!(
+            pick.len() == leads,
+            "--columns names {} column(s), the model has {leads} lead(s)",
+            pick.len()
+        );
+        let most = pick.iter().max().map_or(1, |c| c + 1);
+        let format = Format {
+            encoding,
+            channels: self.channels.unwrap_or(most),
+            pick,
+            gain,
+            baseline: self.baseline,
+            lenient: origin.is_live(),
+        };
+        Ok((format, fs))
+    }
+
+    /// The model file.
+    ///
+    /// # Errors
+    /// None is named and there is none in the usual places.
+    pub fn model(&self) -> Result<PathBuf> {
+        const NAME: &str = "resnet.onnx";
+        if let Some(path) = &self.model {
+            return Ok(path.clone());
+        }
+        let beside = std::env::current_exe().ok();
+        let beside = beside.and_then(|exe| Some(exe.parent()?.join(NAME)));
+        [Some(Path::new("models").join(NAME)), beside]
+            .into_iter()
+            .flatten()
+            .find(|path| path.is_file())
+            .with_context(|| {
+                format!("no model: neither models/{NAME} nor {NAME} beside the program exists; name one with --model")
+            })
+    }
+}

@@ -1,0 +1,240 @@
+//! What the program says: JSON Lines as things happen, annotations, and a
+//! summary at the end.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use data::Class;
+use data::wfdb::AnnotationWriter;
+use embedded::rhythm::{Phase, RhythmEvent};
+use embedded::{Event, LabelledBeat};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// One line of output.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Line<'a> {
+    Beat {
+        sample: u64,
+        time: f64,
+        class: Class,
+        probabilities: &'a Map<String, Value>,
+        rejected: bool,
+        rr: Option<f64>,
+        quality: f32,
+        delay: f64,
+    },
+    Gap {
+        start: u64,
+        time: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        length: Option<u64>,
+    },
+    Rhythm {
+        time: f64,
+        #[serde(flatten)]
+        event: &'a RhythmEvent,
+    },
+    Summary(&'a Summary),
+}
+
+/// Totals of a recording.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    /// Samples per lead, lost ones included.
+    pub samples: u64,
+    /// Their duration in seconds.
+    pub seconds: f64,
+    /// Beats.
+    pub beats: u64,
+    /// Beats per class.
+    pub classes: Map<String, Value>,
+    /// Beats that are better left to a human.
+    pub rejected: u64,
+    /// Stretches without signal.
+    pub gaps: u64,
+    /// Rhythm episodes.
+    pub episodes: u64,
+    /// Longest delay from an R peak to its decision, in seconds.
+    pub longest_delay: f64,
+}
+
+/// Writes everything that a monitor reports.
+pub struct Report<W: Write> {
+    /// `None` once nobody reads it, or where it is not wanted.
+    out: Option<W>,
+    annotations: Option<AnnotationWriter>,
+    fs: f64,
+    classes: Vec<Class>,
+    counts: [u64; Class::ALL.len()],
+    summary: Summary,
+}
+
+impl<W: Write> Report<W> {
+    /// A report on a recording of `fs` samples per second, for a model of
+    /// these classes; annotations go to the file `annotations`.
+    ///
+    /// # Errors
+    /// The folder of the annotations cannot be written.
+    pub fn new(
+        out: Option<W>,
+        annotations: Option<&Path>,
+        fs: f64,
+        classes: &[Class],
+    ) -> Result<Report<W>> {
+        Ok(Report {
+            out,
+            annotations: annotations.map(AnnotationWriter::create).transpose()?,
+            fs,
+            classes: classes.to_vec(),
+            counts: [0; Class::ALL.len()],
+            summary: Summary::default(),
+        })
+    }
+
+    /// Whether anybody still gets anything.
+    pub fn is_wanted(&self) -> bool {
+        self.out.is_some() || self.annotations.is_some()
+    }
+
+    /// Writes what a monitor has just reported and flushes it.
+    ///
+    /// # Errors
+    /// An output cannot be written; a reader who has gone is no error.
+    pub fn events(&mut self, events: &[Event]) -> Result<()> {
+        for event in events {
+            self.event(event)?;
+        }
+        if !events.is_empty() {
+            self.tell(|out| out.flush())?;
+        }
+        Ok(())
+    }
+
+    /// Ends the report: the summary, and the annotations under their name.
+    ///
+    /// # Errors
+    /// As [`Report::events`].
+    pub fn finish(mut self, samples: u64) -> Result<Summary> {
+        self.summary.samples = samples;
+        self.summary.seconds = milli(samples as f64 / self.fs);
+        for class in &self.classes {
+            let count = self.counts[class.index()];
+            self.summary
+                .classes
+                .insert(class.name().into(), count.into());
+        }
+        let summary = std::mem::take(&mut self.summary);
+        self.line(&Line::Summary(&summary))?;
+        self.tell(|out| out.flush())?;
+        if let Some(annotations) = self.annotations {
+            annotations.commit()?;
+        }
+        Ok(summary)
+    }
+
+    fn event(&mut self, event: &Event) -> Result<()> {
+        match event {
+            Event::Beat(beat) => self.beat(beat),
+            Event::Gap(gap) => {
+                self.summary.gaps += u64::from(gap.length.is_none());
+                self.line(&Line::Gap {
+                    start: gap.start,
+                    time: milli(gap.start as f64 / self.fs),
+                    length: gap.length,
+                })
+            }
+            Event::Rhythm(event) => {
+                self.summary.episodes += u64::from(event.phase != Phase::End);
+                let mut event = *event;
+                event.rate = event.rate.map(|rate| (rate * 10.0).round() / 10.0);
+                self.line(&Line::Rhythm {
+                    time: milli(event.start as f64 / self.fs),
+                    event: &event,
+                })
+            }
+        }
+    }
+
+    fn beat(&mut self, beat: &LabelledBeat) -> Result<()> {
+        self.summary.beats += 1;
+        self.summary.rejected += u64::from(beat.decision.rejected);
+        self.summary.longest_delay = self.summary.longest_delay.max(milli(beat.delay));
+        self.counts[beat.decision.class.index()] += 1;
+        if let Some(annotations) = &mut self.annotations {
+            annotations.write(&beat.decision.annotation(beat.sample))?;
+        }
+        if self.out.is_none() {
+            return Ok(());
+        }
+        let round = |p: f32| (f64::from(p) * 1e4).round() / 1e4;
+        let probabilities = self.classes.iter();
+        let probabilities = probabilities
+            .map(|class| {
+                (
+                    class.name().into(),
+                    round(beat.probabilities[class.index()]).into(),
+                )
+            })
+            .collect();
+        self.line(&Line::Beat {
+            sample: beat.sample,
+            time: milli(beat.time),
+            class: beat.decision.class,
+            probabilities: &probabilities,
+            rejected: beat.decision.rejected,
+            rr: beat.rr.map(milli),
+            quality: (beat.quality * 1e3).round() / 1e3,
+            delay: milli(beat.delay),
+        })
+    }
+
+    fn line(&mut self, line: &Line) -> Result<()> {
+        self.tell(|out| {
+            serde_json::to_writer(&mut *out, line).map_err(io::Error::from)?;
+            out.write_all(b"\n")
+        })
+    }
+
+    fn tell(&mut self, say: impl FnOnce(&mut W) -> io::Result<()>) -> Result<()> {
+        let Some(out) = &mut self.out else {
+            return Ok(());
+        };
+        match say(out) {
+            // A reader such as `head` that has seen enough is no failure.
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => {
+                self.out = None;
+                Ok(())
+            }
+            result => result.context("standard output"),
+        }
+    }
+}
+
+/// Seconds to the millisecond, as they are worth printing.
+fn milli(seconds: f64) -> f64 {
+    (seconds * 1e3).round() / 1e3
+}
+
+impl std::fmt::Display for Summary {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let classes: Vec<String> = self
+            .classes
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        write!(
+            f,
+            "{:.1} s of signal, {} beats ({}), {} rejected, {} gaps, {} rhythm episodes; longest delay {:.2} s",
+            self.seconds,
+            self.beats,
+            classes.join(", "),
+            self.rejected,
+            self.gaps,
+            self.episodes,
+            self.longest_delay
+        )
+    }
+}

@@ -1,0 +1,49 @@
+//! Beats that are already cut out: Kaggle CSV through a model of that layout.
+
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use data::Class;
+use data::kaggle::Reader;
+use embedded::Classifier;
+use serde_json::json;
+
+/// Rows in memory at a time.
+const ROWS: usize = 256;
+
+/// Classifies every row of `path` and writes one JSON line per row.
+///
+/// # Errors
+/// The file is not in the Kaggle format, or the output cannot be written; a
+/// reader who has gone is no error.
+pub fn run(classifier: &mut Classifier, path: &Path, out: &mut impl Write) -> Result<()> {
+    let mut row = 0u64;
+    for chunk in Reader::open(path, ROWS)? {
+        let beats = chunk?;
+        let predictions = classifier.classify(&beats)?;
+        for (i, prediction) in predictions.iter().enumerate() {
+            let decision = prediction.decision;
+            let probabilities = classifier.contract().classes.iter();
+            let probabilities: serde_json::Map<_, _> = probabilities
+                .map(|c| (c.name().into(), prediction.probabilities[c.index()].into()))
+                .collect();
+            let line = json!({
+                "row": row,
+                "class": decision.class,
+                "probabilities": probabilities,
+                "rejected": decision.rejected,
+                "label": beats.labels.get(i).copied().map(Class::name),
+            });
+            match writeln!(out, "{line}") {
+                Err(e) if e.kind() == ErrorKind::BrokenPipe => return Ok(()),
+                result => result?,
+            }
+            row += 1;
+        }
+    }
+    match out.flush() {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => Ok(result?),
+    }
+}
