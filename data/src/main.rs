@@ -19,6 +19,7 @@ struct Cli {
 enum Command {
     Info(cli::info::Arguments),
     Score(cli::score::Arguments),
+    Synth(cli::synth::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let result = match &Cli::parse().command {
         Command::Info(arguments) => cli::info::run(arguments, &mut out),
         Command::Score(arguments) => cli::score::run(arguments, &mut out),
+        Command::Synth(arguments) => cli::synth::run(arguments, &mut out),
     };
     match result.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -22,7 +22,7 @@ use crate::segment::{Segment, Segmenter};
 pub const RATES: std::ops::RangeInclusive<f64> = 100.0..=10_000.0;
 /// Missing samples are bridged by the last one for so long, in seconds; a
 /// longer gap starts the signal afresh.
-const BRIDGE: f64 = 0.1;
+pub const BRIDGE: f64 = 0.1;
 /// Samples beyond this many mV are cut off: no electrode gives them, and the
 /// filters must stay finite.
 const LARGEST: f32 = 1000.0;
@@ -188,6 +188,14 @@ impl Pipeline {
         for frame in frames {
             self.push_frame(frame, emit);
         }
+    }
+
+    /// Counts `frames` that are lost, however many, without looking at them:
+    /// for inside a gap. Signal before it that has not ended in a gap yet is
+    /// not noticed to have ended; push missing samples for [`BRIDGE`] first.
+    pub fn skip(&mut self, frames: u64) {
+        self.partial.clear();
+        self.sample = self.sample.saturating_add(frames);
     }
 
     /// Ends the recording: passes on what still waits. Further samples are a

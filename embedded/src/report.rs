@@ -35,7 +35,7 @@ enum Line<'a> {
     Rhythm {
         time: f64,
         #[serde(flatten)]
-        event: &'a RhythmEvent,
+        episode: &'a RhythmEvent,
     },
     Summary(&'a Summary),
 }
@@ -152,7 +152,7 @@ impl<W: Write> Report<W> {
                 event.rate = event.rate.map(|rate| (rate * 10.0).round() / 10.0);
                 self.line(&Line::Rhythm {
                     time: milli(event.start as f64 / self.fs),
-                    event: &event,
+                    episode: &event,
                 })
             }
         }

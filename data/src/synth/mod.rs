@@ -429,18 +429,26 @@ pub fn record(name: &str, settings: &Settings, seconds: f64) -> Result<(Record, 
 /// # Errors
 /// As [`record`].
 pub fn cohort(patients: usize, minutes: f64, fs: f64, seed: u64) -> Result<Vec<Annotated>> {
-    (0..patients as u64)
-        .map(|i| {
-            // Neighbouring seeds of a cohort must not share patients.
-            let patient = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(i);
-            let settings = Settings::patient(fs, patient);
-            let (record, annotations) = record(&format!("s{i:03}"), &settings, minutes * 60.0)?;
-            Ok(Annotated {
-                record,
-                annotations,
-            })
-        })
+    (0..patients)
+        .map(|index| patient(index, minutes, fs, seed))
         .collect()
+}
+
+/// One patient of a [`cohort`].
+///
+/// # Errors
+/// As [`record`].
+pub fn patient(index: usize, minutes: f64, fs: f64, seed: u64) -> Result<Annotated> {
+    // Neighbouring seeds of a cohort must not share patients.
+    let seed = seed
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .wrapping_add(index as u64);
+    let settings = Settings::patient(fs, seed);
+    let (record, annotations) = record(&format!("s{index:03}"), &settings, minutes * 60.0)?;
+    Ok(Annotated {
+        record,
+        annotations,
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,73 @@
+//! `data synth`: synthetic recordings with exact labels.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, ensure};
+use data::beats::Beats;
+use data::dataset::{Annotated, REFERENCE};
+use data::input::InputSpec;
+use data::{kaggle, synth, wfdb};
+
+/// Synthesises recordings of different patients, as WFDB records with
+/// reference annotations or as beats in the Kaggle format.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder of the WFDB records s000, s001, ...
+    #[arg(long, value_name = "DIR", required_unless_present = "kaggle")]
+    output: Option<PathBuf>,
+    /// Kaggle CSV file of the beats of the first lead, labelled
+    #[arg(long, value_name = "FILE")]
+    kaggle: Option<PathBuf>,
+    /// At most so many rows in the Kaggle CSV, spread over the recordings
+    #[arg(long, value_name = "N", requires = "kaggle")]
+    rows: Option<usize>,
+    /// Number of patients
+    #[arg(long, default_value_t = 1)]
+    patients: usize,
+    /// Length of each recording
+    #[arg(long, default_value_t = 30.0)]
+    minutes: f64,
+    /// Samples per second
+    #[arg(long, value_name = "HZ", default_value_t = 360.0)]
+    fs: f64,
+    /// The same seed gives the same recordings
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
+    ensure!(
+        arguments.patients > 0,
+        "--patients is 0; there is nothing to make"
+    );
+    let mut beats = Beats::new(InputSpec::kaggle());
+    // One patient at a time, so that a large cohort needs little memory.
+    for index in 0..arguments.patients {
+        let Annotated {
+            record,
+            annotations,
+        } = synth::patient(index, arguments.minutes, arguments.fs, arguments.seed)?;
+        if let Some(folder) = &arguments.output {
+            wfdb::write_record(folder, &record)?;
+            let path = folder.join(format!("{}.{REFERENCE}", record.name));
+            wfdb::write_annotations(&path, &annotations)?;
+        }
+        if arguments.kaggle.is_some() {
+            beats.append(&kaggle::from_record(&record, &annotations, None)?)?;
+        }
+    }
+    if let Some(folder) = &arguments.output {
+        writeln!(out, "{}: {} records", folder.display(), arguments.patients)?;
+    }
+    if let Some(path) = &arguments.kaggle {
+        if let Some(rows) = arguments.rows.filter(|rows| *rows < beats.len()) {
+            let spread: Vec<usize> = (0..rows).map(|i| i * beats.len() / rows).collect();
+            beats = beats.select(&spread);
+        }
+        kaggle::write(path, &beats).with_context(|| "Kaggle CSV")?;
+        writeln!(out, "{}: {} beats", path.display(), beats.len())?;
+    }
+    Ok(())
+}
