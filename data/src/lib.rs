@@ -24,6 +24,7 @@ pub mod prepare;
 mod quality;
 pub mod record;
 pub mod resample;
+pub mod retime;
 pub mod rhythm;
 pub mod running;
 mod segment;
