@@ -29,6 +29,8 @@ pub mod rhythm;
 pub mod running;
 mod segment;
 pub mod splits;
+#[cfg(feature = "hdf5")]
+pub mod store;
 pub mod synth;
 mod template;
 pub mod wfdb;
