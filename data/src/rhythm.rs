@@ -13,6 +13,9 @@ use crate::template::Likeness;
 const SHORT: usize = 10;
 /// RR intervals of the long memory.
 const LONG: usize = 40;
+/// RR intervals of the longest memory: minutes, so that a run of tachycardia
+/// is still seen against the rhythm that it interrupted.
+const LONGEST: usize = 200;
 /// An interval is early when its logarithm is this far below the long median's.
 const EARLY: f64 = 0.12;
 /// Shortest RR interval in seconds that enters a logarithm.
@@ -23,8 +26,8 @@ const TYPICAL: f64 = 0.8;
 /// One number about a beat's timing or its likeness to its neighbours.
 ///
 /// `RR` is the interval before the beat, `RR+` the one after it, `RR-` the one
-/// before `RR`; `m10` and `m40` are the medians of the 10 and 40 intervals
-/// before `RR`, or `RR` itself while there is none. The *dominant template* is
+/// before `RR`; `m10`, `m40` and `m200` are the medians of the 10, 40 and 200
+/// intervals before `RR`, or `RR` itself while there is none. The *dominant template* is
 /// the running mean of the patient's most frequent kind of beat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -62,6 +65,20 @@ pub enum RhythmFeature {
     AboveShortest,
     /// ln RR+ minus the 90 % quantile of ln RR over the last 40.
     AboveLongest,
+    /// ln RR minus the 90 % quantile of ln RR over the last 40.
+    BelowLongest,
+    /// ln(RR / m200).
+    PreviousLongest,
+    /// ln(RR+ / m200).
+    NextLongest,
+    /// ln(m10 / m200): negative in a run of tachycardia.
+    Acceleration,
+    /// ln RR minus the mean of ln RR- and ln RR+: an early beat among beats
+    /// that are not, also where every second one is early.
+    Local,
+    /// Median over the last 40 of |ln RR - ln RR two beats before|: small in
+    /// bigeminy, where `IrregularityLong` is large, and large in fibrillation.
+    Alternation,
     /// Correlation of the QRS with the dominant template's.
     Correlation,
     /// The same from the P wave to the T wave.
@@ -106,7 +123,7 @@ pub enum RhythmFeature {
 
 impl RhythmFeature {
     /// Every feature there is.
-    pub const ALL: [RhythmFeature; 35] = {
+    pub const ALL: [RhythmFeature; 41] = {
         use RhythmFeature::*;
         [
             Previous,
@@ -125,6 +142,12 @@ impl RhythmFeature {
             Spread,
             AboveShortest,
             AboveLongest,
+            BelowLongest,
+            PreviousLongest,
+            NextLongest,
+            Acceleration,
+            Local,
+            Alternation,
             Correlation,
             WideCorrelation,
             Residual,
@@ -167,6 +190,12 @@ impl RhythmFeature {
             Spread => timing.spread,
             AboveShortest => timing.above_shortest,
             AboveLongest => timing.above_longest,
+            BelowLongest => timing.below_longest,
+            PreviousLongest => timing.previous_longest,
+            NextLongest => timing.next_longest,
+            Acceleration => timing.acceleration,
+            Local => timing.local,
+            Alternation => timing.alternation,
             Correlation => return likeness.correlation,
             WideCorrelation => return likeness.wide_correlation,
             Residual => return likeness.residual,
@@ -210,19 +239,28 @@ pub(crate) struct Timing {
     spread: f64,
     above_shortest: f64,
     above_longest: f64,
+    below_longest: f64,
+    previous_longest: f64,
+    next_longest: f64,
+    acceleration: f64,
+    local: f64,
+    alternation: f64,
 }
 
 /// The patient's recent RR intervals.
 #[derive(Clone, Debug)]
 pub(crate) struct RhythmMemory {
-    /// ln RR of the last 10 and 40 intervals.
+    /// ln RR of the last 10, 40 and 200 intervals.
     short: RunningOrder,
     long: RunningOrder,
+    longest: RunningOrder,
     /// |difference of successive ln RR|: the last 10 in order of arrival, and
     /// the last 40 sorted.
     steps: [f64; SHORT],
     step_count: usize,
     steps_long: RunningOrder,
+    /// |ln RR - ln RR two beats before| over the last 40.
+    double_steps: RunningOrder,
     /// ln RR of the last three intervals, newest first; NaN where unknown.
     last: [f64; 3],
 }
@@ -232,9 +270,11 @@ impl RhythmMemory {
         RhythmMemory {
             short: RunningOrder::new(SHORT),
             long: RunningOrder::new(LONG),
+            longest: RunningOrder::new(LONGEST),
             steps: [0.0; SHORT],
             step_count: 0,
             steps_long: RunningOrder::new(LONG),
+            double_steps: RunningOrder::new(LONG),
             last: [f64::NAN; 3],
         }
     }
@@ -243,8 +283,10 @@ impl RhythmMemory {
     pub fn clear(&mut self) {
         self.short.clear();
         self.long.clear();
+        self.longest.clear();
         self.step_count = 0;
         self.steps_long.clear();
+        self.double_steps.clear();
         self.last = [f64::NAN; 3];
     }
 
@@ -267,6 +309,7 @@ impl RhythmMemory {
         let r = known.unwrap_or_else(fallback);
         let m10 = self.short.median().unwrap_or(r);
         let m40 = self.long.median().unwrap_or(r);
+        let m200 = self.longest.median().unwrap_or(r);
         let after = next.map(ln).unwrap_or(m10);
         let or = |value: f64, otherwise: f64| if value.is_nan() { otherwise } else { value };
         let before = or(self.last[0], m10);
@@ -294,6 +337,12 @@ impl RhythmMemory {
             spread: quantile(0.75, r) - quantile(0.25, r),
             above_shortest: r - quantile(0.1, r),
             above_longest: after - quantile(0.9, after),
+            below_longest: r - quantile(0.9, r),
+            previous_longest: r - m200,
+            next_longest: after - m200,
+            acceleration: m10 - m200,
+            local: r - 0.5 * (before + after),
+            alternation: self.double_steps.median().unwrap_or(0.0),
         };
         if let Some(r) = known {
             self.remember(r);
@@ -304,6 +353,10 @@ impl RhythmMemory {
     fn remember(&mut self, r: f64) {
         self.short.push(r);
         self.long.push(r);
+        self.longest.push(r);
+        if !self.last[1].is_nan() {
+            self.double_steps.push((r - self.last[1]).abs());
+        }
         if !self.last[0].is_nan() {
             let step = (r - self.last[0]).abs();
             self.steps[self.step_count % SHORT] = step;
@@ -347,6 +400,19 @@ mod tests {
         );
         assert!(b.irregularity_long > 0.2 && a.irregularity_long < 0.01);
         assert!(b.spread > 0.3 && a.spread < 0.01);
+    }
+
+    #[test]
+    fn bigeminy_alternates_and_tachycardia_is_a_long_run() {
+        let mut bigeminy = after(&[0.7, 0.9].repeat(30));
+        let early = bigeminy.place(Some(0.7), Some(0.9));
+        assert!(early.alternation < 1e-12 && early.irregularity_long > 0.2);
+        assert!((early.local - (0.7f64 / 0.9).ln()).abs() < 1e-12);
+        let mut tachycardia = after(&[&[0.8; 120][..], &[0.4; 60]].concat());
+        let beat = tachycardia.place(Some(0.4), Some(0.4));
+        assert!(beat.previous.abs() < 1e-12 && beat.previous_long.abs() < 1e-12);
+        assert!((beat.previous_longest - 0.5f64.ln()).abs() < 1e-12);
+        assert!((beat.acceleration - 0.5f64.ln()).abs() < 1e-12);
     }
 
     #[test]
