@@ -9,7 +9,7 @@ use data::Class;
 use data::beats::Beats;
 use data::input::InputSpec;
 use models::Contract;
-use models::contract::{ContractError, METADATA_KEY};
+use models::onnx::{BEAT, LOGITS, PROBABILITIES, RHYTHM, TARGET};
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
@@ -75,8 +75,9 @@ impl Classifier {
     /// As [`Classifier::load`].
     pub fn with_threads(path: &Path, threads: usize) -> Result<Classifier> {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let contract =
+            models::onnx::contract(&bytes).with_context(|| path.display().to_string())?;
         let session = runtime::session(&bytes, path)?;
-        let contract = read_contract(&session).with_context(|| path.display().to_string())?;
         check_graph(&contract, session.inputs(), session.outputs())
             .with_context(|| path.display().to_string())?;
         let mut sessions = vec![Some(session)];
@@ -192,22 +193,14 @@ fn joined<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn read_contract(session: &Session) -> Result<Contract> {
-    let metadata = session.metadata().map_err(|e| anyhow!("{}", e.message()))?;
-    let json = metadata
-        .custom(METADATA_KEY)
-        .ok_or(ContractError::Missing)?;
-    Ok(Contract::from_json(&json)?)
-}
-
 /// Whether the graph has the inputs and outputs that the contract promises.
 fn check_graph(contract: &Contract, inputs: &[Outlet], outputs: &[Outlet]) -> Result<()> {
     let input = &contract.input;
     let window = vec![input.channels() as i64, input.length() as i64];
     let classes = vec![contract.classes.len() as i64];
-    let mut wanted = vec![("beat", window)];
+    let mut wanted = vec![(BEAT, window)];
     if !input.rhythm.is_empty() {
-        wanted.push(("rhythm", vec![input.rhythm.len() as i64]));
+        wanted.push((RHYTHM, vec![input.rhythm.len() as i64]));
     }
     check_outlets("input", &wanted, inputs)?;
     if let Some(extra) = inputs
@@ -217,14 +210,14 @@ fn check_graph(contract: &Contract, inputs: &[Outlet], outputs: &[Outlet]) -> Re
         bail!(
             "the contract knows no input '{}': {}",
             extra.name(),
-            if extra.name() == "target" {
+            if extra.name() == TARGET {
                 "this is an explain graph; give the classifier it was exported with"
             } else {
                 "the model was changed after its export; export it again with `train --export`"
             }
         );
     }
-    let wanted = [("logits", classes.clone()), ("probabilities", classes)];
+    let wanted = [(LOGITS, classes.clone()), (PROBABILITIES, classes)];
     check_outlets("output", &wanted, outputs)
 }
 
@@ -345,12 +338,12 @@ fn run_batch(
     let failed = |e: ort::Error| anyhow!("ONNX Runtime: {}", e.message());
     let windows = TensorRef::from_array_view((shape, windows)).map_err(failed)?;
     let outputs = if input.rhythm.is_empty() {
-        session.run(ort::inputs!["beat" => windows])
+        session.run(ort::inputs![BEAT => windows])
     } else {
         let width = input.rhythm.len();
         let rhythm = &beats.rhythm[values(width)];
         let rhythm = TensorRef::from_array_view(([rows.len(), width], rhythm)).map_err(failed)?;
-        session.run(ort::inputs!["beat" => windows, "rhythm" => rhythm])
+        session.run(ort::inputs![BEAT => windows, RHYTHM => rhythm])
     }
     .map_err(failed)?;
     let extract = |name: &str| -> Result<&[f32]> {
@@ -366,8 +359,8 @@ fn run_batch(
         Ok(values)
     };
     let width = contract.classes.len();
-    let logits = extract("logits")?.chunks_exact(width);
-    let probabilities = extract("probabilities")?.chunks_exact(width);
+    let logits = extract(LOGITS)?.chunks_exact(width);
+    let probabilities = extract(PROBABILITIES)?.chunks_exact(width);
     for (row, (logits, probabilities)) in rows.zip(logits.zip(probabilities)) {
         let decision = contract
             .decide(probabilities)

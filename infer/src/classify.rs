@@ -1,0 +1,229 @@
+//! The task of the bare command line: classify, write, report.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use data::annotation::Annotation;
+use data::metrics::Confusion;
+use data::output::OutputFile;
+use data::plot::{self, ConfusionMatrix};
+use data::wfdb;
+
+use crate::classifier::{Classifier, differences};
+use crate::cli::Classify;
+use crate::predictions::{Format, Row, Writer};
+use crate::shipped;
+use crate::source::{Choice, Fiducials, Source};
+
+/// The name of standard output in `--output`.
+const STDOUT: &str = "-";
+
+/// Classifies the inputs and writes what the arguments ask for.
+///
+/// # Errors
+/// The first thing that is wrong with the model, an input or an output; no
+/// output appears then.
+pub fn run(arguments: &Classify) -> Result<()> {
+    let fiducials = match &arguments.reference {
+        Some(annotator) => Fiducials::Annotator(annotator.clone()),
+        None if arguments.detect || arguments.annotator.is_some() => Fiducials::Detector,
+        None => Fiducials::Either,
+    };
+    let choice = Choice {
+        fiducials,
+        lead: arguments.lead.clone(),
+    };
+    let mut sources = Vec::new();
+    for path in &arguments.inputs {
+        sources.extend(Source::find(path, &choice)?);
+    }
+    let prepared: Vec<_> = sources.iter().map(Source::input).collect();
+    let model = match &arguments.model {
+        Some(path) => path.clone(),
+        None => shipped::choose(&prepared)?,
+    };
+    let mut classifier = match arguments.threads {
+        Some(threads) => Classifier::with_threads(&model, threads.get())?,
+        None => Classifier::load(&model)?,
+    };
+    for (source, input) in sources.iter().zip(&prepared) {
+        let unfit = input
+            .iter()
+            .flat_map(|i| differences(i, &classifier.contract.input));
+        let unfit: Vec<_> = unfit.collect();
+        ensure!(
+            unfit.is_empty(),
+            "{} does not fit {}: {}; choose another model with --model, or prepare the input for this one with `data convert`",
+            source.path.display(),
+            model.display(),
+            unfit.join("; ")
+        );
+    }
+    eprintln!("model: {}", model.display());
+    match &arguments.annotator {
+        Some(annotator) => annotate(&mut classifier, &sources, annotator, &arguments.output),
+        None => predict(&mut classifier, &sources, arguments),
+    }
+}
+
+/// Counts over all inputs.
+#[derive(Default)]
+struct Tally {
+    beats: u64,
+    rejected: u64,
+    confusion: Confusion,
+}
+
+fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify) -> Result<()> {
+    let started = Instant::now();
+    let path = (arguments.output != Path::new(STDOUT)).then(|| arguments.output.clone());
+    let by_name = || path.as_deref().map_or(Format::Csv, Format::of);
+    let format = arguments.format.unwrap_or_else(by_name);
+    let mut writer = Writer::create(path.clone(), format, &classifier.contract)?;
+    let mut tally = Tally::default();
+    for source in sources {
+        let name = source.path.display().to_string();
+        let before = tally.beats;
+        let chunks = source.chunks(&classifier.contract.input)?;
+        classifier.stream(chunks, |beats, predictions| {
+            for (i, prediction) in predictions.iter().enumerate() {
+                let place = beats.records.get(i).map(|&record| {
+                    let name = beats.record_names[record as usize].as_str();
+                    (name, beats.samples[i])
+                });
+                let label = beats.labels.get(i).copied();
+                writer.write(&Row {
+                    input: &name,
+                    row: tally.beats - before,
+                    place,
+                    label,
+                    prediction,
+                })?;
+                tally.beats += 1;
+                tally.rejected += u64::from(prediction.rejected);
+                if let Some(label) = label {
+                    tally.confusion.add(label, prediction.class);
+                }
+            }
+            Ok(())
+        })?;
+        ensure!(tally.beats > before, "{name}: there is no beat in it");
+    }
+    let labelled = tally.confusion.total() > 0;
+    let beside = || path.as_deref().map(|p| p.with_extension("confusion.png"));
+    let picture = arguments
+        .confusion
+        .clone()
+        .or_else(beside)
+        .filter(|_| labelled);
+    let drawn = picture
+        .map(|p| draw(&tally.confusion, p, classifier.path()))
+        .transpose()?;
+    let report = report(&tally, classifier);
+    writer.commit()?;
+    if let Some((picture, _)) = &drawn {
+        eprintln!("confusion matrix: {}", picture.display());
+    }
+    if let Some((_, file)) = drawn {
+        file.commit()?;
+    }
+    match &path {
+        Some(path) => {
+            std::io::stdout().lock().write_all(report.as_bytes())?;
+            eprintln!("predictions: {}", path.display());
+        }
+        // Standard output belongs to the predictions.
+        None => eprint!("{report}"),
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    eprintln!(
+        "{} beats in {seconds:.2} s ({:.0} beats/s)",
+        tally.beats,
+        tally.beats as f64 / seconds
+    );
+    Ok(())
+}
+
+/// The classification report where there are labels, and what was rejected.
+fn report(tally: &Tally, classifier: &Classifier) -> String {
+    let mut text = String::new();
+    let labelled = tally.confusion.total();
+    if labelled > 0 {
+        text += &tally.confusion.report();
+    }
+    if labelled > 0 && labelled < tally.beats {
+        let _ = writeln!(text, "{labelled} of {} beats have a label", tally.beats);
+    }
+    let threshold = classifier.contract.reject_threshold;
+    if threshold > 0.0 {
+        let _ = writeln!(
+            text,
+            "{} of {} beats are left to a human (probability below {threshold})",
+            tally.rejected, tally.beats
+        );
+    }
+    text
+}
+
+/// The picture, complete under its temporary name.
+fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, OutputFile)> {
+    let title = format!("Confusion matrix of {}", model.display());
+    let picture = ConfusionMatrix {
+        confusion,
+        title: &title,
+    };
+    let bytes = if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("svg"))
+    {
+        plot::svg(&picture)?.into_bytes()
+    } else {
+        plot::png(&picture)?
+    };
+    let mut file = OutputFile::create(&path)?;
+    file.write_all(&bytes)
+        .with_context(|| path.display().to_string())?;
+    Ok((path, file))
+}
+
+/// Writes an annotation file per record, all of them or none.
+fn annotate(
+    classifier: &mut Classifier,
+    sources: &[Source],
+    annotator: &str,
+    folder: &Path,
+) -> Result<()> {
+    if let Some(other) = sources.iter().find(|s| !s.is_record()) {
+        bail!(
+            "{}: only a WFDB record can be annotated; leave out --annotator to write predictions",
+            other.path.display()
+        );
+    }
+    let mut files = Vec::new();
+    for source in sources {
+        let name = source.path.file_name().unwrap_or_default();
+        let path = folder.join(name).with_added_extension(annotator);
+        let mut annotations = Vec::new();
+        let chunks = source.chunks(&classifier.contract.input)?;
+        classifier.stream(chunks, |beats, predictions| {
+            let decided = beats.samples.iter().zip(&predictions);
+            annotations.extend(
+                decided.map(|(&sample, p)| Annotation::new(sample as i64, p.class.symbol())),
+            );
+            Ok(())
+        })?;
+        files.push((path, annotations));
+    }
+    for (path, annotations) in &files {
+        wfdb::write_annotations(path, annotations)?;
+        eprintln!(
+            "annotations: {} ({} beats)",
+            path.display(),
+            annotations.len()
+        );
+    }
+    Ok(())
+}

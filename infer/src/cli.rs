@@ -1,0 +1,83 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::predictions::Format;
+
+/// Classifies heartbeats with ONNX Runtime.
+///
+/// `infer beats.csv` classifies with the shipped model that fits the input,
+/// writes predictions.csv, and where the input has labels prints the
+/// classification report and draws the confusion matrix.
+#[derive(Parser)]
+#[command(
+    name = "infer",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+pub struct Cli {
+    /// Another task than classification.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to classify.
+    #[command(flatten)]
+    pub classify: Classify,
+}
+
+/// Tasks beside classification.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Print a model's contract as JSON: what it expects and what its answers mean.
+    Describe(Describe),
+}
+
+/// Arguments of the classification.
+#[derive(Args)]
+pub struct Classify {
+    /// CSV files in the Kaggle format (with or without the label column), WFDB
+    /// records (FOLDER/100) or folders of records.
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// The model [default: the one in the models folder whose contract fits].
+    #[arg(short, long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// Where predictions go; `-` is standard output. With --annotator, the
+    /// folder of the annotation files.
+    #[arg(short, long, value_name = "PATH", default_value = "predictions.csv")]
+    pub output: PathBuf,
+    /// Format of the predictions [default: by the name of --output, else CSV].
+    #[arg(short, long)]
+    pub format: Option<Format>,
+    /// Draw the confusion matrix here (.png or .svg) [default: beside the
+    /// predictions, if the input has labels].
+    #[arg(long, value_name = "FILE")]
+    pub confusion: Option<PathBuf>,
+    /// Records: classify the beats of this annotator [default: atr where the
+    /// record has it, else the detector's beats].
+    #[arg(long, value_name = "ANNOTATOR", conflicts_with = "detect")]
+    pub reference: Option<String>,
+    /// Records: find the beats with the QRS detector.
+    #[arg(long)]
+    pub detect: bool,
+    /// Records: the lead to classify with a model that takes any one lead
+    /// [default: the record's first].
+    #[arg(long, value_name = "LEAD")]
+    pub lead: Option<String>,
+    /// Records: write WFDB annotation files OUTPUT/RECORD.NAME instead of
+    /// predictions, for the detector's beats unless --reference is given.
+    #[arg(long, value_name = "NAME")]
+    pub annotator: Option<String>,
+    /// Threads [default: all cores].
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Arguments of `describe`.
+#[derive(Args)]
+pub struct Describe {
+    /// The ONNX file.
+    pub model: PathBuf,
+}

@@ -1,0 +1,19 @@
+//! The task `describe`: what a model expects and what its answers mean.
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use crate::Classifier;
+use crate::cli::Describe;
+
+/// Prints the model's contract as JSON, after checking that the graph keeps it.
+///
+/// # Errors
+/// As [`Classifier::load`].
+pub fn run(arguments: &Describe) -> Result<()> {
+    let classifier = Classifier::with_threads(&arguments.model, 1)?;
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, &classifier.contract)?;
+    Ok(writeln!(stdout)?)
+}

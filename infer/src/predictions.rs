@@ -1,0 +1,202 @@
+//! Predictions as a file: CSV, JSON Lines or HDF5, whole or not at all.
+
+mod hdf5;
+
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use data::Class;
+use data::output::OutputFile;
+use models::Contract;
+use serde_json::json;
+use tempfile::SpooledTempFile;
+
+use self::hdf5::Hdf5File;
+use crate::Prediction;
+
+/// How predictions are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One line per beat under a header line.
+    Csv,
+    /// One JSON object per line.
+    Jsonl,
+    /// Compressed columns, with the model's contract as an attribute.
+    Hdf5,
+}
+
+impl Format {
+    /// The format that a file's name asks for: `.jsonl` or `.ndjson`, `.h5` or
+    /// `.hdf5`, else CSV.
+    pub fn of(path: &Path) -> Format {
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        match extension.to_str() {
+            Some("jsonl" | "ndjson") => Format::Jsonl,
+            Some("h5" | "hdf5") => Format::Hdf5,
+            _ => Format::Csv,
+        }
+    }
+}
+
+/// One beat of the output.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The input that the beat came from, as the user named it.
+    pub input: &'a str,
+    /// The beat's place in that input, from 0.
+    pub row: u64,
+    /// The record and the sample of the beat in it, where the input says.
+    pub place: Option<(&'a str, u64)>,
+    /// The reference class, where the input has one.
+    pub label: Option<Class>,
+    /// What the model says.
+    pub prediction: &'a Prediction,
+}
+
+/// Where predictions go: nothing can be seen there before [`Writer::commit`].
+pub struct Writer(Sink);
+
+enum Sink {
+    Csv(Box<csv::Writer<Target>>),
+    JsonLines(Target),
+    Hdf5(Box<Hdf5File>),
+}
+
+/// Bytes held back until all are there.
+enum Target {
+    File(OutputFile),
+    /// For standard output; beyond this size on disk, so that memory stays bounded.
+    Spool(SpooledTempFile),
+}
+
+const SPOOL_IN_MEMORY: usize = 1 << 20;
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Target::File(file) => file.write(bytes),
+            Target::Spool(spool) => spool.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Target::File(file) => file.flush(),
+            Target::Spool(spool) => spool.flush(),
+        }
+    }
+}
+
+impl Target {
+    fn commit(self) -> Result<()> {
+        match self {
+            Target::File(file) => Ok(file.commit()?),
+            Target::Spool(mut spool) => {
+                spool.seek(SeekFrom::Start(0))?;
+                let mut stdout = std::io::stdout().lock();
+                std::io::copy(&mut spool, &mut stdout)?;
+                Ok(stdout.flush()?)
+            }
+        }
+    }
+}
+
+impl Writer {
+    /// Opens `path`, or standard output for `None`.
+    ///
+    /// # Errors
+    /// The folder cannot be written, or HDF5 is asked for on standard output.
+    pub fn create(path: Option<PathBuf>, format: Format, contract: &Contract) -> Result<Writer> {
+        if format == Format::Hdf5 {
+            let Some(path) = path else {
+                bail!("HDF5 cannot go to standard output; name a file with --output");
+            };
+            return Ok(Writer(Sink::Hdf5(Box::new(Hdf5File::create(
+                path, contract,
+            )?))));
+        }
+        let target = match path {
+            Some(path) => Target::File(OutputFile::create(path)?),
+            None => Target::Spool(SpooledTempFile::new(SPOOL_IN_MEMORY)),
+        };
+        if format == Format::Jsonl {
+            return Ok(Writer(Sink::JsonLines(target)));
+        }
+        let mut csv = csv::Writer::from_writer(target);
+        let head = ["input", "row", "record", "sample", "label", "class"];
+        let probabilities = Class::ALL.iter().map(|c| c.name());
+        csv.write_record(head.into_iter().chain(probabilities).chain(["rejected"]))?;
+        Ok(Writer(Sink::Csv(Box::new(csv))))
+    }
+
+    /// Adds one beat.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn write(&mut self, row: &Row) -> Result<()> {
+        match &mut self.0 {
+            Sink::Csv(csv) => write_csv(csv, row)?,
+            Sink::JsonLines(target) => {
+                serde_json::to_writer(&mut *target, &as_json(row))?;
+                target.write_all(b"\n")?;
+            }
+            Sink::Hdf5(file) => file.write(row)?,
+        }
+        Ok(())
+    }
+
+    /// Gives the file its name, or copies everything to standard output.
+    ///
+    /// # Errors
+    /// The disk is full, or the reader of standard output is gone.
+    pub fn commit(self) -> Result<()> {
+        match self.0 {
+            Sink::Csv(csv) => csv
+                .into_inner()
+                .map_err(|e| e.into_error())
+                .context("predictions")?
+                .commit(),
+            Sink::JsonLines(target) => target.commit(),
+            Sink::Hdf5(file) => file.commit(),
+        }
+    }
+}
+
+fn write_csv(csv: &mut csv::Writer<Target>, row: &Row) -> csv::Result<()> {
+    csv.write_field(row.input)?;
+    csv.write_field(row.row.to_string())?;
+    let (record, sample) = row.place.unzip();
+    csv.write_field(record.unwrap_or_default())?;
+    csv.write_field(sample.map(|s| s.to_string()).unwrap_or_default())?;
+    csv.write_field(row.label.map(Class::name).unwrap_or_default())?;
+    csv.write_field(row.prediction.class.name())?;
+    for p in row.prediction.probabilities {
+        csv.write_field(format!("{p:.6}"))?;
+    }
+    csv.write_field(row.prediction.rejected.to_string())?;
+    csv.write_record(None::<&[u8]>)
+}
+
+fn as_json(row: &Row) -> serde_json::Value {
+    let by_class = |values: [f32; Class::ALL.len()]| -> serde_json::Map<_, _> {
+        let named = Class::ALL.iter().zip(values);
+        named.map(|(c, v)| (c.name().into(), json!(v))).collect()
+    };
+    let mut object = json!({
+        "input": row.input,
+        "row": row.row,
+        "class": row.prediction.class.name(),
+        "probabilities": by_class(row.prediction.probabilities),
+        "logits": by_class(row.prediction.logits),
+        "rejected": row.prediction.rejected,
+    });
+    if let Some((record, sample)) = row.place {
+        object["record"] = json!(record);
+        object["sample"] = json!(sample);
+    }
+    if let Some(label) = row.label {
+        object["label"] = json!(label.name());
+    }
+    object
+}

@@ -1,0 +1,182 @@
+//! Predictions as HDF5: one extensible, compressed dataset per column.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use data::Class;
+use data::output::OutputFile;
+use hdf5::types::VarLenUnicode;
+use hdf5::{Dataset, Extent, File, H5Type};
+use models::Contract;
+use ndarray::ArrayView2;
+
+use super::Row;
+
+/// Rows that are gathered before they are written and compressed together.
+const CHUNK: usize = 4096;
+
+/// Level of the DEFLATE filter; higher ones gain little on probabilities.
+const DEFLATE: u8 = 4;
+
+/// What `label` holds where the input has no label.
+const NO_LABEL: i8 = -1;
+
+/// The file being written.
+pub(super) struct Hdf5File {
+    output: OutputFile,
+    file: File,
+    names: Names,
+    columns: Columns,
+    rows: usize,
+}
+
+/// The inputs and records seen so far, to which the columns `input` and
+/// `record` point; record 0 is the absent one.
+#[derive(Default)]
+struct Names {
+    inputs: Vec<String>,
+    records: Vec<String>,
+}
+
+/// Rows not yet written.
+#[derive(Default)]
+struct Columns {
+    input: Vec<u32>,
+    row: Vec<u64>,
+    record: Vec<u32>,
+    sample: Vec<u64>,
+    label: Vec<i8>,
+    class: Vec<u8>,
+    rejected: Vec<bool>,
+    logits: Vec<f32>,
+    probabilities: Vec<f32>,
+}
+
+impl Hdf5File {
+    pub(super) fn create(path: PathBuf, contract: &Contract) -> Result<Hdf5File> {
+        let output = OutputFile::create(&path)?;
+        let create = || -> hdf5::Result<File> {
+            let file = File::create(output.temporary_path())?;
+            column::<u32>(&file, "input")?;
+            column::<u64>(&file, "row")?;
+            column::<u32>(&file, "record")?;
+            column::<u64>(&file, "sample")?;
+            column::<i8>(&file, "label")?;
+            column::<u8>(&file, "class")?;
+            column::<bool>(&file, "rejected")?;
+            for name in ["logits", "probabilities"] {
+                let shape = (Extent::resizable(0), Extent::fixed(Class::ALL.len()));
+                let table = file.new_dataset::<f32>().shape(shape);
+                table
+                    .chunk((CHUNK, Class::ALL.len()))
+                    .deflate(DEFLATE)
+                    .create(name)?;
+            }
+            attribute(&file, "contract", &contract.to_json())?;
+            let classes = Class::ALL.map(Class::name).join(" ");
+            attribute(&file, "classes", &classes)?;
+            Ok(file)
+        };
+        let file = create().with_context(|| path.display().to_string())?;
+        Ok(Hdf5File {
+            output,
+            file,
+            names: Names {
+                inputs: Vec::new(),
+                records: vec![String::new()],
+            },
+            columns: Columns::default(),
+            rows: 0,
+        })
+    }
+
+    pub(super) fn write(&mut self, row: &Row) -> Result<()> {
+        let columns = &mut self.columns;
+        let (record, sample) = row.place.unwrap_or_default();
+        columns.input.push(index(&mut self.names.inputs, row.input));
+        columns.row.push(row.row);
+        columns.record.push(index(&mut self.names.records, record));
+        columns.sample.push(sample);
+        columns
+            .label
+            .push(row.label.map_or(NO_LABEL, |c| c.index() as i8));
+        columns.class.push(row.prediction.class.index() as u8);
+        columns.rejected.push(row.prediction.rejected);
+        columns.logits.extend(row.prediction.logits);
+        columns.probabilities.extend(row.prediction.probabilities);
+        if columns.row.len() == CHUNK {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn commit(mut self) -> Result<()> {
+        self.flush()?;
+        for (name, values) in [
+            ("inputs", &self.names.inputs),
+            ("records", &self.names.records),
+        ] {
+            let values: hdf5::Result<Vec<_>, _> =
+                values.iter().map(|v| VarLenUnicode::from_str(v)).collect();
+            self.file
+                .new_dataset_builder()
+                .with_data(&values?)
+                .create(name)?;
+        }
+        self.file.close()?;
+        Ok(self.output.commit()?)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let columns = std::mem::take(&mut self.columns);
+        let rows = self.rows..self.rows + columns.row.len();
+        self.rows = rows.end;
+        extend(&self.file, "input", &columns.input, rows.end)?;
+        extend(&self.file, "row", &columns.row, rows.end)?;
+        extend(&self.file, "record", &columns.record, rows.end)?;
+        extend(&self.file, "sample", &columns.sample, rows.end)?;
+        extend(&self.file, "label", &columns.label, rows.end)?;
+        extend(&self.file, "class", &columns.class, rows.end)?;
+        extend(&self.file, "rejected", &columns.rejected, rows.end)?;
+        for (name, values) in [
+            ("logits", &columns.logits),
+            ("probabilities", &columns.probabilities),
+        ] {
+            let table = self.file.dataset(name)?;
+            table.resize((rows.end, Class::ALL.len()))?;
+            let values = ArrayView2::from_shape((rows.len(), Class::ALL.len()), values)?;
+            table.write_slice(values, (rows.clone(), ..))?;
+        }
+        Ok(())
+    }
+}
+
+fn column<T: H5Type>(file: &File, name: &str) -> hdf5::Result<Dataset> {
+    let column = file.new_dataset::<T>().shape(Extent::resizable(0));
+    column.chunk(CHUNK).deflate(DEFLATE).create(name)
+}
+
+/// Appends `values` to a column so that it ends at row `end`.
+fn extend<T: H5Type>(file: &File, name: &str, values: &[T], end: usize) -> hdf5::Result<()> {
+    let column = file.dataset(name)?;
+    column.resize(end)?;
+    column.write_slice(values, end - values.len()..end)
+}
+
+fn attribute(file: &File, name: &str, text: &str) -> hdf5::Result<()> {
+    let text = VarLenUnicode::from_str(text).map_err(|e| e.to_string())?;
+    file.new_attr::<VarLenUnicode>()
+        .create(name)?
+        .write_scalar(&text)
+}
+
+/// The place of `name` in `names`, where it is added when new. Rows of one
+/// input come together, so the last name is nearly always the right one.
+fn index(names: &mut Vec<String>, name: &str) -> u32 {
+    let place = names.iter().rposition(|n| n == name).unwrap_or_else(|| {
+        names.push(name.into());
+        names.len() - 1
+    });
+    place as u32
+}

@@ -1,0 +1,100 @@
+//! Choosing a shipped model when the user names none.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use data::input::{InputSpec, Layout};
+
+use crate::classifier::differences;
+
+/// The variable that names the folder of models.
+const FOLDER_VARIABLE: &str = "ECTOPY_MODELS";
+
+/// The folder's name in the project and beside an installed program.
+const FOLDER: &str = "models";
+
+/// Explain graphs lie beside their classifiers and carry the same contract.
+const EXPLAIN_SUFFIX: &str = ".explain.onnx";
+
+/// Finds the shipped model for inputs that were prepared as `inputs` say;
+/// `None` stands for a recording, which is prepared as the model asks.
+///
+/// # Errors
+/// There is no folder of models, or no model in it fits every input: the
+/// message says what each lacks.
+pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
+    let folder = folder()?;
+    let mut candidates = Vec::new();
+    for path in classifiers(&folder)? {
+        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        candidates.push((path, models::onnx::contract(&bytes).map(|c| c.input)));
+    }
+    // Recordings are better served by windows than by the Kaggle format, which
+    // needs the next R peak and loses the amplitude.
+    candidates
+        .sort_by_key(|(_, input)| !matches!(input, Ok(input) if input.layout == Layout::Window));
+    let mut refusals = Vec::new();
+    for (path, input) in &candidates {
+        let unfit = match input {
+            Ok(input) => inputs
+                .iter()
+                .flatten()
+                .flat_map(|prepared| differences(prepared, input))
+                .next(),
+            Err(error) => Some(error.to_string()),
+        };
+        match unfit {
+            None => return Ok(path.clone()),
+            Some(reason) => refusals.push(format!("\n  {}: {reason}", path.display())),
+        }
+    }
+    let refusals = refusals.concat();
+    bail!(
+        "no model in {} fits the input{}; name one with --model{refusals}",
+        folder.display(),
+        if inputs.len() == 1 {
+            ""
+        } else {
+            "s, all of them"
+        },
+    )
+}
+
+/// The folder that the user names, else `models` in the current folder, in one
+/// above the program, or in `share/ectopy` beside it.
+fn folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|f| !f.is_empty()) {
+        return Ok(folder.into());
+    }
+    let mut looked = vec![PathBuf::from(FOLDER)];
+    if let Ok(program) = std::env::current_exe() {
+        looked.extend(
+            program
+                .ancestors()
+                .skip(1)
+                .flat_map(|above| [above.join(FOLDER), above.join("share/ectopy").join(FOLDER)]),
+        );
+    }
+    let holds_models = |folder: &&PathBuf| classifiers(folder).is_ok_and(|found| !found.is_empty());
+    match looked.iter().find(holds_models) {
+        Some(folder) => Ok(folder.clone()),
+        None => bail!(
+            "no model is given and no folder '{FOLDER}' with .onnx files is in the current folder or above the program; use --model FILE, or set {FOLDER_VARIABLE} to the folder"
+        ),
+    }
+}
+
+/// The classifiers in a folder, sorted by name.
+fn classifiers(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".onnx") && !name.ends_with(EXPLAIN_SUFFIX) {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
