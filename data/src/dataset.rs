@@ -1,9 +1,12 @@
 //! Folders of annotated recordings: finding one, and reading it in parallel.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sha2::{Digest, Sha256};
 
 use crate::annotation::Annotation;
 use crate::error::{Error, Result};
@@ -43,13 +46,39 @@ pub fn locate(given: Option<&Path>) -> Result<PathBuf> {
         return existing(Path::new(&folder), FOLDER_VARIABLE);
     }
     let folder = PathBuf::from(DEFAULT_FOLDER);
-    if wfdb::record_names(&folder).is_ok() {
+    if wfdb::record_names(&folder).is_ok() && !unfinished(&folder) {
         return Ok(folder);
     }
-    Err(Error::Invalid(format!(
-        "no recordings: neither --data nor {FOLDER_VARIABLE} is given, and {DEFAULT_FOLDER} has none; \
-         name a folder of WFDB records with --data FOLDER, or use --data synthetic"
-    )))
+    match download(&folder) {
+        Ok(()) => Ok(folder),
+        Err(why) => Err(Error::Invalid(format!(
+            "no recordings: neither --data nor {FOLDER_VARIABLE} is given, {DEFAULT_FOLDER} has none, and {why}; \
+             name a folder of WFDB records with --data FOLDER, or use --data synthetic"
+        ))),
+    }
+}
+
+#[cfg(feature = "download")]
+fn download(folder: &Path) -> Result<(), String> {
+    match crate::download::fetch(crate::download::MITDB_URL, folder) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the download failed ({error})")),
+    }
+}
+
+#[cfg(not(feature = "download"))]
+fn download(_folder: &Path) -> Result<(), String> {
+    Err("this program was built without the download".to_owned())
+}
+
+#[cfg(feature = "download")]
+fn unfinished(folder: &Path) -> bool {
+    crate::download::is_unfinished(folder)
+}
+
+#[cfg(not(feature = "download"))]
+fn unfinished(_folder: &Path) -> bool {
+    false
 }
 
 fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
@@ -135,6 +164,52 @@ pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
         record,
         annotations,
     })
+}
+
+/// SHA-256 over the named records, in hexadecimal: over the name, length and
+/// content of their headers, signal files and annotations, in that order. It
+/// identifies what beats were prepared from, see [`crate::store`].
+///
+/// # Errors
+/// [`Error::Io`] when a file cannot be read; as [`Header::read`].
+pub fn sha256<S: AsRef<str>>(folder: &Path, names: &[S], annotator: &str) -> Result<String> {
+    let mut hash = Sha256::new();
+    for name in names {
+        let name = name.as_ref();
+        let header = Header::read(&folder.join(format!("{name}.hea")))?;
+        let mut files = vec![format!("{name}.hea"), format!("{name}.{annotator}")];
+        files.extend(header.signals.into_iter().map(|s| s.file_name));
+        files.dedup();
+        for file in files {
+            let path = folder.join(&file);
+            let content = std::fs::read(&path).map_err(Error::io(&path))?;
+            hash.update(format!("{file}\n{}\n", content.len()));
+            hash.update(content);
+        }
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+/// SHA-256 of one file, in hexadecimal.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read.
+pub fn file_sha256(path: &Path) -> Result<String> {
+    let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).map_err(Error::io(path))? {
+            0 => break,
+            count => hash.update(&buffer[..count]),
+        }
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+/// Two digits per byte.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads the named records with their annotations, all cores at once; the

@@ -9,6 +9,8 @@ pub mod annotation;
 pub mod beats;
 pub mod dataset;
 pub mod detector;
+#[cfg(feature = "download")]
+pub mod download;
 pub mod ec57;
 pub mod error;
 mod fiducial;

@@ -17,6 +17,10 @@ struct Cli {
 
 #[derive(clap::Subcommand)]
 enum Command {
+    #[cfg(feature = "hdf5")]
+    Convert(cli::convert::Arguments),
+    #[cfg(feature = "download")]
+    Fetch(cli::fetch::Arguments),
     Info(cli::info::Arguments),
     Score(cli::score::Arguments),
     Synth(cli::synth::Arguments),
@@ -25,6 +29,10 @@ enum Command {
 fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let result = match &Cli::parse().command {
+        #[cfg(feature = "hdf5")]
+        Command::Convert(arguments) => cli::convert::run(arguments, &mut out),
+        #[cfg(feature = "download")]
+        Command::Fetch(arguments) => cli::fetch::run(arguments, &mut out),
         Command::Info(arguments) => cli::info::run(arguments, &mut out),
         Command::Score(arguments) => cli::score::run(arguments, &mut out),
         Command::Synth(arguments) => cli::synth::run(arguments, &mut out),

@@ -1,5 +1,9 @@
 //! The commands of the `data` program, one module each.
 
+#[cfg(feature = "hdf5")]
+pub mod convert;
+#[cfg(feature = "download")]
+pub mod fetch;
 pub mod info;
 pub mod score;
 pub mod synth;

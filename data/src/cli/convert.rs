@@ -1,0 +1,196 @@
+//! `data convert`: recordings to prepared beats.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use data::aami::Class;
+use data::beats::Beats;
+use data::input::InputSpec;
+use data::store::{self, Store};
+use data::{dataset, kaggle, prepare};
+
+/// Records read before their beats are written.
+const RECORDS_AT_ONCE: usize = 8;
+/// Rows in memory while files of beats are converted.
+const ROWS_AT_ONCE: usize = 8192;
+
+/// Prepares the annotated beats of a folder of records, as an HDF5 store
+/// (.h5) or a Kaggle CSV file (.csv); or turns one of these into the other.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder of WFDB records, or a file of beats (.csv, .h5)
+    input: PathBuf,
+    /// File to be written, .h5 or .csv
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// Records: all, ds1, ds2, a file that lists them, or names with commas between
+    #[arg(long, default_value = "all")]
+    records: String,
+    /// Annotator of the beats
+    #[arg(long, default_value = dataset::REFERENCE)]
+    annotator: String,
+    /// How beats are cut: as in the Kaggle files, or windows around the
+    /// fiducial point as the main model takes them
+    #[arg(long, value_enum, default_value_t = Cut::Kaggle)]
+    layout: Cut,
+    /// Leads, with commas between; otherwise the first of each record
+    #[arg(long, value_delimiter = ',')]
+    leads: Vec<String>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Cut {
+    Kaggle,
+    Window,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
+    let format = Format::of(&arguments.output)?;
+    if arguments.input.is_dir() {
+        return records(arguments, format, out);
+    }
+    match (Format::of(&arguments.input)?, format) {
+        (Format::Csv, Format::Store) => csv_to_store(arguments, out),
+        (Format::Store, Format::Csv) => {
+            let beats = store::read(&arguments.input)?;
+            kaggle::write(&arguments.output, &beats)?;
+            report(&arguments.output, beats.len(), beats.support(), out)
+        }
+        _ => bail!(
+            "{} and {} have the same format; there is nothing to convert",
+            arguments.input.display(),
+            arguments.output.display()
+        ),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Format {
+    Store,
+    Csv,
+}
+
+impl Format {
+    fn of(path: &Path) -> anyhow::Result<Format> {
+        match path.extension().and_then(|e| e.to_str()) {
+            Some("h5" | "hdf5") => Ok(Format::Store),
+            Some("csv") => Ok(Format::Csv),
+            _ => bail!(
+                "{}: expected a folder of records, or a file of beats that ends in .h5 or .csv",
+                path.display()
+            ),
+        }
+    }
+}
+
+fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+    let folder = &arguments.input;
+    let names = dataset::select(folder, &arguments.records)?;
+    let mut input = match arguments.layout {
+        Cut::Kaggle => InputSpec::kaggle(),
+        Cut::Window => InputSpec::window(),
+    };
+    input.leads.clone_from(&arguments.leads);
+    if format == Format::Csv && input != InputSpec::kaggle() {
+        bail!("a CSV file holds one lead in the Kaggle layout only; name an .h5 file instead");
+    }
+    let source = dataset::sha256(folder, &names, &arguments.annotator)?;
+    if format == Format::Store && is_up_to_date(&arguments.output, &input, &source, out)? {
+        return Ok(());
+    }
+    let prepare = |names: &[String]| {
+        dataset::map(folder, names, &arguments.annotator, |annotated| {
+            prepare::record(&annotated.record, &annotated.annotations, &input)
+        })
+    };
+    let (mut rows, mut support) = (0, [0; Class::ALL.len()]);
+    let mut count = |beats: &Beats| {
+        rows += beats.len();
+        for (total, n) in support.iter_mut().zip(beats.support()) {
+            *total += n;
+        }
+    };
+    match format {
+        Format::Store => {
+            let mut writer = store::Writer::create(&arguments.output, &input, &source)?;
+            for names in names.chunks(RECORDS_AT_ONCE) {
+                for beats in prepare(names)? {
+                    writer.append(&beats)?;
+                    count(&beats);
+                }
+            }
+            writer.finish()?;
+        }
+        Format::Csv => {
+            let mut all = Beats::new(input.clone());
+            for beats in prepare(&names)? {
+                all.append(&beats)?;
+            }
+            kaggle::write(&arguments.output, &all)?;
+            count(&all);
+        }
+    }
+    report(&arguments.output, rows, support, out)
+}
+
+/// Whether the output is a store of these very beats. Says why when it is one
+/// of others, which is then replaced; any other file is refused.
+fn is_up_to_date(
+    path: &Path,
+    input: &InputSpec,
+    source: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<bool> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let old = Store::open(path).context("it is not overwritten; remove it or name another file")?;
+    match old.stale(input, source) {
+        None => {
+            writeln!(out, "{}: up to date, {} beats", path.display(), old.len())?;
+            Ok(true)
+        }
+        Some(why) => {
+            writeln!(out, "{}: {why}; it is made again", path.display())?;
+            Ok(false)
+        }
+    }
+}
+
+fn csv_to_store(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
+    let source = dataset::file_sha256(&arguments.input)?;
+    let input = InputSpec::kaggle();
+    if is_up_to_date(&arguments.output, &input, &source, out)? {
+        return Ok(());
+    }
+    let mut writer = store::Writer::create(&arguments.output, &input, &source)?;
+    let (mut rows, mut support) = (0, [0; Class::ALL.len()]);
+    for beats in kaggle::Reader::open(&arguments.input, ROWS_AT_ONCE)? {
+        let beats = beats?;
+        writer.append(&beats)?;
+        rows += beats.len();
+        for (total, n) in support.iter_mut().zip(beats.support()) {
+            *total += n;
+        }
+    }
+    writer.finish()?;
+    report(&arguments.output, rows, support, out)
+}
+
+fn report(
+    path: &Path,
+    rows: usize,
+    support: [usize; Class::ALL.len()],
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    write!(out, "{}: {rows} beats", path.display())?;
+    if support.iter().any(|&n| n > 0) {
+        let named = Class::ALL.iter().zip(support);
+        let parts: Vec<String> = named.map(|(class, n)| format!("{class} {n}")).collect();
+        write!(out, " ({})", parts.join(", "))?;
+    }
+    writeln!(out)?;
+    Ok(())
+}
