@@ -22,10 +22,12 @@ enum Fault {
     Busy { times: usize },
 }
 
+/// Requests: file name and start of the `Range`, in order.
+type Log = Mutex<Vec<(String, Option<u64>)>>;
+
 struct Server {
     url: String,
-    /// Requests seen: file name and `Range`, in order.
-    seen: Arc<Mutex<Vec<(String, Option<u64>)>>>,
+    seen: Arc<Log>,
 }
 
 type Files = HashMap<String, Vec<u8>>;
@@ -59,7 +61,7 @@ fn answer(
     mut stream: TcpStream,
     files: &Files,
     faults: &mut [(String, Fault)],
-    log: &Mutex<Vec<(String, Option<u64>)>>,
+    log: &Log,
 ) -> io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let request = lines.next().unwrap_or(Ok(String::new()))?;
