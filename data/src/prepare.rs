@@ -1,10 +1,11 @@
 //! Whole records to prepared beats, by the same pipeline that streams.
 
 use crate::aami::{Class, Convention};
-use crate::annotation::Annotation;
+use crate::annotation::{Annotation, Symbol};
 use crate::beats::Beats;
 use crate::error::{Error, Result};
 use crate::input::{InputSpec, Layout};
+use crate::kaggle;
 use crate::pipeline::{Beat, Fiducials, Pipeline};
 use crate::record::{Record, Signal};
 
@@ -19,7 +20,7 @@ const FRAMES: usize = 4096;
 /// contract cannot be served at the record's rate.
 pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> Result<Beats> {
     if spec.layout == Layout::Kaggle {
-        return Err(kaggle_needs_records());
+        return kaggle_layout(record, annotations, spec);
     }
     let signals = choose(record, spec)?;
     let mut marks: Vec<(u64, Class)> = annotations
@@ -53,7 +54,18 @@ pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> 
 /// As [`record`].
 pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
     if spec.layout == Layout::Kaggle {
-        return Err(kaggle_needs_records());
+        let streamed = InputSpec {
+            leads: spec.leads.clone(),
+            ..InputSpec::window()
+        };
+        let found = detected(record, &streamed)?.samples;
+        let marks: Vec<Annotation> = found
+            .iter()
+            .map(|&sample| Annotation::new(sample as i64, Symbol::N))
+            .collect();
+        let mut beats = kaggle_layout(record, &marks, spec)?;
+        beats.labels.clear();
+        return Ok(beats);
     }
     let signals = choose(record, spec)?;
     let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)?;
@@ -110,8 +122,22 @@ pub fn run(pipeline: &mut Pipeline, signals: &[&Signal], emit: &mut impl FnMut(B
     pipeline.finish(emit);
 }
 
-fn kaggle_needs_records() -> Error {
-    Error::Invalid("the Kaggle layout is not streamed: beats in it come from `data::kaggle`".into())
+/// Beats in the Kaggle layout, which are cut from whole records.
+fn kaggle_layout(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> Result<Beats> {
+    let any_lead = InputSpec {
+        leads: Vec::new(),
+        ..spec.clone()
+    };
+    if any_lead != InputSpec::kaggle() || spec.leads.len() > 1 {
+        return Err(Error::Invalid(
+            "the Kaggle layout has one lead and fixed settings; use the layout 'window' for others"
+                .into(),
+        ));
+    }
+    let lead = spec.leads.first().map(String::as_str);
+    let mut beats = kaggle::from_record(record, annotations, lead)?;
+    beats.input = spec.clone();
+    Ok(beats)
 }
 
 fn empty(record: &Record, spec: &InputSpec) -> Beats {
