@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::predictions::Format;
+use crate::{card, evaluate};
 
 /// Classifies heartbeats with ONNX Runtime.
 ///
@@ -32,6 +33,10 @@ pub struct Cli {
 pub enum Command {
     /// Print a model's contract as JSON: what it expects and what its answers mean.
     Describe(Describe),
+    /// Measure a model on annotated WFDB records.
+    Evaluate(evaluate::Arguments),
+    /// Print the model card, made from evaluations and the files of runs, as Markdown.
+    Card(card::Arguments),
 }
 
 /// Arguments of the classification.

@@ -1,9 +1,11 @@
 //! Batch classification of heartbeats with ONNX Runtime.
 
+pub mod card;
 pub mod classifier;
 pub mod classify;
 pub mod cli;
 pub mod describe;
+pub mod evaluate;
 pub mod predictions;
 pub mod runtime;
 pub mod shipped;

@@ -1,5 +1,6 @@
 //! `infer`: heartbeats classified with ONNX Runtime.
 
+use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,6 +10,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match &cli.command {
         Some(Command::Describe(arguments)) => infer::describe::run(arguments),
+        Some(Command::Evaluate(arguments)) => infer::evaluate::run(arguments, &mut stdout().lock()),
+        Some(Command::Card(arguments)) => infer::card::run(arguments, &mut stdout().lock()),
         None => infer::classify::run(&cli.classify),
     };
     match result {

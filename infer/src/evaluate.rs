@@ -1,0 +1,272 @@
+//! How good a model is on annotated records.
+
+mod beats;
+mod figures;
+mod noise;
+mod table;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use data::aami::Convention;
+use data::metrics::Confusion;
+use data::plot::{self, ConfusionMatrix};
+use data::{dataset, ec57, output, splits};
+use models::Contract;
+use serde::Serialize;
+
+use crate::classifier::Classifier;
+use crate::shipped;
+pub use beats::{Gathered, Request, ScoredBeat, ScoredRecord, gather};
+pub use figures::{Evaluation, Period, Reject, Setting, View, beat_by_beat};
+pub use noise::NoiseRow;
+
+/// What is evaluated, and where the figures go.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Folder of the records [default: $ECTOPY_DATA, else data/mitdb]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Which beats of the MIT-BIH Arrhythmia Database
+    #[arg(long, default_value = "all", conflicts_with = "records")]
+    split: Split,
+    /// Records: a file that lists them, or names with commas between
+    #[arg(long, value_name = "LIST")]
+    records: Option<String>,
+    /// Model [default: the shipped model for recordings]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Write all figures, as fractions, to a JSON file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Draw the confusion matrix (PNG, or SVG by the name's ending)
+    #[arg(long, value_name = "FILE")]
+    confusion: Option<PathBuf>,
+    /// Evaluate the records of the Noise Stress Test Database in this folder too
+    #[arg(long, value_name = "DIR")]
+    noise: Option<PathBuf>,
+    /// Score the detector's beats too, from the raw signal (EC57)
+    #[arg(long)]
+    detect: bool,
+    /// Reference annotator: the ending of its files
+    #[arg(long, default_value = dataset::REFERENCE)]
+    reference: String,
+    /// Records that are also left out, one at a time
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        default_value = "232"
+    )]
+    without: Vec<String>,
+    /// Seconds at the start of a record that EC57 does not score
+    #[arg(long, value_name = "SECONDS", default_value_t = ec57::Options::default().start)]
+    start: f64,
+    /// Seed of the bootstrap
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+/// A part of the MIT-BIH Arrhythmia Database, or all of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Split {
+    /// Training records of the inter-patient split.
+    Ds1,
+    /// Test records of the inter-patient split.
+    Ds2,
+    /// Every record of the folder.
+    All,
+    /// The test beats of the Kaggle task: a fifth of the beats of every class.
+    Kaggle,
+}
+
+/// What the JSON file holds.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    evaluation: &'a Evaluation,
+    /// The raw signal, scored from the detector's beats.
+    detected: Option<Detected>,
+    /// The Noise Stress Test Database.
+    noise: Option<Vec<NoiseRow>>,
+    /// Records without the model's leads, and what they lack.
+    skipped: &'a [(String, String)],
+    model: String,
+    contract: &'a Contract,
+}
+
+/// EC57's figures of detector and classifier together.
+#[derive(Serialize)]
+struct Detected {
+    /// Escape beats as S.
+    bxb: ec57::Summary,
+    /// Escape beats as N.
+    escape_beats_as_n: ec57::Summary,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// The model or the records cannot be read or do not fit, or an output cannot
+/// be written.
+pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    let folder = dataset::locate(arguments.data.as_deref())?;
+    let selection = match (&arguments.records, arguments.split) {
+        (Some(list), _) => list,
+        (None, Split::Ds1) => "ds1",
+        (None, Split::Ds2) => "ds2",
+        (None, Split::All | Split::Kaggle) => "all",
+    };
+    let names = dataset::select(&folder, selection)?;
+    let model = match &arguments.model {
+        Some(path) => path.clone(),
+        None => shipped::choose(&[None])?,
+    };
+    let mut classifier = Classifier::load(&model)?;
+    let request = Request {
+        folder: &folder,
+        reference: &arguments.reference,
+        detect: false,
+    };
+    let mut gathered = gather(&request, &names, &mut classifier)?;
+    let by_records = arguments.split != Split::Kaggle;
+    if !by_records {
+        keep_kaggle_test(&mut gathered.records);
+    }
+    let evaluation = Evaluation::new(
+        &gathered.records,
+        &Setting {
+            without: &arguments.without,
+            start: by_records.then_some(arguments.start),
+            reject_threshold: classifier.contract.reject_threshold,
+            seed: arguments.seed,
+        },
+    );
+    if evaluation.whole.beats == 0 {
+        bail!(
+            "{}: the '{}' annotations mark no beat",
+            folder.display(),
+            arguments.reference
+        );
+    }
+    let detected = if arguments.detect {
+        Some(detected(arguments, &request, &names, &mut classifier)?)
+    } else {
+        None
+    };
+    let noise = match &arguments.noise {
+        Some(folder) => Some(noise::evaluate(folder, &mut classifier).context("--noise")?),
+        None => None,
+    };
+    let title = heading(
+        &model,
+        &classifier.contract,
+        &folder,
+        &gathered,
+        &evaluation,
+    );
+    write!(out, "{title}")?;
+    table::write(&evaluation, out)?;
+    if let Some(detected) = &detected {
+        writeln!(out, "\nRaw signal, detector's beats, EC57, e j as S, %")?;
+        table::write_rates(&detected.bxb, out)?;
+    }
+    if let Some(rows) = &noise {
+        table::write_noise(rows, out)?;
+    }
+    if let Some(path) = &arguments.json {
+        let document = Document {
+            evaluation: &evaluation,
+            detected,
+            noise,
+            skipped: &gathered.skipped,
+            model: model.display().to_string(),
+            contract: &classifier.contract,
+        };
+        output::write(path, &serde_json::to_vec_pretty(&document)?)?;
+    }
+    if let Some(path) = &arguments.confusion {
+        draw(&evaluation.whole.summary.confusion, path)?;
+    }
+    Ok(())
+}
+
+/// Keeps the beats that test in the Kaggle task. They are chosen among all
+/// beats of the folder, in the order of its records.
+fn keep_kaggle_test(records: &mut [ScoredRecord]) {
+    let classes: Vec<_> = records
+        .iter()
+        .flat_map(|r| &r.beats)
+        .filter_map(|b| b.class(Convention::Literature))
+        .collect();
+    let test = splits::kaggle(&classes).held_out;
+    let mut test = test.into_iter().peekable();
+    let mut row = 0;
+    for record in records {
+        record.beats.retain(|_| {
+            row += 1;
+            test.next_if_eq(&(row - 1)).is_some()
+        });
+    }
+}
+
+fn detected(
+    arguments: &Arguments,
+    request: &Request<'_>,
+    names: &[String],
+    classifier: &mut Classifier,
+) -> Result<Detected> {
+    let request = Request {
+        detect: true,
+        ..*request
+    };
+    let gathered = gather(&request, names, classifier)?;
+    let of = |convention| beat_by_beat(&gathered.records, arguments.start, convention);
+    Ok(Detected {
+        bxb: of(Convention::Bxb),
+        escape_beats_as_n: of(Convention::Literature),
+    })
+}
+
+fn heading(
+    model: &Path,
+    contract: &Contract,
+    folder: &Path,
+    gathered: &Gathered,
+    evaluation: &Evaluation,
+) -> String {
+    let training = &contract.training;
+    let mut text = format!(
+        "{}: recipe {}, seed {}, trained on {}\n{}: {} records, {} patients, {} beats",
+        model.display(),
+        training.recipe,
+        training.seed,
+        training.data,
+        folder.display(),
+        gathered.records.len(),
+        evaluation.intervals.patients,
+        evaluation.whole.beats,
+    );
+    if evaluation.unseen > 0 {
+        text += &format!(
+            "; {} more have no window (gaps, or the end of a record)",
+            evaluation.unseen
+        );
+    }
+    text.push('\n');
+    for (_, reason) in &gathered.skipped {
+        text += &format!("left out: {reason}\n");
+    }
+    text.push('\n');
+    text
+}
+
+fn draw(confusion: &Confusion, path: &Path) -> Result<()> {
+    let picture = ConfusionMatrix {
+        confusion,
+        title: "Reference beats, escape beats as N",
+    };
+    Ok(plot::save(&picture, path)?)
+}

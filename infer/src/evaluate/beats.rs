@@ -1,0 +1,171 @@
+//! Records to classified beats with what the reference says about them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use data::aami::{Class, Convention};
+use data::annotation::{Annotation, Symbol};
+use data::beats::Beats;
+use data::dataset::{self, Annotated};
+use data::input::InputSpec;
+use data::prepare;
+
+use crate::classifier::{Classifier, Prediction};
+
+/// A beat, as the reference and as the model see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ScoredBeat {
+    /// Sample number in the record.
+    pub sample: i64,
+    /// Seconds from the start of the record.
+    pub time: f64,
+    /// The reference annotation.
+    pub symbol: Symbol,
+    /// The model's answer.
+    pub prediction: Prediction,
+}
+
+impl ScoredBeat {
+    /// The reference class; `None` when the symbol is not a beat.
+    pub fn class(&self, convention: Convention) -> Option<Class> {
+        Class::from_symbol(self.symbol, convention)
+    }
+}
+
+/// A record and its classified beats.
+#[derive(Clone, Debug)]
+pub struct ScoredRecord {
+    /// The record's name.
+    pub name: String,
+    /// Samples per second.
+    pub fs: f64,
+    /// The classified beats.
+    pub beats: Vec<ScoredBeat>,
+    /// Reference beats that have no window: they lie in gaps of the signal or
+    /// too near the end of the record.
+    pub unseen: usize,
+    /// All reference annotations.
+    pub reference: Vec<Annotation>,
+}
+
+/// Records classified, and those that could not be.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// The classified records, in the order asked for.
+    pub records: Vec<ScoredRecord>,
+    /// Names of records that lack a lead of the model, and what they lack.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// What is asked of every record.
+pub struct Request<'a> {
+    /// Folder of the records.
+    pub folder: &'a Path,
+    /// Annotator of the reference.
+    pub reference: &'a str,
+    /// Whether the QRS detector finds the beats, instead of the reference.
+    pub detect: bool,
+}
+
+/// Classifies the beats of the named records. Only a few records at a time are
+/// in memory with their signals.
+///
+/// # Errors
+/// A record cannot be read, no record has the model's leads, or ONNX Runtime
+/// fails.
+pub fn gather(
+    request: &Request<'_>,
+    names: &[String],
+    classifier: &mut Classifier,
+) -> Result<Gathered> {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let input = classifier.contract.input.clone();
+    let mut gathered = Gathered::default();
+    for names in names.chunks(2 * cores) {
+        let prepared = dataset::map(request.folder, names, request.reference, |annotated| {
+            prepare(annotated, &input, request.detect)
+        })?;
+        for (name, prepared) in names.iter().zip(prepared) {
+            match prepared {
+                Prepared::Ready(prepared) => {
+                    let predictions = classifier
+                        .classify(&prepared.beats)
+                        .with_context(|| format!("record {name}"))?;
+                    gathered.records.push(prepared.scored(name, &predictions));
+                }
+                Prepared::Unfit(reason) => gathered.skipped.push((name.clone(), reason)),
+            }
+        }
+    }
+    if let (true, Some((_, reason))) = (gathered.records.is_empty(), gathered.skipped.first()) {
+        bail!("the model fits none of the records: {reason}");
+    }
+    Ok(gathered)
+}
+
+enum Prepared {
+    Ready(Box<Ready>),
+    /// The record lacks a lead.
+    Unfit(String),
+}
+
+struct Ready {
+    fs: f64,
+    beats: Beats,
+    annotations: Vec<Annotation>,
+}
+
+fn prepare(annotated: Annotated, input: &InputSpec, detect: bool) -> data::Result<Prepared> {
+    let Annotated {
+        record,
+        annotations,
+    } = annotated;
+    if let Err(lacking) = prepare::choose(&record, input) {
+        return Ok(Prepared::Unfit(lacking.to_string()));
+    }
+    let beats = if detect {
+        prepare::detected(&record, input)?
+    } else {
+        prepare::record(&record, &annotations, input)?
+    };
+    Ok(Prepared::Ready(Box::new(Ready {
+        fs: record.fs,
+        beats,
+        annotations,
+    })))
+}
+
+impl Ready {
+    fn scored(self, name: &str, predictions: &[Prediction]) -> ScoredRecord {
+        let symbols: BTreeMap<i64, Symbol> = self
+            .annotations
+            .iter()
+            .filter(|a| Class::from_symbol(a.symbol, Convention::Literature).is_some())
+            .map(|a| (a.sample, a.symbol))
+            .collect();
+        let beats: Vec<ScoredBeat> = self
+            .beats
+            .samples
+            .iter()
+            .zip(predictions)
+            .map(|(&sample, &prediction)| {
+                let sample = i64::try_from(sample).unwrap_or(i64::MAX);
+                ScoredBeat {
+                    sample,
+                    time: sample as f64 / self.fs,
+                    // A detected beat has no reference of its own.
+                    symbol: symbols.get(&sample).copied().unwrap_or(Symbol::NOTE),
+                    prediction,
+                }
+            })
+            .collect();
+        ScoredRecord {
+            name: name.into(),
+            fs: self.fs,
+            unseen: symbols.len().saturating_sub(beats.len()),
+            beats,
+            reference: self.annotations,
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! An evaluation as tables for a terminal, at most 80 columns wide.
+
+use std::io::{Result, Write};
+
+use data::Class;
+use data::ec57;
+use data::metrics::{ClassScore, Interval, fraction, percent};
+
+use super::figures::{Evaluation, Period, View};
+use super::noise::NoiseRow;
+
+/// Classes whose figures stand beside each other in the tables.
+const SHOWN: [Class; 3] = [Class::V, Class::S, Class::F];
+/// Width of the first column.
+const NAME: usize = 24;
+
+/// Writes everything but the noise table.
+pub fn write(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> {
+    let views = views(evaluation);
+    write_overall(&views, out)?;
+    write_classes(&views, out)?;
+    write_confusion(&evaluation.whole, out)?;
+    write_intervals(evaluation, out)?;
+    if let Some(period) = &evaluation.ec57_period {
+        write_ec57(period, out)?;
+    }
+    write_records(evaluation, out)?;
+    write_risk(evaluation, out)
+}
+
+/// The views with their names, in the order of the tables.
+fn views(evaluation: &Evaluation) -> Vec<(String, &View)> {
+    let mut views = vec![("whole, e j as N".to_string(), &evaluation.whole)];
+    let without = |name: &String| format!("  without {name}");
+    views.extend(evaluation.without.iter().map(|(n, v)| (without(n), v)));
+    views.push(("whole, e j as S".into(), &evaluation.bxb));
+    if let Some(period) = &evaluation.ec57_period {
+        views.push((format!("{}, e j as N", since(period)), &period.literature));
+        views.extend(period.without.iter().map(|(n, v)| (without(n), v)));
+        views.push((format!("{}, e j as S", since(period)), &period.bxb));
+    }
+    if let Some(reject) = &evaluation.reject {
+        let name = format!("kept: {} %", percent(Some(reject.coverage)));
+        views.push((name, &reject.kept));
+    }
+    views
+}
+
+/// `from 5:00`.
+fn since(period: &Period) -> String {
+    let seconds = period.start as u64;
+    format!("from {}:{:02}", seconds / 60, seconds % 60)
+}
+
+fn write_overall(views: &[(String, &View)], out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "{:NAME$} {:>8} {:>9} {:>9} {:>7} {:>7} {:>7}",
+        "Beats", "number", "accuracy", "macro F1", "kappa", "jk", "ECE"
+    )?;
+    for (name, view) in views {
+        let s = &view.summary;
+        writeln!(
+            out,
+            "{name:NAME$} {:>8} {:>9} {:>9} {:>7} {:>7} {:>7}",
+            view.beats,
+            percent(s.accuracy),
+            percent(s.macro_f1),
+            fraction(s.kappa),
+            fraction(s.jk),
+            fraction(view.ece),
+        )?;
+    }
+    writeln!(out)
+}
+
+fn write_classes(views: &[(String, &View)], out: &mut impl Write) -> Result<()> {
+    write!(out, "{:NAME$}", "Classes, %")?;
+    for class in SHOWN {
+        write!(out, "{:>6} {:>5} {:>5}", format!("{class} Se"), "+P", "F1")?;
+    }
+    writeln!(out)?;
+    for (name, view) in views {
+        write!(out, "{name:NAME$}")?;
+        for class in SHOWN {
+            write!(out, "{}", triple(&view.class(class)))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
+/// Sensitivity, predictivity and F1 in 18 columns.
+fn triple(score: &ClassScore) -> String {
+    let short = |value: Option<f64>| value.map_or("-".into(), |v| format!("{:.1}", 100.0 * v));
+    format!(
+        "{:>6} {:>5} {:>5}",
+        short(score.se),
+        short(score.ppv),
+        short(score.f1)
+    )
+}
+
+fn write_confusion(view: &View, out: &mut impl Write) -> Result<()> {
+    write!(out, "{:>12} ", "called:")?;
+    for class in Class::ALL {
+        write!(out, "{:>8}", class.name())?;
+    }
+    writeln!(out)?;
+    for reference in Class::ALL {
+        let name = if reference == Class::N {
+            "reference N"
+        } else {
+            reference.name()
+        };
+        write!(out, "{name:>12} ")?;
+        for predicted in Class::ALL {
+            write!(
+                out,
+                "{:>8}",
+                view.summary.confusion.count(reference, predicted)
+            )?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out)
+}
+
+fn write_intervals(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> {
+    let intervals = &evaluation.intervals;
+    writeln!(
+        out,
+        "95 % intervals over {} patients ({} bootstrap draws), whole records, e j as N",
+        intervals.patients, intervals.draws
+    )?;
+    writeln!(
+        out,
+        "{:>8} {:>22} {:>22} {:>22}",
+        "support", "Se %", "+P %", "F1 %"
+    )?;
+    for class in Class::ALL {
+        let score = evaluation.whole.class(class);
+        let range = &intervals.classes.0[class.index()];
+        writeln!(
+            out,
+            "{class} {:>6} {:>22} {:>22} {:>22}",
+            score.support,
+            ranged(score.se, range.se),
+            ranged(score.ppv, range.ppv),
+            ranged(score.f1, range.f1),
+        )?;
+    }
+    let summary = &evaluation.whole.summary;
+    for (name, value, range) in [
+        ("accuracy %", summary.accuracy, intervals.accuracy),
+        ("macro F1 %", summary.macro_f1, intervals.macro_f1),
+        ("100 kappa", summary.kappa, intervals.kappa),
+        ("100 jk", summary.jk, intervals.jk),
+    ] {
+        writeln!(out, "{name:10} {}", ranged(value, range))?;
+    }
+    writeln!(out)
+}
+
+/// `96.21 (94.10-97.88)`.
+fn ranged(value: Option<f64>, range: Option<Interval>) -> String {
+    match range {
+        Some(Interval { low, high }) => format!(
+            "{} ({}-{})",
+            percent(value),
+            percent(Some(low)),
+            percent(Some(high))
+        ),
+        None => percent(value),
+    }
+}
+
+fn write_ec57(period: &Period, out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "EC57, {}, e j as S (as `data score` counts), %",
+        since(period)
+    )?;
+    write_rates(&period.ec57, out)?;
+    writeln!(out)
+}
+
+/// Gross and average figures of an EC57 summary.
+pub fn write_rates(summary: &ec57::Summary, out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "{:8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",
+        "", "QRS Se", "+P", "V Se", "+P", "S Se", "+P"
+    )?;
+    for (name, rates) in [
+        ("gross", &summary.gross),
+        ("average", &summary.average.rates),
+    ] {
+        write!(out, "{name:8}")?;
+        for rate in [rates.qrs, rates.v, rates.s] {
+            write!(out, " {:>7} {:>7}", percent(rate.se), percent(rate.ppv))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_records(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "{:10} {:>6} {:>8} {:>6}{:>6} {:>5} {:>5} {:>6}{:>6} {:>5} {:>5}",
+        "Record", "beats", "accuracy", "V", "Se", "+P", "F1", "S", "Se", "+P", "F1"
+    )?;
+    for (name, view) in &evaluation.records {
+        let (v, s) = (view.class(Class::V), view.class(Class::S));
+        writeln!(
+            out,
+            "{name:10} {:>6} {:>8} {:>6}{} {:>6}{}",
+            view.beats,
+            percent(view.summary.accuracy),
+            v.support,
+            triple(&v),
+            s.support,
+            triple(&s),
+        )?;
+    }
+    writeln!(out)
+}
+
+fn write_risk(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "Most confident beats: coverage, least probability, error"
+    )?;
+    for point in &evaluation.risk_coverage {
+        writeln!(
+            out,
+            "{:>7} %  {:.4}  {:>6} %",
+            percent(Some(point.coverage)),
+            point.threshold,
+            percent(Some(point.risk))
+        )?;
+    }
+    if let Some(reject) = &evaluation.reject {
+        writeln!(
+            out,
+            "The model's reject threshold is {:.4}.",
+            reject.threshold
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes the noise table.
+pub fn write_noise(rows: &[NoiseRow], out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "\nNoise, from 5:00, e j as N, %; right: beats kept by the reject option"
+    )?;
+    writeln!(
+        out,
+        "{:>6} {:>6} {:>8} {:>6} {:>6}   {:>8} {:>8} {:>6} {:>6}",
+        "SNR dB", "beats", "accuracy", "V F1", "S F1", "kept", "accuracy", "V F1", "S F1"
+    )?;
+    for row in rows {
+        let f1 = |view: &View, class| percent(view.class(class).f1);
+        write!(
+            out,
+            "{:>6} {:>6} {:>8} {:>6} {:>6}",
+            row.snr_db,
+            row.all.beats,
+            percent(row.all.summary.accuracy),
+            f1(&row.all, Class::V),
+            f1(&row.all, Class::S),
+        )?;
+        match &row.reject {
+            Some(reject) => writeln!(
+                out,
+                "   {:>8} {:>8} {:>6} {:>6}",
+                percent(Some(reject.coverage)),
+                percent(reject.kept.summary.accuracy),
+                f1(&reject.kept, Class::V),
+                f1(&reject.kept, Class::S),
+            )?,
+            None => writeln!(out, "   {:>8}", "all")?,
+        }
+    }
+    Ok(())
+}
