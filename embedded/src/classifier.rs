@@ -6,16 +6,14 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::Class;
 use data::beats::Beats;
 use models::Contract;
-use models::contract::{ContractError, Decision, METADATA_KEY};
+use models::contract::{
+    BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,
+};
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 
-/// Name of the window input in every exported graph.
-const BEAT: &str = "beat";
-/// Name of the input of rhythm features, where the contract has any.
-const RHYTHM: &str = "rhythm";
 /// The graph's outputs, in the order in which they are asked for.
-const OUTPUTS: [&str; 2] = ["logits", "probabilities"];
+const OUTPUTS: [&str; 2] = [LOGITS, PROBABILITIES];
 /// Larger files are not models for a small machine: a limit on what a wrong
 /// path can make the program read.
 const LARGEST_FILE: u64 = 256 << 20;

@@ -252,6 +252,8 @@ fn decide(
             return;
         }
     };
+    // What was silence until this beat comes before it, as it does live.
+    rhythm.until(beat.sample, &mut |e| events.push(Event::Rhythm(e)));
     events.push(Event::Beat(LabelledBeat {
         sample: beat.sample,
         time: beat.sample as f64 / fs,

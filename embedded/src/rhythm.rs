@@ -173,7 +173,8 @@ impl RhythmWatch {
         self.last.get_or_insert(sample);
     }
 
-    /// A beat of this class at this sample. Beats come in order.
+    /// A beat of this class at this sample. Beats come in order. Silence before
+    /// it is reported here unless [`RhythmWatch::until`] has.
     pub fn beat(&mut self, sample: u64, class: Class, emit: &mut impl FnMut(RhythmEvent)) {
         if let Some(last) = self.last
             && self.beat_seen

@@ -11,6 +11,15 @@ use sha2::{Digest, Sha256};
 /// Key of the contract in ONNX `metadata_props`.
 pub const METADATA_KEY: &str = "ectopy.contract";
 
+/// Name of the input that takes windows, `[batch, channels, length]`.
+pub const BEAT: &str = "beat";
+/// Name of the input that takes rhythm features, `[batch, features]`.
+pub const RHYTHM: &str = "rhythm";
+/// Name of the output before the softmax, `[batch, classes]`.
+pub const LOGITS: &str = "logits";
+/// Name of the output after the softmax, `[batch, classes]`.
+pub const PROBABILITIES: &str = "probabilities";
+
 /// Version of the contract's own layout; a consumer refuses any other.
 pub const VERSION: u32 = 1;
 

@@ -6,6 +6,8 @@ pub mod contract;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod reference;
+#[cfg(feature = "onnx")]
+pub mod untrained;
 pub mod weights;
 
 pub use architecture::{Architecture, Network};

@@ -9,20 +9,12 @@ use tract_onnx::pb::tensor_proto::DataType;
 
 use crate::architecture::{Network, Op};
 use crate::contract::Contract;
+pub use crate::contract::{BEAT, LOGITS, PROBABILITIES, RHYTHM};
 use crate::weights::{Weights, WeightsError};
 use graph::Graph;
 pub use read::{contract, network};
 pub use rules::head::Head;
 use rules::{head, shape};
-
-/// Name of the input that takes windows, `[batch, channels, length]`.
-pub const BEAT: &str = "beat";
-/// Name of the input that takes rhythm features, `[batch, features]`.
-pub const RHYTHM: &str = "rhythm";
-/// Name of the output before the softmax, `[batch, classes]`.
-pub const LOGITS: &str = "logits";
-/// Name of the output after the softmax, `[batch, classes]`.
-pub const PROBABILITIES: &str = "probabilities";
 
 /// Name of the explainer's input that takes a class index per row, `[batch]`;
 /// -1 stands for the predicted class.

@@ -3,6 +3,7 @@
 // A test fails by unwrapping, in what it calls too.
 #![allow(clippy::unwrap_used)]
 
+mod edge_cli;
 mod infer_cli;
 mod infer_stream;
 mod programs;
