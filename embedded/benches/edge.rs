@@ -37,7 +37,7 @@ fn main() {
         model_path.display(),
         bytes.len()
     );
-    println!("{:<52}{:>12}  {}", "", "measured", "at most / goal");
+    println!("{:<52}{:>12}  at most / goal", "", "measured");
 
     let mut pipeline = Pipeline::new(&input, record.fs, Fiducials::Detected).expect("a pipeline");
     let mut beats = 0u64;
