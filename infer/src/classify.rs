@@ -14,6 +14,7 @@ use data::wfdb;
 
 use crate::classifier::{Classifier, differences};
 use crate::cli::Classify;
+use crate::explain::command::{self, Explain};
 use crate::predictions::{Format, Row, Writer};
 use crate::shipped;
 use crate::source::{Choice, Fiducials, Source};
@@ -27,6 +28,10 @@ const STDOUT: &str = "-";
 /// The first thing that is wrong with the model, an input or an output; no
 /// output appears then.
 pub fn run(arguments: &Classify) -> Result<()> {
+    let folder = arguments.explain.as_deref();
+    let explain = folder
+        .map(|folder| Explain::beside(arguments, folder))
+        .transpose()?;
     let fiducials = match &arguments.reference {
         Some(annotator) => Fiducials::Annotator(annotator.clone()),
         None if arguments.detect || arguments.annotator.is_some() => Fiducials::Detector,
@@ -64,9 +69,10 @@ pub fn run(arguments: &Classify) -> Result<()> {
     }
     eprintln!("model: {}", model.display());
     match &arguments.annotator {
-        Some(annotator) => annotate(&mut classifier, &sources, annotator, &arguments.output),
-        None => predict(&mut classifier, &sources, arguments),
+        Some(annotator) => annotate(&mut classifier, &sources, annotator, &arguments.output)?,
+        None => predict(&mut classifier, &sources, arguments)?,
     }
+    explain.as_ref().map_or(Ok(()), command::run)
 }
 
 /// Counts over all inputs.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::explain::command::{Explain, RowList};
 use crate::predictions::Format;
 use crate::{card, evaluate};
 
@@ -37,6 +38,8 @@ pub enum Command {
     Evaluate(evaluate::Arguments),
     /// Print the model card, made from evaluations and the files of runs, as Markdown.
     Card(card::Arguments),
+    /// Explain beats: which of their values speak for a class, with pictures.
+    Explain(Explain),
 }
 
 /// Arguments of the classification.
@@ -78,6 +81,13 @@ pub struct Classify {
     /// Threads [default: all cores].
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,
+    /// Explain beats too, with a picture of each, into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub explain: Option<PathBuf>,
+    /// The beats to explain: 3,17 or 20-29, from 0 [default: the first of each
+    /// predicted class].
+    #[arg(long, value_name = "ROWS", requires = "explain")]
+    pub rows: Option<RowList>,
 }
 
 /// Arguments of `describe`.

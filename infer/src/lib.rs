@@ -1,4 +1,4 @@
-//! Batch classification of heartbeats with ONNX Runtime.
+//! Batch classification and explanation of heartbeats with ONNX Runtime.
 
 pub mod card;
 pub mod classifier;
@@ -6,6 +6,7 @@ pub mod classify;
 pub mod cli;
 pub mod describe;
 pub mod evaluate;
+pub mod explain;
 pub mod predictions;
 pub mod runtime;
 pub mod shipped;

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
         Some(Command::Describe(arguments)) => infer::describe::run(arguments),
         Some(Command::Evaluate(arguments)) => infer::evaluate::run(arguments, &mut stdout().lock()),
         Some(Command::Card(arguments)) => infer::card::run(arguments, &mut stdout().lock()),
+        Some(Command::Explain(arguments)) => infer::explain::command::run(arguments),
         None => infer::classify::run(&cli.classify),
     };
     match result {

@@ -16,9 +16,11 @@ pub use read::{contract, network};
 pub use rules::head::Head;
 use rules::{head, shape};
 
-/// Name of the explainer's input that takes a class index per row, `[batch]`;
-/// -1 stands for the predicted class.
+/// Name of the explainer's input that takes a class index per row, `[batch]`,
+/// or [`PREDICTED`].
 pub const TARGET: &str = "target";
+/// The [`TARGET`] that stands for the class with the highest logit.
+pub const PREDICTED: i64 = -1;
 /// Name of the gradient with respect to `beat`, `[batch, channels, length]`.
 pub const SALIENCY: &str = "saliency";
 /// Name of the gradient with respect to `rhythm`, `[batch, features]`.

@@ -1,0 +1,273 @@
+//! Attribution methods: what of a beat speaks for a class. All of them only
+//! call the gradient graph, in batches.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use data::input::InputSpec;
+use models::onnx::PREDICTED;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::graph::{Explainer, Gradients, Rows};
+
+/// Steps of integrated gradients between the baseline and the beat.
+pub const STEPS: usize = 64;
+/// Noisy copies that SmoothGrad averages over.
+const COPIES: usize = 32;
+/// Standard deviation of SmoothGrad's noise, as a part of the window's range
+/// (Smilkov et al. 2017 recommend 0.1 to 0.2).
+const NOISE: f32 = 0.1;
+/// Length of the stretch that occlusion flattens, in seconds: about a P wave.
+const OCCLUSION: f64 = 0.08;
+
+/// How a beat's values are credited with its logit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Method {
+    /// The gradient of the class's logit: where a change would matter.
+    Gradient,
+    /// The gradient times the value.
+    GradientXInput,
+    /// The gradient, averaged over noisy copies of the beat (Smilkov et al. 2017).
+    Smoothgrad,
+    /// The gradient averaged on the way from zero to the beat, times the value;
+    /// sums up to the logit's difference (Sundararajan et al. 2017).
+    IntegratedGradients,
+    /// The last convolution stage weighted by its mean gradients (Selvaraju et
+    /// al. 2017); one curve for all channels, none for rhythm features.
+    Gradcam,
+    /// How much the logit falls when a stretch becomes a straight line, or a
+    /// rhythm feature 0; needs no gradient.
+    Occlusion,
+}
+
+impl Method {
+    /// The name on the command line.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |v| v.get_name().to_owned())
+    }
+}
+
+/// The credit of every value of every row, row after row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributions {
+    /// The output index that each row was explained for.
+    pub targets: Vec<i64>,
+    /// `rows x classes`.
+    pub logits: Vec<f32>,
+    /// `rows x channels x length`.
+    pub window: Vec<f32>,
+    /// `rows x features`.
+    pub rhythm: Vec<f32>,
+}
+
+/// Explains rows, each for its target: an output index, or
+/// [`PREDICTED`]. `seed` draws SmoothGrad's noise.
+///
+/// # Errors
+/// Those of the graph.
+pub fn attribute(
+    explainer: &mut Explainer,
+    method: Method,
+    rows: &Rows,
+    targets: &[i64],
+    seed: u64,
+) -> Result<Attributions> {
+    let plain = explainer.run(rows, targets)?;
+    let targets = settled(targets, &plain.logits);
+    let logits = plain.logits.clone();
+    let (window, rhythm) = match method {
+        Method::Gradient => (plain.saliency, plain.rhythm),
+        Method::GradientXInput => (
+            product(&plain.saliency, &rows.windows),
+            product(&plain.rhythm, &rows.rhythm),
+        ),
+        Method::Gradcam => {
+            let input = &explainer.contract.input;
+            let (channels, length) = (input.channels(), input.length());
+            let curves = plain.gradcam.chunks_exact(length);
+            let window = curves.flat_map(|c| c.repeat(channels)).collect();
+            (window, vec![0.0; rows.rhythm.len()])
+        }
+        Method::Smoothgrad => smoothed(explainer, rows, &targets, seed)?,
+        Method::IntegratedGradients => integrated(explainer, rows, &targets)?,
+        Method::Occlusion => occluded(explainer, rows, &targets, &logits)?,
+    };
+    Ok(Attributions {
+        targets,
+        logits,
+        window,
+        rhythm,
+    })
+}
+
+/// Targets with the predicted class in the place of [`PREDICTED`]: it must
+/// stay the beat's own while a method changes the beat.
+pub(super) fn settled(targets: &[i64], logits: &[f32]) -> Vec<i64> {
+    let classes = logits.len() / targets.len().max(1);
+    let best = |row: &[f32]| {
+        let mut best = 0;
+        for (i, logit) in row.iter().enumerate() {
+            if *logit > row[best] {
+                best = i;
+            }
+        }
+        best as i64
+    };
+    let rows = logits.chunks_exact(classes.max(1));
+    let settle = |(target, row): (&i64, &[f32])| match *target {
+        PREDICTED => best(row),
+        class => class,
+    };
+    targets.iter().zip(rows).map(settle).collect()
+}
+
+fn product(a: &[f32], b: &[f32]) -> Vec<f32> {
+    a.iter().zip(b).map(|(a, b)| a * b).collect()
+}
+
+/// Sum of gradients over several calls of the graph.
+#[derive(Default)]
+struct Mean {
+    window: Vec<f32>,
+    rhythm: Vec<f32>,
+    calls: usize,
+}
+
+impl Mean {
+    fn add(&mut self, gradients: &Gradients) {
+        let add = |sum: &mut Vec<f32>, values: &[f32]| {
+            sum.resize(values.len(), 0.0);
+            sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);
+        };
+        add(&mut self.window, &gradients.saliency);
+        add(&mut self.rhythm, &gradients.rhythm);
+        self.calls += 1;
+    }
+
+    fn finish(mut self) -> (Vec<f32>, Vec<f32>) {
+        let share = 1.0 / self.calls.max(1) as f32;
+        self.window.iter_mut().for_each(|v| *v *= share);
+        self.rhythm.iter_mut().for_each(|v| *v *= share);
+        (self.window, self.rhythm)
+    }
+}
+
+fn smoothed(
+    explainer: &mut Explainer,
+    rows: &Rows,
+    targets: &[i64],
+    seed: u64,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let width = explainer.contract.input.window_values();
+    let mut draw = ChaCha8Rng::seed_from_u64(seed);
+    let mut mean = Mean::default();
+    for _ in 0..COPIES {
+        let mut noisy = rows.clone();
+        for row in noisy.windows.chunks_exact_mut(width) {
+            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let smallest = row.iter().copied().fold(f32::INFINITY, f32::min);
+            for value in row {
+                let noise: f32 = StandardNormal.sample(&mut draw);
+                *value += NOISE * (largest - smallest) * noise;
+            }
+        }
+        mean.add(&explainer.run(&noisy, targets)?);
+    }
+    Ok(mean.finish())
+}
+
+/// The midpoint rule over [`STEPS`] steps from zero: no signal, and a rhythm
+/// as regular as the patient's median.
+fn integrated(
+    explainer: &mut Explainer,
+    rows: &Rows,
+    targets: &[i64],
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let mut mean = Mean::default();
+    for step in 0..STEPS {
+        let part = (step as f32 + 0.5) / STEPS as f32;
+        let scaled = |values: &[f32]| values.iter().map(|v| v * part).collect();
+        let on_the_way = Rows {
+            windows: scaled(&rows.windows),
+            rhythm: scaled(&rows.rhythm),
+        };
+        mean.add(&explainer.run(&on_the_way, targets)?);
+    }
+    let (window, rhythm) = mean.finish();
+    Ok((
+        product(&window, &rows.windows),
+        product(&rhythm, &rows.rhythm),
+    ))
+}
+
+fn occluded(
+    explainer: &mut Explainer,
+    rows: &Rows,
+    targets: &[i64],
+    logits: &[f32],
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let input = explainer.contract.input.clone();
+    let classes = explainer.contract.classes.len();
+    let of_target = |logits: &[f32]| -> Vec<f32> {
+        let rows = logits.chunks_exact(classes).zip(targets);
+        rows.map(|(row, &target)| row[target as usize]).collect()
+    };
+    let whole = of_target(logits);
+    let mut window = vec![0.0; rows.windows.len()];
+    for stretch in stretches(&input) {
+        let mut flat = rows.clone();
+        for row in flat.windows.chunks_exact_mut(input.window_values()) {
+            straighten(&mut row[stretch.clone()]);
+        }
+        let left = of_target(&explainer.run(&flat, targets)?.logits);
+        let credits = whole.iter().zip(&left).map(|(whole, left)| whole - left);
+        let credited = window.chunks_exact_mut(input.window_values());
+        for (row, credit) in credited.zip(credits) {
+            for value in &mut row[stretch.clone()] {
+                // Stretches overlap by half: a value is in two of them.
+                *value += credit / (2 * stretch.len()) as f32;
+            }
+        }
+    }
+    let features = input.rhythm.len();
+    let mut rhythm = vec![0.0; rows.rhythm.len()];
+    for feature in 0..features {
+        let mut without = rows.clone();
+        let values = without.rhythm.iter_mut().skip(feature);
+        values.step_by(features).for_each(|value| *value = 0.0);
+        let left = of_target(&explainer.run(&without, targets)?.logits);
+        for (row, (whole, left)) in whole.iter().zip(&left).enumerate() {
+            rhythm[row * features + feature] = whole - left;
+        }
+    }
+    Ok((window, rhythm))
+}
+
+/// Stretches of [`OCCLUSION`] within each channel, half overlapping, as ranges
+/// of a row's values.
+fn stretches(input: &InputSpec) -> Vec<std::ops::Range<usize>> {
+    let length = input.length();
+    let width = ((OCCLUSION * input.fs) as usize).clamp(2, length);
+    let starts = move || (0..length).step_by(width / 2);
+    (0..input.channels())
+        .flat_map(|channel| {
+            starts().map(move |start| {
+                let end = (start + width).min(length);
+                channel * length + start..channel * length + end
+            })
+        })
+        .collect()
+}
+
+/// Replaces values by the straight line from the first to the last.
+fn straighten(values: &mut [f32]) {
+    let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
+        return;
+    };
+    let steps = (values.len() - 1).max(1) as f32;
+    for (i, value) in values.iter_mut().enumerate() {
+        *value = first + (last - first) * i as f32 / steps;
+    }
+}

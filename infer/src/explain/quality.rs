@@ -1,0 +1,379 @@
+//! How good is an explanation? Deletion and insertion curves against a random
+//! order, completeness of integrated gradients, the randomised-weights sanity
+//! check, and what the credit goes to.
+
+use std::ops::Range;
+
+use anyhow::Result;
+use data::metrics::{Interval, bootstrap, percentile};
+use models::onnx;
+use models::{Network, Weights};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::graph::{Explainer, Rows};
+use super::methods::{Attributions, Method, attribute};
+use super::regions::regions;
+
+/// Points of a deletion or insertion curve after the first.
+const POINTS: usize = 10;
+/// Length of the stretches that are deleted and inserted, in seconds.
+const STRETCH: f64 = 0.03;
+/// Draws of a bootstrap.
+const DRAWS: usize = 1000;
+
+/// A mean over beats with its 95 % interval over groups of beats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The mean over beats.
+    pub mean: f64,
+    /// `None` for a single group.
+    pub interval: Option<Interval>,
+}
+
+impl Estimate {
+    /// The mean of one value per beat; `groups` says which beats belong to one
+    /// patient. `None` of nothing.
+    fn of(values: &[f64], groups: &[u32], seed: u64) -> Option<Estimate> {
+        let mut by_group: std::collections::BTreeMap<u32, Vec<f64>> = Default::default();
+        for (value, group) in values.iter().zip(groups) {
+            by_group.entry(*group).or_default().push(*value);
+        }
+        let by_group: Vec<Vec<f64>> = by_group.into_values().collect();
+        let mean = |groups: &[&Vec<f64>]| {
+            let count: usize = groups.iter().map(|g| g.len()).sum();
+            let sum: f64 = groups.iter().flat_map(|g| g.iter()).sum();
+            (count > 0).then(|| sum / count as f64)
+        };
+        let all: Vec<&Vec<f64>> = by_group.iter().collect();
+        let interval = || bootstrap(&by_group, DRAWS, seed, mean);
+        Some(Estimate {
+            mean: mean(&all)?,
+            interval: if all.len() > 1 { interval() } else { None },
+        })
+    }
+}
+
+/// How much better than a random order a method's order is, in mean
+/// probability of the class over the curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Faithfulness {
+    /// Random's curve above the method's while stretches are deleted.
+    pub deletion: Option<Estimate>,
+    /// The method's curve above random's while they are inserted.
+    pub insertion: Option<Estimate>,
+}
+
+/// Beats to judge explanations on.
+pub struct Sample<'a> {
+    /// Their windows and rhythm features.
+    pub rows: &'a Rows,
+    /// Output index of the class to explain, per row.
+    pub targets: &'a [i64],
+    /// Which beats belong together (to one patient), per row.
+    pub groups: &'a [u32],
+    /// Seed of random orders, of random weights and of the bootstrap.
+    pub seed: u64,
+}
+
+/// Deletion and insertion for one method's credit.
+///
+/// Stretches of 30 ms are removed, those with the most credit first, and the
+/// rest is bridged by straight lines; or they are put back one after the
+/// other, starting from none. Gradients are ranked by their size, credits by
+/// their sign.
+///
+/// # Errors
+/// Those of the graph.
+pub fn faithfulness(
+    explainer: &mut Explainer,
+    sample: &Sample,
+    method: Method,
+    credit: &Attributions,
+) -> Result<Faithfulness> {
+    let input = &explainer.contract.input;
+    let stretches = stretches(input.channels(), input.length(), input.fs);
+    let width = input.window_values();
+    let by_size = matches!(method, Method::Gradient | Method::Smoothgrad);
+    let importance = |value: &f32| if by_size { value.abs() } else { *value };
+    let mut draw = ChaCha8Rng::seed_from_u64(sample.seed);
+    let (mut orders, mut random) = (Vec::new(), Vec::new());
+    for row in credit.window.chunks_exact(width) {
+        let mean =
+            |s: &Range<usize>| row[s.clone()].iter().map(importance).sum::<f32>() / s.len() as f32;
+        let means: Vec<f32> = stretches.iter().map(mean).collect();
+        let mut order: Vec<usize> = (0..stretches.len()).collect();
+        order.shuffle(&mut draw);
+        random.push(order.clone());
+        order.sort_by(|&a, &b| means[b].total_cmp(&means[a]));
+        orders.push(order);
+    }
+    let mut areas = |orders: &[Vec<usize>], keep_first: bool| {
+        curve_areas(explainer, sample, &stretches, orders, keep_first)
+    };
+    let difference =
+        |a: Vec<f64>, b: Vec<f64>| -> Vec<f64> { a.iter().zip(&b).map(|(a, b)| a - b).collect() };
+    let deletion = difference(areas(&random, false)?, areas(&orders, false)?);
+    let insertion = difference(areas(&orders, true)?, areas(&random, true)?);
+    let estimate = |values: &[f64]| Estimate::of(values, sample.groups, sample.seed);
+    Ok(Faithfulness {
+        deletion: estimate(&deletion),
+        insertion: estimate(&insertion),
+    })
+}
+
+/// The mean probability of the target over a curve, per row: the first
+/// stretches of an order are kept (insertion) or removed (deletion).
+fn curve_areas(
+    explainer: &mut Explainer,
+    sample: &Sample,
+    stretches: &[Range<usize>],
+    orders: &[Vec<usize>],
+    keep_first: bool,
+) -> Result<Vec<f64>> {
+    let (width, length) = {
+        let input = &explainer.contract.input;
+        (input.window_values(), input.length())
+    };
+    let classes = explainer.contract.classes.len();
+    let temperature = explainer.contract.temperature;
+    let mut areas = vec![0.0; sample.targets.len()];
+    for point in 0..=POINTS {
+        let first = (stretches.len() * point).div_ceil(POINTS);
+        let mut rows = sample.rows.clone();
+        for (row, order) in rows.windows.chunks_exact_mut(width).zip(orders) {
+            let mut kept = vec![!keep_first; width];
+            for &i in &order[..first] {
+                kept[stretches[i].clone()].fill(keep_first);
+            }
+            for (values, kept) in row.chunks_exact_mut(length).zip(kept.chunks_exact(length)) {
+                bridge(values, kept);
+            }
+        }
+        let logits = explainer.run(&rows, sample.targets)?.logits;
+        let answers = logits.chunks_exact(classes).zip(sample.targets);
+        for (area, (logits, target)) in areas.iter_mut().zip(answers) {
+            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let power = |l: &f32| (f64::from(l - largest) / temperature).exp();
+            let sum: f64 = logits.iter().map(power).sum();
+            *area += power(&logits[*target as usize]) / sum / (POINTS + 1) as f64;
+        }
+    }
+    Ok(areas)
+}
+
+fn stretches(channels: usize, length: usize, fs: f64) -> Vec<Range<usize>> {
+    let width = ((STRETCH * fs).round() as usize).max(1);
+    let within = |channel: usize| {
+        (0..length).step_by(width).map(move |start| {
+            let end = (start + width).min(length);
+            channel * length + start..channel * length + end
+        })
+    };
+    (0..channels).flat_map(within).collect()
+}
+
+/// Replaces what is not kept by straight lines between what is; what lies
+/// outside of that by the nearest kept value; everything by 0 if nothing is kept.
+fn bridge(values: &mut [f32], kept: &[bool]) {
+    let mut left: Option<usize> = None;
+    let mut i = 0;
+    while i < values.len() {
+        if kept[i] {
+            left = Some(i);
+            i += 1;
+            continue;
+        }
+        let right = (i..values.len()).find(|&j| kept[j]);
+        let end = right.unwrap_or(values.len());
+        for at in i..end {
+            values[at] = match (left, right) {
+                (None, None) => 0.0,
+                (Some(a), None) => values[a],
+                (None, Some(b)) => values[b],
+                (Some(a), Some(b)) => {
+                    let part = (at - a) as f32 / (b - a) as f32;
+                    values[a] + (values[b] - values[a]) * part
+                }
+            };
+        }
+        i = end;
+    }
+}
+
+/// By how much the credits of integrated gradients miss the difference of the
+/// logits, as a part of it, per row; and the median and 95 % quantile.
+///
+/// # Errors
+/// Those of the graph.
+pub fn completeness(
+    explainer: &mut Explainer,
+    sample: &Sample,
+    credit: &Attributions,
+) -> Result<Vec<f64>> {
+    let classes = explainer.contract.classes.len();
+    let nothing = Rows {
+        windows: vec![0.0; explainer.contract.input.window_values()],
+        rhythm: vec![0.0; explainer.contract.input.rhythm.len()],
+    };
+    let base = explainer.run(&nothing, &[0])?.logits;
+    let row = |values: &[f32], i: usize| -> f64 {
+        let width = values.len() / sample.targets.len();
+        values[i * width..(i + 1) * width]
+            .iter()
+            .map(|&v| f64::from(v))
+            .sum()
+    };
+    let targets = sample.targets.iter().enumerate();
+    Ok(targets
+        .map(|(i, &target)| {
+            let class = target as usize;
+            let difference = f64::from(credit.logits[i * classes + class] - base[class]);
+            let sum = row(&credit.window, i) + row(&credit.rhythm, i);
+            (sum - difference).abs() / difference.abs()
+        })
+        .collect())
+}
+
+/// The median and the 95 % quantile of numbers.
+pub fn quantiles(mut values: Vec<f64>) -> Option<[f64; 2]> {
+    values.sort_by(f64::total_cmp);
+    Some([percentile(&values, 0.5)?, percentile(&values, 0.95)?])
+}
+
+/// Correlation of a method's credit with that of the same network with its
+/// weights shuffled within each layer, per row and then over rows (Adebayo et
+/// al. 2018): near 0 for an explanation that depends on what was learned.
+///
+/// # Errors
+/// The file does not hold its network, or those of the graph.
+pub fn sanity(
+    explainer: &Explainer,
+    bytes: &[u8],
+    sample: &Sample,
+    method: Method,
+    credit: &Attributions,
+) -> Result<Option<Estimate>> {
+    let (network, weights, contract) = onnx::network(bytes)?;
+    let weights = shuffled(&network, weights, sample.seed);
+    let graph = onnx::explainer(&network, &weights, &contract)?;
+    let mut random = Explainer::load(explainer.path(), &graph, contract, explainer.threads())?;
+    let other = attribute(
+        &mut random,
+        method,
+        sample.rows,
+        sample.targets,
+        sample.seed,
+    )?;
+    let width = explainer.contract.input.window_values();
+    let pairs = credit
+        .window
+        .chunks_exact(width)
+        .zip(other.window.chunks_exact(width));
+    let correlations: Vec<f64> = pairs.map(|(a, b)| correlation(a, b)).collect();
+    Ok(Estimate::of(&correlations, sample.groups, sample.seed))
+}
+
+fn shuffled(network: &Network, mut weights: Weights, seed: u64) -> Weights {
+    let mut draw = ChaCha8Rng::seed_from_u64(seed);
+    for parameter in network.parameters() {
+        if let Some(tensor) = weights.0.get_mut(&parameter.name) {
+            tensor.values.shuffle(&mut draw);
+        }
+    }
+    weights
+}
+
+/// Pearson's correlation; 0 where one side is constant.
+fn correlation(a: &[f32], b: &[f32]) -> f64 {
+    let mean = |v: &[f32]| v.iter().map(|&x| f64::from(x)).sum::<f64>() / v.len() as f64;
+    let (ma, mb) = (mean(a), mean(b));
+    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (x, y) in a.iter().zip(b) {
+        let (x, y) = (f64::from(*x) - ma, f64::from(*y) - mb);
+        ab += x * y;
+        aa += x * x;
+        bb += y * y;
+    }
+    if aa * bb > 0.0 {
+        ab / (aa * bb).sqrt()
+    } else {
+        0.0
+    }
+}
+
+/// What part of the credit's size goes where, averaged over rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Shares {
+    /// The window's regions, in the order of [`super::regions::Region::ALL`].
+    pub regions: [f64; 3],
+    /// The rest of the window.
+    pub rest: f64,
+    /// All rhythm features.
+    pub rhythm: f64,
+}
+
+/// The shares of the given rows.
+pub fn shares(
+    explainer: &Explainer,
+    rows: &Rows,
+    credit: &Attributions,
+    which: &[usize],
+) -> Shares {
+    let input = &explainer.contract.input;
+    let (width, features, length) = (input.window_values(), input.rhythm.len(), input.length());
+    let size = |values: &[f32]| values.iter().map(|v| f64::from(v.abs())).sum::<f64>();
+    let mut all = Shares::default();
+    for &row in which {
+        let window = &credit.window[row * width..][..width];
+        let rhythm = size(&credit.rhythm[row * features..][..features]);
+        let total = (size(window) + rhythm).max(f64::MIN_POSITIVE) * which.len() as f64;
+        let found = regions(input, &rows.windows[row * width..][..length]);
+        let mut rest = size(window);
+        for (region, range) in &found {
+            let channels = window.chunks_exact(length);
+            let part: f64 = channels.map(|c| size(&c[range.clone()])).sum();
+            all.regions[*region as usize] += part / total;
+            rest -= part;
+        }
+        all.rest += rest.max(0.0) / total;
+        all.rhythm += rhythm / total;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_bridged_by_straight_lines() {
+        let mut values = [1.0, 9.0, 9.0, 4.0, 9.0, 9.0];
+        bridge(&mut values, &[true, false, false, true, false, false]);
+        assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 4.0, 4.0]);
+        let mut start = [7.0, 2.0];
+        bridge(&mut start, &[false, true]);
+        assert_eq!(start, [2.0, 2.0]);
+        let mut all = [3.0, 3.0];
+        bridge(&mut all, &[false, false]);
+        assert_eq!(all, [0.0, 0.0]);
+    }
+
+    #[test]
+    fn correlations_have_their_sign() {
+        assert!((correlation(&[1.0, 2.0, 4.0], &[2.0, 4.0, 8.0]) - 1.0).abs() < 1e-12);
+        assert!((correlation(&[1.0, 2.0, 4.0], &[-1.0, -2.0, -4.0]) + 1.0).abs() < 1e-12);
+        assert_eq!(correlation(&[1.0, 1.0], &[0.0, 5.0]), 0.0);
+    }
+
+    #[test]
+    fn an_estimate_weighs_beats_and_draws_patients() {
+        let found = Estimate::of(&[1.0, 1.0, 4.0], &[0, 0, 1], 1).unwrap();
+        assert_eq!(found.mean, 2.0);
+        let interval = found.interval.unwrap();
+        assert_eq!((interval.low, interval.high), (1.0, 4.0));
+        assert_eq!(Estimate::of(&[1.0], &[3], 1).unwrap().interval, None);
+        assert_eq!(Estimate::of(&[], &[], 1), None);
+    }
+}

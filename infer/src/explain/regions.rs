@@ -1,0 +1,107 @@
+//! Where in a window the waves of a normal beat lie.
+
+use std::ops::Range;
+
+use data::input::{InputSpec, Layout};
+
+/// A wave of the electrocardiogram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// The P wave and the PR segment.
+    P,
+    /// The QRS complex.
+    Qrs,
+    /// The ST segment and the T wave.
+    T,
+}
+
+impl Region {
+    /// All regions, in the order in which they come in a beat.
+    pub const ALL: [Region; 3] = [Region::P, Region::Qrs, Region::T];
+
+    /// Its usual name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Region::P => "P",
+            Region::Qrs => "QRS",
+            Region::T => "T",
+        }
+    }
+
+    /// Start and end in seconds from the R peak. Textbook extents of a beat in
+    /// sinus rhythm at rest: the waves of an early or wide beat may lie beyond
+    /// them.
+    fn extent(self) -> [f64; 2] {
+        match self {
+            Region::P => [-0.24, -0.06],
+            Region::Qrs => [-0.06, 0.10],
+            Region::T => [0.10, 0.44],
+        }
+    }
+}
+
+/// Length of a beat in the Kaggle format, in RR intervals: the next R peak
+/// lies at this part of the window's unpadded length.
+const KAGGLE_INTERVALS: f64 = 1.2;
+
+/// The regions inside one channel of a window, as ranges of its samples, in
+/// their order. Where two would overlap, the later one gives way.
+pub fn regions(input: &InputSpec, channel: &[f32]) -> Vec<(Region, Range<usize>)> {
+    let peaks = match input.layout {
+        Layout::Window => vec![input.before as f64],
+        Layout::Kaggle => {
+            let padding = channel.iter().rev().take_while(|v| **v == 0.0).count();
+            let used = channel.len() - padding;
+            vec![0.0, used as f64 / KAGGLE_INTERVALS]
+        }
+    };
+    let mut found: Vec<(Region, Range<usize>)> = Vec::new();
+    for peak in peaks {
+        for region in Region::ALL {
+            let free = found.last().map_or(0, |(_, range)| range.end);
+            let sample = |seconds: f64| (peak + seconds * input.fs).round().max(0.0) as usize;
+            let [start, end] = region.extent().map(sample);
+            let range = start.max(free)..end.min(channel.len());
+            if !range.is_empty() {
+                found.push((region, range));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_has_one_beat() {
+        let input = InputSpec {
+            layout: Layout::Window,
+            fs: 100.0,
+            before: 30,
+            after: 70,
+            ..InputSpec::kaggle()
+        };
+        let found = regions(&input, &[1.0; 100]);
+        assert_eq!(
+            found,
+            [
+                (Region::P, 6..24),
+                (Region::Qrs, 24..40),
+                (Region::T, 40..74)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_kaggle_row_begins_at_one_beat_and_ends_after_the_next() {
+        let mut row = [0.5; 187];
+        row[121..].fill(0.0);
+        let found = regions(&InputSpec::kaggle(), &row);
+        let names: Vec<_> = found.iter().map(|(region, _)| region.name()).collect();
+        assert_eq!(names, ["QRS", "T", "P", "QRS", "T"]);
+        // The next R peak is at 121 / 1.2 = 100.8.
+        assert_eq!(found[3].1, 93..113);
+    }
+}

@@ -1,0 +1,160 @@
+//! The table of `--score`: how good the explanations of a model are.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use data::Class;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::graph::Explainer;
+use super::methods::{Method, STEPS, attribute};
+use super::quality::{
+    Estimate, Faithfulness, Sample, Shares, completeness, faithfulness, quantiles, sanity, shares,
+};
+use super::regions::Region;
+
+/// Everything that is measured.
+pub struct Report {
+    beats: usize,
+    methods: Vec<(Method, Faithfulness, Option<Estimate>)>,
+    /// Median and 95 % quantile of the error of integrated gradients.
+    completeness: Option<[f64; 2]>,
+    /// Where the credit of integrated gradients goes, per class.
+    shares: Vec<(Class, usize, Shares)>,
+}
+
+/// Measures every method on a sample; `bytes` are the model's file, whose
+/// weights are shuffled for the sanity check.
+///
+/// # Errors
+/// Those of the graph.
+pub fn measure(explainer: &mut Explainer, bytes: &[u8], sample: &Sample) -> Result<Report> {
+    let mut report = Report {
+        beats: sample.targets.len(),
+        methods: Vec::new(),
+        completeness: None,
+        shares: Vec::new(),
+    };
+    for &method in Method::value_variants() {
+        let credit = attribute(explainer, method, sample.rows, sample.targets, sample.seed)?;
+        let faithful = faithfulness(explainer, sample, method, &credit)?;
+        let correlation = sanity(explainer, bytes, sample, method, &credit)?;
+        report.methods.push((method, faithful, correlation));
+        if method != Method::IntegratedGradients {
+            continue;
+        }
+        report.completeness = quantiles(completeness(explainer, sample, &credit)?);
+        for (index, class) in explainer.contract.classes.iter().enumerate() {
+            let of_class = sample.targets.iter().enumerate();
+            let of_class = of_class.filter(|(_, target)| **target == index as i64);
+            let rows: Vec<usize> = of_class.map(|(row, _)| row).collect();
+            if !rows.is_empty() {
+                let shares = shares(explainer, sample.rows, &credit, &rows);
+                report.shares.push((*class, rows.len(), shares));
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn shown(estimate: &Option<Estimate>) -> String {
+    match estimate {
+        None => "-".into(),
+        Some(Estimate {
+            mean,
+            interval: None,
+        }) => format!("{mean:+.3}"),
+        Some(Estimate {
+            mean,
+            interval: Some(i),
+        }) => format!("{mean:+.3} [{:+.3}, {:+.3}]", i.low, i.high),
+    }
+}
+
+fn as_json(estimate: &Option<Estimate>) -> Value {
+    #[derive(Serialize)]
+    struct Shown {
+        mean: f64,
+        interval: Option<[f64; 2]>,
+    }
+    json!(estimate.map(|e| Shown {
+        mean: e.mean,
+        interval: e.interval.map(|i| [i.low, i.high]),
+    }))
+}
+
+impl Report {
+    /// The table for people.
+    pub fn text(&self) -> String {
+        let mut text = format!(
+            "{} beats; 95 % intervals over patients (over rows where there are none)\n\n",
+            self.beats
+        );
+        let _ = writeln!(
+            text,
+            "Gain in mean probability of the class over a random order (above 0 is better), and\n\
+             correlation with the credit of shuffled weights (near 0 is better)\n\n\
+             {:<21} {:<25} {:<25} {:<25}",
+            "method", "deletion", "insertion", "shuffled weights"
+        );
+        for (method, faithful, correlation) in &self.methods {
+            let _ = writeln!(
+                text,
+                "{:<21} {:<25} {:<25} {:<25}",
+                method.name(),
+                shown(&faithful.deletion),
+                shown(&faithful.insertion),
+                shown(correlation)
+            );
+        }
+        if let Some([median, high]) = self.completeness {
+            let _ = writeln!(
+                text,
+                "\nIntegrated gradients, {STEPS} steps: their sum misses the logit's difference by {:.2} % (median), {:.2} % (95 % of beats below)",
+                100.0 * median,
+                100.0 * high
+            );
+        }
+        text += "\nWhere the credit of integrated gradients goes, %\n\nclass  beats";
+        for region in Region::ALL {
+            let _ = write!(text, "{:>7}", region.name());
+        }
+        let _ = writeln!(text, "{:>7}{:>8}", "rest", "rhythm");
+        for (class, beats, shares) in &self.shares {
+            let _ = write!(text, "{class:<5}{beats:>7}");
+            for part in shares.regions.iter().chain([&shares.rest]) {
+                let _ = write!(text, "{:>7.1}", 100.0 * part);
+            }
+            let _ = writeln!(text, "{:>8.1}", 100.0 * shares.rhythm);
+        }
+        text
+    }
+
+    /// The same for programs.
+    pub fn json(&self) -> Value {
+        let methods = self.methods.iter().map(|(method, faithful, correlation)| {
+            let value = json!({
+                "deletion_gain": as_json(&faithful.deletion),
+                "insertion_gain": as_json(&faithful.insertion),
+                "shuffled_weights_correlation": as_json(correlation),
+            });
+            (method.name(), value)
+        });
+        let shares = self.shares.iter().map(|(class, beats, shares)| {
+            let [p, qrs, t] = shares.regions;
+            let value = json!({
+                "beats": beats, "P": p, "QRS": qrs, "T": t,
+                "rest": shares.rest, "rhythm": shares.rhythm,
+            });
+            (class.to_string(), value)
+        });
+        json!({
+            "beats": self.beats,
+            "methods": methods.collect::<serde_json::Map<_, _>>(),
+            "completeness_error": self.completeness.map(|[median, p95]| json!({"median": median, "p95": p95})),
+            "shares": shares.collect::<serde_json::Map<_, _>>(),
+        })
+    }
+}

@@ -1,0 +1,225 @@
+//! Credits as a file: JSON Lines or HDF5, whole or not at all.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use data::Class;
+use data::beats::Beats;
+use data::output::OutputFile;
+use hdf5::types::VarLenUnicode;
+use hdf5::{Extent, File, H5Type};
+use models::Contract;
+use ndarray::ArrayView2;
+use serde_json::json;
+
+use super::methods::{Attributions, Method};
+
+/// Rows of one chunk of an HDF5 dataset.
+const CHUNK: usize = 256;
+/// Level of the DEFLATE filter.
+const DEFLATE: u8 = 4;
+
+/// How credits are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One JSON object per beat and method.
+    Jsonl,
+    /// One group per method, one row per beat, compressed.
+    Hdf5,
+}
+
+/// Beats that were explained by every method of the file.
+pub struct Explained<'a> {
+    /// The beats.
+    pub beats: &'a Beats,
+    /// The row of each beat in its input, from 0.
+    pub numbers: &'a [u64],
+    /// The credits by each method, in the order of the file.
+    pub credits: &'a [Attributions],
+}
+
+/// The file being written; nothing can be seen before [`Results::commit`].
+pub struct Results {
+    output: OutputFile,
+    path: PathBuf,
+    hdf5: Option<File>,
+    methods: Vec<Method>,
+    classes: Vec<Class>,
+    rows: usize,
+}
+
+impl Results {
+    /// Opens the file in a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn create(
+        folder: &Path,
+        format: Format,
+        methods: &[Method],
+        contract: &Contract,
+    ) -> Result<Results> {
+        let path = folder.join(match format {
+            Format::Jsonl => "attributions.jsonl",
+            Format::Hdf5 => "attributions.h5",
+        });
+        let output = OutputFile::create(&path)?;
+        let hdf5 = match format {
+            Format::Jsonl => None,
+            Format::Hdf5 => Some(
+                lay_out(output.temporary_path(), methods, contract)
+                    .with_context(|| path.display().to_string())?,
+            ),
+        };
+        Ok(Results {
+            output,
+            path,
+            hdf5,
+            methods: methods.to_vec(),
+            classes: contract.classes.clone(),
+            rows: 0,
+        })
+    }
+
+    /// Where the file will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds beats.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn write(&mut self, explained: &Explained) -> Result<()> {
+        let end = self.rows + explained.beats.len();
+        let written = match &self.hdf5 {
+            Some(file) => append(file, &self.methods, explained, end),
+            None => self.write_lines(explained),
+        };
+        self.rows = end;
+        written.with_context(|| self.path.display().to_string())
+    }
+
+    fn write_lines(&mut self, explained: &Explained) -> Result<()> {
+        let beats = explained.beats;
+        for (i, number) in explained.numbers.iter().enumerate() {
+            for (method, credit) in self.methods.iter().zip(explained.credits) {
+                let part = |values: &[f32]| -> Vec<f32> {
+                    let width = values.len() / beats.len();
+                    values[i * width..(i + 1) * width].to_vec()
+                };
+                let record = beats.records.get(i);
+                let line = json!({
+                    "row": number,
+                    "record": record.map(|&r| &beats.record_names[r as usize]),
+                    "sample": beats.samples.get(i),
+                    "label": beats.labels.get(i).map(|c| c.name()),
+                    "class": self.classes[credit.targets[i] as usize].name(),
+                    "method": method.name(),
+                    "logits": part(&credit.logits),
+                    "beat": part(&credit.window),
+                    "rhythm": part(&credit.rhythm),
+                });
+                serde_json::to_writer(&mut self.output, &line)?;
+                self.output.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn commit(self) -> Result<()> {
+        if let Some(file) = self.hdf5 {
+            file.close()?;
+        }
+        Ok(self.output.commit()?)
+    }
+}
+
+fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> Result<File> {
+    let file = File::create(path)?;
+    let column = |name: &str| -> hdf5::Result<()> {
+        let column = file.new_dataset::<i64>().shape(Extent::resizable(0));
+        column.chunk(CHUNK).deflate(DEFLATE).create(name)?;
+        Ok(())
+    };
+    for name in ["row", "sample", "label", "class"] {
+        column(name)?;
+    }
+    let table = |name: &str, width: usize| -> hdf5::Result<()> {
+        if width > 0 {
+            let shape = (Extent::resizable(0), Extent::fixed(width));
+            let table = file.new_dataset::<f32>().shape(shape);
+            table.chunk((CHUNK, width)).deflate(DEFLATE).create(name)?;
+        }
+        Ok(())
+    };
+    table("logits", contract.classes.len())?;
+    for method in methods {
+        let group = method.name();
+        file.create_group(&group)?;
+        table(&format!("{group}/beat"), contract.input.window_values())?;
+        table(&format!("{group}/rhythm"), contract.input.rhythm.len())?;
+    }
+    let names: Vec<&str> = contract.classes.iter().map(|c| c.name()).collect();
+    for (name, text) in [
+        ("contract", contract.to_json()),
+        ("classes", names.join(" ")),
+    ] {
+        let text = VarLenUnicode::from_str(&text)?;
+        let attribute = file.new_attr::<VarLenUnicode>().create(name)?;
+        attribute.write_scalar(&text)?;
+    }
+    Ok(file)
+}
+
+fn append(file: &File, methods: &[Method], explained: &Explained, end: usize) -> Result<()> {
+    let beats = explained.beats;
+    let numbers: Vec<i64> = explained.numbers.iter().map(|&n| n as i64).collect();
+    extend(file, "row", &numbers, end)?;
+    // What an input does not say is -1.
+    let padded = |known: Vec<i64>| {
+        if known.is_empty() {
+            vec![-1; beats.len()]
+        } else {
+            known
+        }
+    };
+    let samples = beats.samples.iter().map(|&s| s as i64).collect();
+    extend(file, "sample", &padded(samples), end)?;
+    let labels = beats.labels.iter().map(|l| l.index() as i64).collect();
+    extend(file, "label", &padded(labels), end)?;
+    let tables = |name: &str, values: &[f32]| -> Result<()> {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let width = values.len() / beats.len();
+        let table = file.dataset(name)?;
+        table.resize((end, width))?;
+        let rows = ArrayView2::from_shape((beats.len(), width), values)?;
+        table.write_slice(rows, (end - beats.len()..end, ..))?;
+        Ok(())
+    };
+    for (i, (method, credit)) in methods.iter().zip(explained.credits).enumerate() {
+        if i == 0 {
+            extend(file, "class", &credit.targets, end)?;
+            tables("logits", &credit.logits)?;
+        }
+        tables(&format!("{}/beat", method.name()), &credit.window)?;
+        tables(&format!("{}/rhythm", method.name()), &credit.rhythm)?;
+    }
+    Ok(())
+}
+
+/// Appends `values` to a column so that it ends at row `end`.
+fn extend<T: H5Type>(file: &File, name: &str, values: &[T], end: usize) -> hdf5::Result<()> {
+    let column = file.dataset(name)?;
+    column.resize(end)?;
+    column.write_slice(values, end - values.len()..end)
+}
