@@ -1,1 +1,26 @@
-//! placeholder
+//! Fits the residual CNN with libtorch and exports it to ONNX.
+//!
+//! [`session`] is a run from beats to files, [`fit`] its loop.
+
+pub mod augment;
+pub mod calibrate;
+pub mod cli;
+pub mod device;
+pub mod evaluation;
+pub mod examples;
+pub mod export;
+pub mod fit;
+pub mod loss;
+pub mod network;
+pub mod optimiser;
+pub mod pictures;
+pub mod progress;
+pub mod recipe;
+pub mod run;
+pub mod sampler;
+pub mod schedule;
+pub mod session;
+pub mod settings;
+pub mod shorthand;
+pub mod source;
+pub mod state;

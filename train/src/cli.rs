@@ -1,0 +1,113 @@
+//! Arguments to settings: recipe defaults, then the settings file, then flags.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+
+use crate::run::RunFolder;
+use crate::settings::Settings;
+
+/// Train the residual CNN on annotated beats and export it to ONNX.
+///
+/// Without --data the folder in the environment variable ECTOPY_DATA is used,
+/// then data/mitdb, then the MIT-BIH Arrhythmia Database is downloaded. Every
+/// setting is a flag and a key of the file given with --config (flags win);
+/// its default depends on the recipe. The resolved settings are saved with the
+/// run, in settings.toml.
+#[derive(Parser, Debug)]
+#[command(name = "train", version, arg_required_else_help = false)]
+struct Arguments {
+    /// Settings file, TOML
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the run's files; by default the next free runs/RECIPE-N
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Go on with the run in this folder, to the same result as if it had not stopped
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["config", "out"])]
+    resume: Option<PathBuf>,
+    /// Write the best network here as ONNX as well as into the run's folder
+    #[arg(long, value_name = "FILE")]
+    export: Option<PathBuf>,
+    /// One value of the input, such as before=96 or 'leads=["MLII", "V1"]'; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Input")]
+    input: Vec<String>,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub struct Request {
+    /// The resolved settings.
+    pub settings: Settings,
+    /// The run's folder.
+    pub run: RunFolder,
+    /// Whether the run has a checkpoint to go on from.
+    pub resumed: bool,
+    /// Where else the model goes.
+    pub export: Option<PathBuf>,
+}
+
+impl Request {
+    /// From the arguments, the program's name first.
+    ///
+    /// # Errors
+    /// [`clap::Error`] for arguments that clap refuses and for `--help`; else
+    /// what is wrong with the settings.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request> {
+        // Settings have no defaults of their own: those that are not given
+        // stay as the recipe or the file has them.
+        let command = Settings::augment_args_for_update(Arguments::command());
+        let matches = command.try_get_matches_from(arguments)?;
+        let arguments = Arguments::from_arg_matches(&matches)?;
+        let (mut settings, run) = match &arguments.resume {
+            Some(folder) => {
+                let run = RunFolder::open(folder)?;
+                (run.read_settings()?, Some(run))
+            }
+            None => {
+                let asked = matches.get_one("recipe").copied();
+                let in_file = match &arguments.config {
+                    Some(file) => Settings::recipe_of_file(file)?,
+                    None => None,
+                };
+                let defaults = asked.or(in_file).unwrap_or_default().defaults();
+                let settings = match &arguments.config {
+                    Some(file) => defaults.overlay_file(file)?,
+                    None => defaults,
+                };
+                (settings, None)
+            }
+        };
+        settings.update_from_arg_matches(&matches)?;
+        settings.input = overlay_input(&settings, &arguments.input)?;
+        settings.check()?;
+        let resumed = run.is_some();
+        let run = match run {
+            Some(run) => run,
+            None => RunFolder::create(arguments.out.as_deref(), settings.recipe.name())?,
+        };
+        Ok(Request {
+            settings,
+            run,
+            resumed,
+            export: arguments.export,
+        })
+    }
+}
+
+fn overlay_input(settings: &Settings, pairs: &[String]) -> Result<data::input::InputSpec> {
+    let mut table = toml::Table::try_from(&settings.input)?;
+    for pair in pairs {
+        ensure!(
+            pair.contains('='),
+            "--input {pair}: write KEY=VALUE, such as before=96"
+        );
+        let given: toml::Table = pair.parse().with_context(|| {
+            format!("--input {pair}: the value is written as in TOML, text in double quotes")
+        })?;
+        table.extend(given);
+    }
+    table.try_into().context("--input")
+}

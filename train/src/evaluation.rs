@@ -1,0 +1,96 @@
+//! Figures of a model on beats whose classes are known.
+
+use anyhow::Result;
+use data::Class;
+use data::metrics::Confusion;
+use serde::{Deserialize, Serialize};
+use tch::{Device, Kind, Tensor};
+
+use crate::examples::Examples;
+use crate::network::ResidualCnn;
+use crate::settings::Monitor;
+
+/// How a model does on some beats.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// Beats by reference and predicted class.
+    pub confusion: Confusion,
+    /// Mean cross-entropy, nats.
+    pub loss: f64,
+}
+
+/// The figures of an [`Evaluation`] that a run keeps per epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Figures {
+    /// Mean cross-entropy, nats.
+    pub loss: f64,
+    /// Share of right beats.
+    pub accuracy: f64,
+    /// Mean F1 of the classes that have beats.
+    pub macro_f1: f64,
+    /// F1 by class, in the order of the outputs; 0 for a class without beats.
+    pub f1: [f64; Class::ALL.len()],
+}
+
+/// The class with the largest of a row of scores; the first of equals.
+pub fn predicted(scores: &[f32]) -> Option<Class> {
+    let best = (0..scores.len()).reduce(|a, b| if scores[b] > scores[a] { b } else { a })?;
+    Class::from_index(best)
+}
+
+impl Evaluation {
+    /// Runs the model over all examples.
+    ///
+    /// # Errors
+    /// When libtorch cannot copy the answers to the CPU.
+    pub fn of(model: &ResidualCnn, examples: &Examples) -> Result<Evaluation> {
+        let logits = model.logits(&examples.windows, examples.rhythm.as_ref());
+        Evaluation::of_logits(&logits, examples)
+    }
+
+    /// From logits `[rows, classes]` that were computed already.
+    ///
+    /// # Errors
+    /// As [`Evaluation::of`].
+    pub fn of_logits(logits: &Tensor, examples: &Examples) -> Result<Evaluation> {
+        let loss = logits
+            .cross_entropy_for_logits(&examples.labels)
+            .double_value(&[]);
+        let flat = logits
+            .to_device(Device::Cpu)
+            .to_kind(Kind::Float)
+            .contiguous()
+            .view(-1);
+        let flat = Vec::<f32>::try_from(flat)?;
+        let mut confusion = Confusion::default();
+        for (scores, &label) in flat.chunks_exact(Class::ALL.len()).zip(&examples.classes) {
+            if let Some(class) = predicted(scores) {
+                confusion.add(label, class);
+            }
+        }
+        Ok(Evaluation { confusion, loss })
+    }
+
+    /// The figures kept per epoch.
+    pub fn figures(&self) -> Figures {
+        let f1 = |class| self.confusion.class(class).f1.unwrap_or(0.0);
+        Figures {
+            loss: self.loss,
+            accuracy: self.confusion.accuracy().unwrap_or(0.0),
+            macro_f1: self.confusion.macro_f1().unwrap_or(0.0),
+            f1: Class::ALL.map(f1),
+        }
+    }
+}
+
+impl Figures {
+    /// The figure that picks the best epoch; larger is better.
+    pub fn monitored(&self, monitor: Monitor) -> f64 {
+        match monitor {
+            Monitor::MacroF1 => self.macro_f1,
+            Monitor::EctopicF1 => (self.f1[Class::S.index()] + self.f1[Class::V.index()]) / 2.0,
+            Monitor::Accuracy => self.accuracy,
+            Monitor::Loss => -self.loss,
+        }
+    }
+}

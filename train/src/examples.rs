@@ -1,0 +1,94 @@
+//! Labelled beats as tensors: all rows lie in memory, on the device, and a
+//! batch is one indexing call.
+
+use anyhow::{Result, ensure};
+use data::{Class, beats::Beats};
+use tch::{Device, Tensor};
+
+/// Labelled beats on a device.
+#[derive(Debug)]
+pub struct Examples {
+    /// Windows, `[rows, channels, length]`.
+    pub windows: Tensor,
+    /// Rhythm features, `[rows, features]`; `None` without features.
+    pub rhythm: Option<Tensor>,
+    /// Output index of each row's class, `[rows]` of `i64`.
+    pub labels: Tensor,
+    /// A teacher's logits, `[rows, classes]`.
+    pub teacher: Option<Tensor>,
+    /// The classes of the rows.
+    pub classes: Vec<Class>,
+}
+
+/// Some rows of [`Examples`].
+#[derive(Debug)]
+pub struct Batch {
+    /// Windows, `[rows, channels, length]`.
+    pub windows: Tensor,
+    /// Rhythm features, `[rows, features]`.
+    pub rhythm: Option<Tensor>,
+    /// Output index of each row's class.
+    pub labels: Tensor,
+    /// A teacher's logits, `[rows, classes]`.
+    pub teacher: Option<Tensor>,
+}
+
+impl Examples {
+    /// Copies labelled beats to `device`.
+    ///
+    /// # Errors
+    /// When there are no beats, when they carry no labels, or when libtorch
+    /// cannot allocate.
+    pub fn new(beats: &Beats, device: Device) -> Result<Examples> {
+        ensure!(
+            !beats.is_empty(),
+            "there are no beats to train on or to validate with"
+        );
+        ensure!(
+            beats.labels.len() == beats.len(),
+            "the beats carry no labels; training needs annotated records or a labelled Kaggle file"
+        );
+        let rows = beats.len() as i64;
+        let features = beats.input.rhythm.len() as i64;
+        let windows = Tensor::f_from_slice(&beats.windows)?
+            .f_view([
+                rows,
+                beats.input.channels() as i64,
+                beats.input.length() as i64,
+            ])?
+            .f_to_device(device)?;
+        let rhythm = match features {
+            0 => None,
+            _ => Some(
+                Tensor::f_from_slice(&beats.rhythm)?
+                    .f_view([rows, features])?
+                    .f_to_device(device)?,
+            ),
+        };
+        let labels: Vec<i64> = beats.labels.iter().map(|c| c.index() as i64).collect();
+        Ok(Examples {
+            windows,
+            rhythm,
+            labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
+            teacher: None,
+            classes: beats.labels.clone(),
+        })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.classes.len()
+    }
+
+    /// The rows at these indices.
+    pub fn batch(&self, rows: &[i64]) -> Batch {
+        let index = Tensor::from_slice(rows).to_device(self.labels.device());
+        let pick = |tensor: &Tensor| tensor.index_select(0, &index);
+        Batch {
+            windows: pick(&self.windows),
+            rhythm: self.rhythm.as_ref().map(pick),
+            labels: pick(&self.labels),
+            teacher: self.teacher.as_ref().map(pick),
+        }
+    }
+}

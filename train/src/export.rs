@@ -1,0 +1,123 @@
+//! The trained network as an ONNX file, verified before it gets its name.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use data::output::OutputFile;
+use models::contract::Contract;
+use models::onnx;
+use tch::Tensor;
+use tract_onnx::prelude::*;
+
+use crate::examples::Examples;
+use crate::network::ResidualCnn;
+
+/// Largest difference of a logit that passes as the same network.
+pub const TOLERANCE: f32 = 1e-4;
+/// Beats that are compared.
+const COMPARED: usize = 256;
+
+/// Writes the classifier to `path`, reads it back, and compares its logits
+/// with libtorch's on some of `examples`; only then the file gets its name.
+/// Returns the largest difference.
+///
+/// # Errors
+/// When the file cannot be written, or what was read back disagrees.
+pub fn classifier(
+    path: &Path,
+    model: &ResidualCnn,
+    contract: &Contract,
+    examples: &Examples,
+) -> Result<f32> {
+    let bytes = onnx::classifier(model.network(), &model.weights()?, contract)?;
+    verified(path, &bytes, model, contract, examples)
+}
+
+/// Where the explanation graph of the classifier at `path` goes:
+/// `NAME.explain.onnx` beside `NAME.onnx`.
+pub fn explainer_path(path: &Path) -> PathBuf {
+    path.with_extension("explain.onnx")
+}
+
+fn verified(
+    path: &Path,
+    bytes: &[u8],
+    model: &ResidualCnn,
+    contract: &Contract,
+    examples: &Examples,
+) -> Result<f32> {
+    let mut file = OutputFile::create(path)?;
+    file.write_all(bytes)
+        .and_then(|()| file.flush())
+        .with_context(|| path.display().to_string())?;
+    let written =
+        std::fs::read(file.temporary_path()).with_context(|| path.display().to_string())?;
+    let found = onnx::contract(&written)?;
+    ensure!(
+        found == *contract,
+        "{}: the contract read back differs",
+        path.display()
+    );
+    let difference = difference(&written, model, examples)
+        .with_context(|| format!("{}: verification", path.display()))?;
+    ensure!(
+        difference <= TOLERANCE,
+        "{}: not written, since its logits differ from libtorch's by {difference:.1e}, more than {TOLERANCE:.0e}",
+        path.display()
+    );
+    file.commit()?;
+    Ok(difference)
+}
+
+/// Largest difference between the logits of an ONNX file and libtorch's.
+fn difference(bytes: &[u8], model: &ResidualCnn, examples: &Examples) -> Result<f32> {
+    let rows = examples.rows();
+    let step = rows.div_ceil(COMPARED).max(1);
+    let picked: Vec<i64> = (0..rows as i64).step_by(step).collect();
+    let batch = examples.batch(&picked);
+    let expected = flat(&model.logits(&batch.windows, batch.rhythm.as_ref()))?;
+
+    let plan = tract_onnx::onnx()
+        .model_for_read(&mut std::io::Cursor::new(bytes))
+        .and_then(|m| m.into_optimized())
+        .and_then(|m| m.into_runnable())
+        .map_err(|e| anyhow!("tract cannot run it: {e:?}"))?;
+    let mut inputs = tvec!(tract_tensor(&batch.windows)?);
+    if let Some(rhythm) = &batch.rhythm {
+        inputs.push(tract_tensor(rhythm)?);
+    }
+    let outputs = plan
+        .run(inputs)
+        .map_err(|e| anyhow!("tract cannot run it: {e:?}"))?;
+    let logits = outputs[0]
+        .to_plain_array_view::<f32>()
+        .map_err(|e| anyhow!("{e}"))?;
+    ensure!(
+        logits.len() == expected.len(),
+        "{} logits instead of {}",
+        logits.len(),
+        expected.len()
+    );
+    Ok(logits.iter().zip(&expected).fold(0.0, |worst, (a, b)| {
+        // A NaN must not pass as no difference.
+        let difference = (a - b).abs();
+        if difference.is_nan() {
+            f32::INFINITY
+        } else {
+            f32::max(worst, difference)
+        }
+    }))
+}
+
+fn flat(tensor: &Tensor) -> Result<Vec<f32>> {
+    let tensor = tensor.to_device(tch::Device::Cpu).contiguous().view(-1);
+    Ok(Vec::<f32>::try_from(tensor)?)
+}
+
+fn tract_tensor(tensor: &Tensor) -> Result<TValue> {
+    let shape: Vec<usize> = tensor.size().iter().map(|&n| n as usize).collect();
+    let tensor = tract_onnx::prelude::Tensor::from_shape(&shape, &flat(tensor)?)
+        .map_err(|e| anyhow!("{e}"))?;
+    Ok(tensor.into())
+}

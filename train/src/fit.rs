@@ -1,0 +1,200 @@
+//! The training loop.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use data::Class;
+use tch::{Device, Kind, Tensor};
+
+use crate::augment::Augmentation;
+use crate::evaluation::Evaluation;
+use crate::examples::{Batch, Examples};
+use crate::loss::Loss;
+use crate::network::{Mode, ResidualCnn};
+use crate::optimiser::{self, Optimiser};
+use crate::progress::Progress;
+use crate::run::RunFolder;
+use crate::sampler::{Sampler, mix};
+use crate::schedule::Schedule;
+use crate::settings::{Precision, Settings};
+use crate::state::{Epoch, State};
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs, or no better figure for as long as the patience lasts.
+    Finished,
+    /// A signal; the checkpoint is written.
+    Interrupted,
+}
+
+/// What a step needs besides the state.
+pub struct Stepper {
+    augmentation: Augmentation,
+    loss: Loss,
+    mode: Mode,
+    clip: f64,
+    average: f64,
+}
+
+impl Stepper {
+    /// The steps of a run with these settings on these examples.
+    pub fn new(settings: &Settings, augmentation: Augmentation, train: &Examples) -> Stepper {
+        let class_weights = (settings.class_weights > 0.0).then(|| {
+            class_weights(
+                &train.classes,
+                settings.class_weights,
+                train.labels.device(),
+            )
+        });
+        Stepper {
+            augmentation,
+            loss: Loss {
+                gamma: settings.gamma,
+                label_smoothing: settings.label_smoothing,
+                class_weights,
+                distillation: settings.distillation(),
+            },
+            mode: Mode::Training(match settings.precision {
+                Precision::Bf16 => Kind::BFloat16,
+                Precision::F32 => Kind::Float,
+            }),
+            clip: settings.clip,
+            average: settings.average,
+        }
+    }
+
+    /// One step: augment, forward, backward, move. The batch's loss, still on
+    /// the device.
+    pub fn step(&self, state: &mut State, batch: &Batch, learning_rate: f64) -> Tensor {
+        let windows = self.augmentation.apply(&batch.windows);
+        let logits = state
+            .model
+            .forward(&windows, batch.rhythm.as_ref(), self.mode);
+        let loss = self
+            .loss
+            .mean(&logits, &batch.labels, batch.teacher.as_ref());
+        let gradients = Tensor::run_backward(&[&loss], &[&state.model.values], false, false);
+        let gradient = optimiser::clip(&gradients[0], self.clip);
+        state
+            .optimiser
+            .step(&state.model.values, &gradient, learning_rate);
+        state.update_average(self.average);
+        loss.detach()
+    }
+}
+
+/// A fresh state for these settings.
+///
+/// # Errors
+/// When libtorch cannot allocate on `device`.
+pub fn start(settings: &Settings, network: models::Network, device: Device) -> Result<State> {
+    let model = ResidualCnn::new(network, settings.seed, device)?;
+    let optimiser = Optimiser::new(
+        settings.optimiser,
+        settings.weight_decay,
+        model.decay_mask(),
+    );
+    Ok(State::new(model, optimiser, settings.average > 0.0))
+}
+
+/// Trains from wherever `state` is until the run ends, leaving the best network
+/// in `state.best` and a checkpoint and the metrics of every epoch in `run`.
+///
+/// # Errors
+/// When the loss is no longer a number, or a file cannot be written.
+pub fn fit(
+    settings: &Settings,
+    stepper: &Stepper,
+    train: &Examples,
+    validation: &Examples,
+    state: &mut State,
+    run: &RunFolder,
+    stop: &AtomicBool,
+) -> Result<Ending> {
+    let schedule: Schedule = settings.schedule();
+    let sampler = Sampler::new(&train.classes, settings.balance, settings.seed);
+    let batch = settings.batch.min(train.rows());
+    let mut progress = Progress::new(settings.epochs);
+
+    while !finished(settings, state) {
+        let started = Instant::now();
+        let (epoch, first) = (state.counters.epoch, state.counters.step);
+        let order = sampler.epoch(epoch);
+        // Batch norm cannot do with a rest of a single beat.
+        let batches: Vec<&[i64]> = order.chunks(batch).filter(|rows| rows.len() > 1).collect();
+        let mut loss_sum = Tensor::from(state.counters.loss).to_device(train.labels.device());
+        let mut rate = 0.0;
+        progress.begin(epoch + 1, batches.len());
+        for (step, rows) in batches.iter().enumerate().skip(first) {
+            tch::manual_seed(mix(settings.seed, epoch as u64, step as u64) as i64);
+            let part = (step + 1) as f64 / batches.len() as f64;
+            rate = schedule.rate(epoch as f64 + part, &state.counters.plateau);
+            loss_sum += stepper.step(state, &train.batch(rows), rate);
+            progress.step(step + 1, rows.len());
+            if stop.load(Ordering::Relaxed) {
+                state.counters.step = step + 1;
+                state.counters.loss = loss_sum.double_value(&[]);
+                state.save(&run.checkpoint())?;
+                return Ok(Ending::Interrupted);
+            }
+        }
+        let train_loss = loss_sum.double_value(&[]) / batches.len() as f64;
+        let shown: usize = batches.iter().skip(first).map(|rows| rows.len()).sum();
+        let beats_per_second = shown as f64 / started.elapsed().as_secs_f64();
+        ensure!(
+            train_loss.is_finite(),
+            "the training loss of epoch {} is {train_loss}: the training diverged; lower --learning-rate or set --clip 1",
+            epoch + 1
+        );
+
+        let figures = Evaluation::of(state.validated(), validation)?.figures();
+        let monitored = figures.monitored(settings.monitor);
+        let improved = state.counters.best.is_none_or(|best| monitored > best);
+        if improved {
+            state.keep_best();
+        }
+        let counters = &mut state.counters;
+        if improved {
+            counters.best = Some(monitored);
+        }
+        counters.stalled = if improved { 0 } else { counters.stalled + 1 };
+        schedule.after_epoch(improved, &mut counters.plateau);
+        (counters.epoch, counters.step, counters.loss) = (epoch + 1, 0, 0.0);
+        counters.history.push(Epoch {
+            epoch: epoch + 1,
+            learning_rate: rate,
+            train_loss,
+            validation: figures,
+            best: improved,
+            beats_per_second,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        run.write_history(&state.counters.history)?;
+        state.save(&run.checkpoint())?;
+        progress.end(&state.counters.history);
+        if stop.load(Ordering::Relaxed) {
+            return Ok(Ending::Interrupted);
+        }
+    }
+    Ok(Ending::Finished)
+}
+
+fn finished(settings: &Settings, state: &State) -> bool {
+    let exhausted = settings.patience > 0 && state.counters.stalled >= settings.patience;
+    exhausted || state.counters.epoch >= settings.epochs
+}
+
+/// `1 / count^exponent` per class, scaled to a mean of 1 over the rows; 1 for a
+/// class without rows.
+fn class_weights(classes: &[Class], exponent: f64, device: Device) -> Tensor {
+    let mut counts = [0.0_f64; Class::ALL.len()];
+    for class in classes {
+        counts[class.index()] += 1.0;
+    }
+    let raw = counts.map(|c| if c > 0.0 { c.powf(-exponent) } else { 0.0 });
+    let mean = raw.iter().zip(&counts).map(|(w, c)| w * c).sum::<f64>() / classes.len() as f64;
+    let weights = raw.map(|w| if w > 0.0 { (w / mean) as f32 } else { 1.0 });
+    Tensor::from_slice(&weights).to_device(device)
+}

@@ -1,0 +1,137 @@
+//! The recipes: where every setting starts from.
+
+use data::input::InputSpec;
+use models::architecture::{Block, Pooling, Stem};
+
+use crate::optimiser::Algorithm;
+use crate::schedule::Shape;
+use crate::settings::{Monitor, Precision, Recipe, Settings};
+use crate::shorthand::{BlockText, StemText};
+
+impl Recipe {
+    /// The settings that a run of this recipe has unless told otherwise.
+    pub fn defaults(self) -> Settings {
+        match self {
+            Recipe::Notebook => notebook(),
+            Recipe::Kaggle => kaggle(),
+            Recipe::InterPatient => inter_patient(),
+        }
+    }
+
+    /// Its name, as in flags and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Recipe::InterPatient => "inter-patient",
+            Recipe::Kaggle => "kaggle",
+            Recipe::Notebook => "notebook",
+        }
+    }
+}
+
+/// The notebook's own recipe, its defects aside: validation replaces its look
+/// at the test set, and the focal factor is each sample's own.
+fn notebook() -> Settings {
+    let block = |channels, pool| {
+        BlockText(Block {
+            channels,
+            kernel: 3,
+            stride: 1,
+            dilation: 1,
+            pool,
+        })
+    };
+    Settings {
+        recipe: Recipe::Notebook,
+        seed: 1,
+        validation: 0.1,
+        data: None,
+        extra: Vec::new(),
+        device: "auto".into(),
+        threads: 0,
+        precision: Precision::Bf16,
+        epochs: 30,
+        patience: 8,
+        monitor: Monitor::MacroF1,
+        batch: 128,
+        optimiser: Algorithm::Adam,
+        learning_rate: 1e-3,
+        weight_decay: 0.0,
+        clip: 0.0,
+        schedule: Shape::Plateau,
+        warmup: 0.0,
+        plateau_patience: 3,
+        plateau_factor: 0.5,
+        average: 0.0,
+        reject: 0.02,
+        gamma: 2.0,
+        label_smoothing: 0.0,
+        class_weights: 0.0,
+        balance: 1.0,
+        teacher: Vec::new(),
+        teacher_weight: 0.5,
+        teacher_temperature: 2.0,
+        noise: 0.0,
+        gain: 0.0,
+        shift: 0.0,
+        stretch: 0.0,
+        wander: 0.0,
+        stem: StemText(None),
+        blocks: vec![block(32, 2), block(64, 2), block(128, 2), block(128, 1)],
+        pooling: Pooling::Average,
+        rhythm_hidden: Vec::new(),
+        hidden: vec![64],
+        dropout: 0.3,
+        input: InputSpec::kaggle(),
+    }
+}
+
+fn kaggle() -> Settings {
+    let block = |channels, stride| {
+        BlockText(Block {
+            channels,
+            kernel: 5,
+            stride,
+            dilation: 1,
+            pool: 1,
+        })
+    };
+    Settings {
+        recipe: Recipe::Kaggle,
+        epochs: 20,
+        patience: 0,
+        optimiser: Algorithm::AdamW,
+        learning_rate: 3e-3,
+        weight_decay: 0.02,
+        clip: 1.0,
+        schedule: Shape::Cosine,
+        warmup: 1.0,
+        average: 0.999,
+        gamma: 0.0,
+        balance: 0.0,
+        noise: 0.02,
+        gain: 0.05,
+        shift: 1.0,
+        stretch: 0.02,
+        stem: StemText(Some(Stem {
+            channels: 32,
+            kernel: 7,
+            stride: 1,
+        })),
+        blocks: vec![block(32, 2), block(64, 2), block(96, 2), block(96, 1)],
+        ..notebook()
+    }
+}
+
+fn inter_patient() -> Settings {
+    Settings {
+        recipe: Recipe::InterPatient,
+        validation: 0.25,
+        monitor: Monitor::EctopicF1,
+        noise: 0.05,
+        gain: 0.1,
+        shift: 2.0,
+        wander: 0.1,
+        input: InputSpec::window(),
+        ..kaggle()
+    }
+}

@@ -1,0 +1,151 @@
+//! The folder of a run and the files in it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use data::Class;
+use data::output;
+use serde::Serialize;
+
+use crate::settings::Settings;
+use crate::state::Epoch;
+
+/// Where runs go unless told otherwise.
+pub const RUNS: &str = "runs";
+
+/// The folder of one run.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// A new folder: `wanted`, which must not hold a run yet, or the next free
+    /// `runs/NAME-N`. It is made when the first file is written.
+    ///
+    /// # Errors
+    /// When `wanted` holds a run.
+    pub fn create(wanted: Option<&Path>, name: &str) -> Result<RunFolder> {
+        let path = match wanted {
+            Some(path) => path.to_owned(),
+            None => (1_u32..)
+                .map(|n| Path::new(RUNS).join(format!("{name}-{n}")))
+                .find(|p| !p.exists())
+                .unwrap_or_else(|| Path::new(RUNS).join(name)),
+        };
+        let run = RunFolder { path };
+        if run.settings_file().exists() {
+            bail!(
+                "{0} holds a run already; go on with --resume {0}, or name another folder with --out",
+                run.path.display()
+            );
+        }
+        Ok(run)
+    }
+
+    /// The folder of an earlier run.
+    ///
+    /// # Errors
+    /// When there is no run in it.
+    pub fn open(path: &Path) -> Result<RunFolder> {
+        let run = RunFolder {
+            path: path.to_owned(),
+        };
+        ensure!(
+            run.settings_file().is_file(),
+            "{}: no run here ({} is missing); name the folder of a run, such as {RUNS}/kaggle-1",
+            path.display(),
+            run.settings_file().display()
+        );
+        Ok(run)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The checkpoint.
+    pub fn checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoint.safetensors")
+    }
+
+    /// The resolved settings.
+    pub fn settings_file(&self) -> PathBuf {
+        self.path.join("settings.toml")
+    }
+
+    /// The best network as ONNX.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model.onnx")
+    }
+
+    /// Another file of the run.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Saves the resolved settings.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_settings(&self, settings: &Settings) -> Result<()> {
+        let text = toml::to_string_pretty(settings)?;
+        output::write(self.settings_file(), text.as_bytes())?;
+        Ok(())
+    }
+
+    /// The settings that were saved.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read_settings(&self) -> Result<Settings> {
+        let path = self.settings_file();
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Writes `metrics.csv` and `metrics.jsonl`, one row per epoch.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn write_history(&self, history: &[Epoch]) -> Result<()> {
+        let mut csv = String::from(
+            "epoch,learning_rate,train_loss,validation_loss,validation_accuracy,validation_macro_f1",
+        );
+        for class in Class::ALL {
+            write!(csv, ",validation_f1_{class}")?;
+        }
+        csv.push_str(",best,beats_per_second,seconds\n");
+        let mut lines = String::new();
+        for epoch in history {
+            let v = &epoch.validation;
+            write!(
+                csv,
+                "{},{:.3e},{:.6},{:.6},{:.6},{:.6}",
+                epoch.epoch, epoch.learning_rate, epoch.train_loss, v.loss, v.accuracy, v.macro_f1
+            )?;
+            for f1 in v.f1 {
+                write!(csv, ",{f1:.6}")?;
+            }
+            let (best, speed) = (u8::from(epoch.best), epoch.beats_per_second);
+            writeln!(csv, ",{best},{speed:.1},{:.2}", epoch.seconds)?;
+            writeln!(lines, "{}", serde_json::to_string(epoch)?)?;
+        }
+        output::write(self.file("metrics.csv"), csv.as_bytes())?;
+        output::write(self.file("metrics.jsonl"), lines.as_bytes())?;
+        Ok(())
+    }
+
+    /// Writes a value as indented JSON.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(value)?;
+        text.push('\n');
+        output::write(self.file(name), text.as_bytes())?;
+        Ok(())
+    }
+}

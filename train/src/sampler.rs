@@ -1,0 +1,122 @@
+//! Which beats an epoch shows, and in what order.
+
+use data::Class;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Draws the rows of each epoch.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    seed: u64,
+    /// Running sum of the rows' weights; empty for a plain shuffle.
+    cumulative: Vec<f64>,
+    rows: usize,
+}
+
+impl Sampler {
+    /// A sampler over rows with these labels.
+    ///
+    /// A row's weight is `1 / count^balance` with the count of its class:
+    /// `balance` 0 shows every row once an epoch, 1 shows all classes equally
+    /// often, between them lies a compromise.
+    pub fn new(labels: &[Class], balance: f64, seed: u64) -> Sampler {
+        let mut counts = [0_usize; Class::ALL.len()];
+        for label in labels {
+            counts[label.index()] += 1;
+        }
+        let mut sum = 0.0;
+        let weigh = |label: &Class| {
+            sum += (counts[label.index()] as f64).powf(-balance);
+            sum
+        };
+        let cumulative = if balance > 0.0 {
+            labels.iter().map(weigh).collect()
+        } else {
+            Vec::new()
+        };
+        Sampler {
+            seed,
+            cumulative,
+            rows: labels.len(),
+        }
+    }
+
+    /// Rows of an epoch, as many as there are beats; the same for the same
+    /// seed and epoch, so that a resumed run sees what it would have seen.
+    pub fn epoch(&self, epoch: usize) -> Vec<i64> {
+        let mut random = ChaCha8Rng::seed_from_u64(mix(self.seed, epoch as u64, 0));
+        let Some(&sum) = self.cumulative.last() else {
+            let mut order: Vec<i64> = (0..self.rows as i64).collect();
+            order.shuffle(&mut random);
+            return order;
+        };
+        (0..self.rows)
+            .map(|_| {
+                let at = random.random_range(0.0..sum);
+                let row = self.cumulative.partition_point(|&c| c <= at);
+                row.min(self.rows - 1) as i64
+            })
+            .collect()
+    }
+}
+
+/// A seed for one step of one epoch of a run (the finaliser of splitmix64).
+pub fn mix(seed: u64, epoch: u64, step: u64) -> u64 {
+    let mut z = seed
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(epoch.wrapping_mul(0xbf58_476d_1ce4_e5b9))
+        .wrapping_add(step.wrapping_mul(0x94d0_49bb_1331_11eb))
+        .wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels() -> Vec<Class> {
+        let mut labels = vec![Class::N; 900];
+        labels.extend([Class::S; 80]);
+        labels.extend([Class::F; 20]);
+        labels
+    }
+
+    fn share(rows: &[i64], labels: &[Class], class: Class) -> f64 {
+        let hits = rows.iter().filter(|&&r| labels[r as usize] == class);
+        hits.count() as f64 / rows.len() as f64
+    }
+
+    #[test]
+    fn without_balance_every_row_comes_once() {
+        let labels = labels();
+        let sampler = Sampler::new(&labels, 0.0, 1);
+        let mut rows = sampler.epoch(0);
+        assert_ne!(rows, sampler.epoch(1));
+        assert_eq!(rows, sampler.epoch(0));
+        rows.sort_unstable();
+        assert_eq!(rows, (0..1000).collect::<Vec<i64>>());
+    }
+
+    #[test]
+    fn balance_equals_the_classes_out() {
+        let labels = labels();
+        let rows: Vec<i64> = {
+            let sampler = Sampler::new(&labels, 1.0, 7);
+            (0..20).flat_map(|e| sampler.epoch(e)).collect()
+        };
+        for class in [Class::N, Class::S, Class::F] {
+            let share = share(&rows, &labels, class);
+            assert!((share - 1.0 / 3.0).abs() < 0.02, "{class}: {share}");
+        }
+        let rows: Vec<i64> = {
+            let sampler = Sampler::new(&labels, 0.5, 7);
+            (0..20).flat_map(|e| sampler.epoch(e)).collect()
+        };
+        // Square roots of 900, 80 and 20.
+        let expected = 20_f64.sqrt() / (900_f64.sqrt() + 80_f64.sqrt() + 20_f64.sqrt());
+        assert!((share(&rows, &labels, Class::F) - expected).abs() < 0.02);
+    }
+}

@@ -1,0 +1,269 @@
+//! A run from beats to files, top to bottom.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context, Result};
+use data::metrics::{Confusion, Summary, calibration_error};
+use data::plot::{self, ConfusionMatrix};
+use models::contract::{self, Contract, Training};
+use serde::Serialize;
+use tch::{Device, Kind, Tensor};
+
+use crate::calibrate;
+use crate::cli::Request;
+use crate::device;
+use crate::evaluation::Evaluation;
+use crate::examples::Examples;
+use crate::export;
+use crate::fit::{self, Ending, Stepper, fit};
+use crate::network::ResidualCnn;
+use crate::pictures::{FirstKernels, LossCurve};
+use crate::run::RunFolder;
+use crate::settings::Settings;
+use crate::source::{self, Parts};
+use crate::state::{State, best_of};
+
+/// `report.json` of a run.
+#[derive(Serialize)]
+struct Report<'a> {
+    recipe: &'a str,
+    seed: u64,
+    data: &'a str,
+    parameters: usize,
+    multiply_accumulates: usize,
+    epochs: usize,
+    best_epoch: usize,
+    temperature: f64,
+    reject_threshold: f64,
+    train: [usize; 5],
+    validation: PartReport,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<PartReport>,
+}
+
+/// Figures on one part of the data.
+#[derive(Serialize)]
+struct PartReport {
+    beats: u64,
+    /// Expected calibration error of the calibrated probabilities.
+    ece: Option<f64>,
+    #[serde(flatten)]
+    summary: Summary,
+}
+
+/// Trains as asked and writes the run's files; `stop` ends it early.
+///
+/// # Errors
+/// When data, device or settings cannot be used, the training diverges, or a
+/// file cannot be written.
+pub fn run(request: &Request, stop: &AtomicBool) -> Result<Ending> {
+    let Request { settings, run, .. } = request;
+    let device = device::choose(&settings.device)?;
+    if settings.threads > 0 {
+        tch::set_num_threads(settings.threads as i32);
+    }
+    let architecture = settings.architecture(&settings.input);
+    let network = architecture.network()?;
+
+    let parts = Parts::load(settings)?;
+    let mut train = Examples::new(&parts.train, device)?;
+    let validation = Examples::new(&parts.validation, device).context("validation part")?;
+    train.teacher = teachers(settings, &train, device)?;
+    eprintln!(
+        "{}: {}; {} beats to train, {} to validate; {} parameters, {:.2} M multiply-accumulates a beat; {device:?}, {} threads; {}",
+        settings.recipe.name(),
+        parts.description,
+        train.rows(),
+        validation.rows(),
+        network.parameter_count(),
+        network.macs() as f64 / 1e6,
+        tch::get_num_threads(),
+        run.path().display(),
+    );
+
+    let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
+    let mut state = fit::start(settings, network, device)?;
+    if request.resumed {
+        state.load(&run.checkpoint())?;
+    }
+    run.write_settings(settings)?;
+    if fit(
+        settings,
+        &stepper,
+        &train,
+        &validation,
+        &mut state,
+        run,
+        stop,
+    )? == Ending::Interrupted
+    {
+        eprintln!("stopped; go on with --resume {}", run.path().display());
+        return Ok(Ending::Interrupted);
+    }
+
+    finish(request, &parts, &state, &validation, device)?;
+    Ok(Ending::Finished)
+}
+
+/// Calibrates, reports, draws and exports the best network.
+fn finish(
+    request: &Request,
+    parts: &Parts,
+    state: &State,
+    validation: &Examples,
+    device: Device,
+) -> Result<()> {
+    let Request {
+        settings,
+        run,
+        export,
+        ..
+    } = request;
+    let best = &state.best;
+    let logits = best.logits(&validation.windows, validation.rhythm.as_ref());
+    let temperature = calibrate::temperature(&logits, validation);
+    let reject_threshold = calibrate::reject_threshold(&logits, temperature, settings.reject);
+    let contract = Contract {
+        version: contract::VERSION,
+        input: settings.input.clone(),
+        classes: data::Class::ALL.to_vec(),
+        temperature,
+        reject_threshold,
+        training: Training {
+            recipe: settings.recipe.name().into(),
+            seed: settings.seed,
+            data: parts.description.clone(),
+            data_sha256: source::hash(&parts.train),
+            trainer: concat!("ectopy train ", env!("CARGO_PKG_VERSION")).into(),
+        },
+    };
+
+    let (on_validation, figures) = part_report(&logits, validation, temperature)?;
+    let mut text = format!(
+        "validation part, best of {} epochs\n{}",
+        state.counters.epoch,
+        on_validation.report()
+    );
+    let mut shown = (on_validation, "validation part");
+    let mut test_figures = None;
+    if let Some(test) = &parts.test {
+        let examples = Examples::new(test, device).context("test part")?;
+        let logits = best.logits(&examples.windows, examples.rhythm.as_ref());
+        let (confusion, figures) = part_report(&logits, &examples, temperature)?;
+        text.push_str(&format!("\ntest part\n{}", confusion.report()));
+        shown = (confusion, "test part");
+        test_figures = Some(figures);
+    }
+    let best_epoch = state
+        .counters
+        .history
+        .iter()
+        .rev()
+        .find(|e| e.best)
+        .map_or(0, |e| e.epoch);
+    run.write_json(
+        "report.json",
+        &Report {
+            recipe: settings.recipe.name(),
+            seed: settings.seed,
+            data: &parts.description,
+            parameters: best.network().parameter_count(),
+            multiply_accumulates: best.network().macs(),
+            epochs: state.counters.epoch,
+            best_epoch,
+            temperature,
+            reject_threshold,
+            train: parts.train.support(),
+            validation: figures,
+            test: test_figures,
+        },
+    )?;
+    data::output::write(run.file("report.txt"), text.as_bytes())?;
+    draw(
+        run,
+        state,
+        &shown.0,
+        &format!("{}, {}", settings.recipe.name(), shown.1),
+    )?;
+    print!("{text}");
+
+    let mut files = vec![run.model()];
+    files.extend(export.clone());
+    for path in &files {
+        write_model(path, best, &contract, validation)?;
+    }
+    eprintln!("wrote {}", run.path().display());
+    Ok(())
+}
+
+fn write_model(
+    path: &Path,
+    best: &ResidualCnn,
+    contract: &Contract,
+    validation: &Examples,
+) -> Result<()> {
+    let difference = export::classifier(path, best, contract, validation)?;
+    eprintln!(
+        "wrote {}: read back, its logits agree with libtorch's within {difference:.1e}",
+        path.display()
+    );
+    Ok(())
+}
+
+fn part_report(
+    logits: &Tensor,
+    examples: &Examples,
+    temperature: f64,
+) -> Result<(Confusion, PartReport)> {
+    let evaluation = Evaluation::of_logits(logits, examples)?;
+    let (sure, picked) = (logits / temperature)
+        .softmax(-1, Kind::Float)
+        .max_dim(-1, false);
+    let right = picked.eq_tensor(&examples.labels);
+    let sure = Vec::<f32>::try_from(sure.to_device(Device::Cpu))?;
+    let right = Vec::<bool>::try_from(right.to_device(Device::Cpu))?;
+    let beats: Vec<(f32, bool)> = sure.into_iter().zip(right).collect();
+    let report = PartReport {
+        beats: evaluation.confusion.total(),
+        ece: calibration_error(&beats),
+        summary: evaluation.confusion.summary(),
+    };
+    Ok((evaluation.confusion, report))
+}
+
+fn draw(run: &RunFolder, state: &State, confusion: &Confusion, title: &str) -> Result<()> {
+    let history = &state.counters.history;
+    plot::save(&LossCurve { history }, &run.file("loss.png"))?;
+    plot::save(
+        &ConfusionMatrix { confusion, title },
+        &run.file("confusion.png"),
+    )?;
+    let weights = state.best.weights()?;
+    if let Some(kernels) = FirstKernels::of(state.best.network(), &weights) {
+        plot::save(&kernels, &run.file("kernels.png"))?;
+    }
+    Ok(())
+}
+
+/// Mean logits of the teachers on the training part.
+fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Option<Tensor>> {
+    let mut sum: Option<Tensor> = None;
+    for folder in &settings.teacher {
+        let run = RunFolder::open(folder)?;
+        let its = run.read_settings()?;
+        anyhow::ensure!(
+            its.input == settings.input,
+            "--teacher {}: it was trained on windows made in another way",
+            folder.display()
+        );
+        let network = its.architecture(&its.input).network()?;
+        let teacher = best_of(&run.checkpoint(), network, device)?;
+        let logits = teacher.logits(&train.windows, train.rhythm.as_ref());
+        sum = Some(match sum {
+            None => logits,
+            Some(sum) => sum + logits,
+        });
+    }
+    Ok(sum.map(|sum| sum / settings.teacher.len() as f64))
+}

@@ -1,0 +1,367 @@
+//! Every setting of a run. A recipe gives the defaults, a TOML file overrides
+//! some of them, flags override both; the result is saved with the run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use data::input::InputSpec;
+use models::Architecture;
+use models::architecture::Pooling;
+use serde::{Deserialize, Serialize};
+
+use crate::augment::Augmentation;
+use crate::loss::Distillation;
+use crate::optimiser::Algorithm;
+use crate::schedule::{Schedule, Shape};
+use crate::shorthand::{BlockText, StemText};
+
+/// What is trained, for which task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Recipe {
+    /// Windows of raw recordings, trained on DS1 and judged on other patients
+    #[default]
+    InterPatient,
+    /// The Kaggle heartbeat task: beats of the same patients in training and test
+    Kaggle,
+    /// The Kaggle task as the notebook trains it, for comparison
+    Notebook,
+}
+
+/// Numbers that training uses for convolutions; everything else is `f32`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+#[value(rename_all = "lowercase")]
+pub enum Precision {
+    /// 16 bits: twice as fast on a CPU with AVX-512 BF16 or AMX and on a GPU
+    Bf16,
+    /// 32 bits
+    F32,
+}
+
+/// The figure on the validation part that picks the best epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Monitor {
+    /// Mean F1 of the classes
+    MacroF1,
+    /// Mean F1 of S and V, the classes that inter-patient work is judged by
+    EctopicF1,
+    /// Share of right beats
+    Accuracy,
+    /// Cross-entropy, negated
+    Loss,
+}
+
+/// The resolved settings of a run.
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Task and defaults
+    #[arg(long, help_heading = "Task")]
+    pub recipe: Recipe,
+    /// Seed of the split, the initial weights, the sampling and the augmentation
+    #[arg(long, help_heading = "Task", value_name = "N")]
+    pub seed: u64,
+    /// Share of the patients (inter-patient) or of the training beats (kaggle) for validation
+    #[arg(long, help_heading = "Task", value_name = "SHARE")]
+    pub validation: f64,
+    /// Folder of annotated WFDB records or of the Kaggle CSV files, or synthetic
+    #[arg(long, help_heading = "Task", value_name = "FOLDER")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Further folders of annotated WFDB records to train on (inter-patient)
+    #[arg(long, help_heading = "Task", value_name = "FOLDER")]
+    pub extra: Vec<PathBuf>,
+
+    /// Where to compute: auto, cpu, cuda or cuda:N
+    #[arg(long, help_heading = "Computing", value_name = "DEVICE")]
+    pub device: String,
+    /// CPU threads; 0 for one per core
+    #[arg(long, help_heading = "Computing", value_name = "N")]
+    pub threads: usize,
+    /// Numbers that convolutions use while training
+    #[arg(long, help_heading = "Computing")]
+    pub precision: Precision,
+
+    /// Passes over the training part
+    #[arg(long, help_heading = "Optimisation", value_name = "N")]
+    pub epochs: usize,
+    /// Stop after this many epochs without a better validation figure; 0 never does
+    #[arg(long, help_heading = "Optimisation", value_name = "EPOCHS")]
+    pub patience: usize,
+    /// The validation figure that picks the best epoch
+    #[arg(long, help_heading = "Optimisation")]
+    pub monitor: Monitor,
+    /// Beats per step
+    #[arg(long, help_heading = "Optimisation", value_name = "BEATS")]
+    pub batch: usize,
+    /// How weight decay enters a step
+    #[arg(long, help_heading = "Optimisation")]
+    pub optimiser: Algorithm,
+    /// Learning rate after the warm-up
+    #[arg(long, help_heading = "Optimisation", value_name = "RATE")]
+    pub learning_rate: f64,
+    /// Weight decay of convolutions and dense layers
+    #[arg(long, help_heading = "Optimisation", value_name = "RATE")]
+    pub weight_decay: f64,
+    /// Longest gradient; longer ones are shortened to it; 0 for no limit
+    #[arg(long, help_heading = "Optimisation", value_name = "LENGTH")]
+    pub clip: f64,
+    /// How the learning rate changes
+    #[arg(long, help_heading = "Optimisation")]
+    pub schedule: Shape,
+    /// Epochs over which the learning rate rises to its peak
+    #[arg(long, help_heading = "Optimisation", value_name = "EPOCHS")]
+    pub warmup: f64,
+    /// Epochs without a better figure before a plateau schedule acts
+    #[arg(long, help_heading = "Optimisation", value_name = "EPOCHS")]
+    pub plateau_patience: usize,
+    /// What a plateau multiplies the learning rate by
+    #[arg(long, help_heading = "Optimisation", value_name = "FACTOR")]
+    pub plateau_factor: f64,
+    /// Weight of the past in a running average of the weights, which is what is
+    /// validated and exported; 0 for none
+    #[arg(long, help_heading = "Optimisation", value_name = "DECAY")]
+    pub average: f64,
+
+    /// Share of the validation beats that the reject threshold sets aside
+    #[arg(long, help_heading = "Optimisation", value_name = "SHARE")]
+    pub reject: f64,
+
+    /// Focal exponent; 0 for plain cross-entropy
+    #[arg(long, help_heading = "Loss and sampling", value_name = "GAMMA")]
+    pub gamma: f64,
+    /// Share of a label that is spread over all classes
+    #[arg(long, help_heading = "Loss and sampling", value_name = "SHARE")]
+    pub label_smoothing: f64,
+    /// Class weights are 1 / count^THIS; 0 for none
+    #[arg(long, help_heading = "Loss and sampling", value_name = "EXPONENT")]
+    pub class_weights: f64,
+    /// Rows are drawn with weights 1 / count^THIS of their class; 0 for a plain shuffle, 1 for equal classes
+    #[arg(long, help_heading = "Loss and sampling", value_name = "EXPONENT")]
+    pub balance: f64,
+    /// Run folders of teachers whose averaged answers are learned as well
+    #[arg(long, help_heading = "Loss and sampling", value_name = "RUN")]
+    pub teacher: Vec<PathBuf>,
+    /// Share of the teachers in the loss
+    #[arg(long, help_heading = "Loss and sampling", value_name = "SHARE")]
+    pub teacher_weight: f64,
+    /// Temperature at which teachers are listened to
+    #[arg(long, help_heading = "Loss and sampling", value_name = "T")]
+    pub teacher_temperature: f64,
+
+    /// White noise, in units of the window
+    #[arg(long, help_heading = "Augmentation", value_name = "LEVEL")]
+    pub noise: f64,
+    /// Spread of a beat's gain
+    #[arg(long, help_heading = "Augmentation", value_name = "LEVEL")]
+    pub gain: f64,
+    /// Largest displacement of the fiducial point
+    #[arg(long, help_heading = "Augmentation", value_name = "SAMPLES")]
+    pub shift: f64,
+    /// Largest relative change of the time scale
+    #[arg(long, help_heading = "Augmentation", value_name = "SHARE")]
+    pub stretch: f64,
+    /// Baseline wander, in units of the window
+    #[arg(long, help_heading = "Augmentation", value_name = "LEVEL")]
+    pub wander: f64,
+
+    /// Convolution ahead of the blocks, CHANNELSxKERNEL[/STRIDE], or none
+    #[arg(long, help_heading = "Network", value_name = "STEM")]
+    pub stem: StemText,
+    /// Residual blocks, each CHANNELSxKERNEL[/STRIDE][@DILATION][+POOL]
+    #[arg(
+        long,
+        help_heading = "Network",
+        value_name = "BLOCKS",
+        value_delimiter = ','
+    )]
+    pub blocks: Vec<BlockText>,
+    /// How the last feature map becomes a vector: average, average-max or flatten
+    #[arg(long, help_heading = "Network", value_parser = from_name::<Pooling>)]
+    pub pooling: Pooling,
+    /// Widths of the dense layers of the rhythm branch
+    #[arg(
+        long,
+        help_heading = "Network",
+        value_name = "WIDTHS",
+        value_delimiter = ','
+    )]
+    pub rhythm_hidden: Vec<usize>,
+    /// Widths of the hidden dense layers of the head
+    #[arg(
+        long,
+        help_heading = "Network",
+        value_name = "WIDTHS",
+        value_delimiter = ','
+    )]
+    pub hidden: Vec<usize>,
+    /// Dropout in the head
+    #[arg(long, help_heading = "Network", value_name = "SHARE")]
+    pub dropout: f64,
+
+    /// How a recording becomes windows; see --input
+    #[arg(skip = InputSpec::window())]
+    pub input: InputSpec,
+}
+
+/// A `kebab-case` name of an enumeration, for flags of types that know serde
+/// but not clap.
+fn from_name<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    T::deserialize(toml::Value::String(text.into())).map_err(|e| e.message().to_string())
+}
+
+impl Settings {
+    /// Lays a TOML file over these settings.
+    ///
+    /// # Errors
+    /// Names the file and what it says wrongly.
+    pub fn overlay_file(&self, path: &Path) -> Result<Settings> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let file: toml::Table =
+            toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let mut table = toml::Table::try_from(self)?;
+        for (key, value) in file {
+            // The input may be given in part, too.
+            match (table.get_mut(&key), value) {
+                (Some(toml::Value::Table(old)), toml::Value::Table(new)) => old.extend(new),
+                (_, value) => {
+                    table.insert(key, value);
+                }
+            }
+        }
+        table.try_into().with_context(|| path.display().to_string())
+    }
+
+    /// The recipe that a settings file asks for, if it does.
+    ///
+    /// # Errors
+    /// When the file cannot be read or names no known recipe.
+    pub fn recipe_of_file(path: &Path) -> Result<Option<Recipe>> {
+        #[derive(Deserialize)]
+        struct Only {
+            recipe: Option<Recipe>,
+        }
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let only: Only = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        Ok(only.recipe)
+    }
+
+    /// Refuses values that make no sense.
+    ///
+    /// # Errors
+    /// Names the flag, what it may be and what it is.
+    pub fn check(&self) -> Result<()> {
+        let share = |name: &str, value: f64, inclusive: bool| {
+            let upper = if inclusive { value <= 1.0 } else { value < 1.0 };
+            ensure!(
+                value >= 0.0 && upper,
+                "--{name} is {value}; it is a share, from 0 up to 1"
+            );
+            Ok(())
+        };
+        share("validation", self.validation, false)?;
+        share("average", self.average, false)?;
+        share("label-smoothing", self.label_smoothing, false)?;
+        share("teacher-weight", self.teacher_weight, true)?;
+        share("dropout", self.dropout, false)?;
+        share("reject", self.reject, false)?;
+        share("stretch", self.stretch, false)?;
+        ensure!(
+            self.validation > 0.0,
+            "--validation is 0; the best epoch could not be chosen"
+        );
+        for (name, value) in [
+            ("weight-decay", self.weight_decay),
+            ("clip", self.clip),
+            ("warmup", self.warmup),
+            ("gamma", self.gamma),
+            ("class-weights", self.class_weights),
+            ("balance", self.balance),
+            ("noise", self.noise),
+            ("gain", self.gain),
+            ("shift", self.shift),
+            ("wander", self.wander),
+        ] {
+            ensure!(
+                value.is_finite() && value >= 0.0,
+                "--{name} is {value}; it cannot be below 0"
+            );
+        }
+        for (name, value) in [
+            ("learning-rate", self.learning_rate),
+            ("plateau-factor", self.plateau_factor),
+            ("teacher-temperature", self.teacher_temperature),
+        ] {
+            ensure!(
+                value.is_finite() && value > 0.0,
+                "--{name} is {value}; it must be above 0"
+            );
+        }
+        ensure!(self.epochs > 0, "--epochs is 0; train at least one");
+        ensure!(
+            self.batch >= 2,
+            "--batch is {}; batch norm needs at least 2 beats",
+            self.batch
+        );
+        Ok(())
+    }
+
+    /// The network for windows made as `input` says.
+    pub fn architecture(&self, input: &InputSpec) -> Architecture {
+        Architecture {
+            channels: input.channels(),
+            length: input.length(),
+            rhythm: input.rhythm.len(),
+            classes: data::Class::ALL.len(),
+            stem: self.stem.0,
+            blocks: self.blocks.iter().map(|b| b.0).collect(),
+            pooling: self.pooling,
+            rhythm_hidden: if input.rhythm.is_empty() {
+                Vec::new()
+            } else {
+                self.rhythm_hidden.clone()
+            },
+            hidden: self.hidden.clone(),
+            dropout: self.dropout,
+        }
+    }
+
+    /// How windows made as `input` says are varied.
+    pub fn augmentation(&self, input: &InputSpec) -> Augmentation {
+        Augmentation {
+            noise: self.noise,
+            gain: self.gain,
+            shift: self.shift,
+            stretch: self.stretch,
+            wander: self.wander,
+            ..Augmentation::none(input)
+        }
+    }
+
+    /// The learning rate over the run.
+    pub fn schedule(&self) -> Schedule {
+        Schedule {
+            shape: self.schedule,
+            peak: self.learning_rate,
+            warmup: self.warmup,
+            epochs: self.epochs as f64,
+            patience: self.plateau_patience,
+            factor: self.plateau_factor,
+        }
+    }
+
+    /// How much the teachers count.
+    pub fn distillation(&self) -> Distillation {
+        Distillation {
+            weight: if self.teacher.is_empty() {
+                0.0
+            } else {
+                self.teacher_weight
+            },
+            temperature: self.teacher_temperature,
+        }
+    }
+}
