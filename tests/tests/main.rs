@@ -8,3 +8,4 @@ mod infer_cli;
 mod infer_stream;
 mod programs;
 mod score;
+mod train_cli;

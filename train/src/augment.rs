@@ -22,13 +22,13 @@ pub struct Augmentation {
     /// Standard deviation of a slow sinusoid's amplitude, in units of the window.
     pub wander: f64,
     /// Sampling rate of the windows, Hz.
-    fs: f64,
+    pub(crate) fs: f64,
     /// Sample of the fiducial point, about which time is stretched.
-    fiducial: f64,
+    pub(crate) fiducial: f64,
     /// Channels of one lead: the window and, with a template, its difference.
-    per_lead: i64,
+    pub(crate) per_lead: i64,
     /// Whether zeros pad the end of a window and must stay zero.
-    padded: bool,
+    pub(crate) padded: bool,
 }
 
 /// Frequencies of the wander, Hz: breathing and movement.

@@ -28,6 +28,9 @@ struct Arguments {
     /// Go on with the run in this folder, to the same result as if it had not stopped
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["config", "out"])]
     resume: Option<PathBuf>,
+    /// End the run after this many epochs more, as Ctrl-C would; go on with --resume
+    #[arg(long, value_name = "EPOCHS")]
+    stop_after: Option<usize>,
     /// Write the best network here as ONNX as well as into the run's folder
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
@@ -45,6 +48,8 @@ pub struct Request {
     pub run: RunFolder,
     /// Whether the run has a checkpoint to go on from.
     pub resumed: bool,
+    /// Epochs after which to end as if interrupted.
+    pub stop_after: Option<usize>,
     /// Where else the model goes.
     pub export: Option<PathBuf>,
 }
@@ -92,6 +97,7 @@ impl Request {
             settings,
             run,
             resumed,
+            stop_after: arguments.stop_after,
             export: arguments.export,
         })
     }

@@ -31,13 +31,24 @@ pub fn classifier(
     examples: &Examples,
 ) -> Result<f32> {
     let bytes = onnx::classifier(model.network(), &model.weights()?, contract)?;
-    verified(path, &bytes, model, contract, examples)
+    verified(path, &bytes, model, contract, examples, false)
 }
 
-/// Where the explanation graph of the classifier at `path` goes:
-/// `NAME.explain.onnx` beside `NAME.onnx`.
-pub fn explainer_path(path: &Path) -> PathBuf {
-    path.with_extension("explain.onnx")
+/// Writes the graph that explains the classifier at `path` beside it,
+/// verified in the same way; its path and the largest difference.
+///
+/// # Errors
+/// As [`classifier`].
+pub fn explainer(
+    path: &Path,
+    model: &ResidualCnn,
+    contract: &Contract,
+    examples: &Examples,
+) -> Result<(PathBuf, f32)> {
+    let path = path.with_extension("explain.onnx");
+    let bytes = onnx::explainer(model.network(), &model.weights()?, contract)?;
+    let difference = verified(&path, &bytes, model, contract, examples, true)?;
+    Ok((path, difference))
 }
 
 fn verified(
@@ -46,6 +57,7 @@ fn verified(
     model: &ResidualCnn,
     contract: &Contract,
     examples: &Examples,
+    explains: bool,
 ) -> Result<f32> {
     let mut file = OutputFile::create(path)?;
     file.write_all(bytes)
@@ -59,7 +71,7 @@ fn verified(
         "{}: the contract read back differs",
         path.display()
     );
-    let difference = difference(&written, model, examples)
+    let difference = difference(&written, model, examples, explains)
         .with_context(|| format!("{}: verification", path.display()))?;
     ensure!(
         difference <= TOLERANCE,
@@ -70,8 +82,14 @@ fn verified(
     Ok(difference)
 }
 
-/// Largest difference between the logits of an ONNX file and libtorch's.
-fn difference(bytes: &[u8], model: &ResidualCnn, examples: &Examples) -> Result<f32> {
+/// Largest difference between the logits of an ONNX file and libtorch's; the
+/// file takes a target as its last input if it `explains`.
+fn difference(
+    bytes: &[u8],
+    model: &ResidualCnn,
+    examples: &Examples,
+    explains: bool,
+) -> Result<f32> {
     let rows = examples.rows();
     let step = rows.div_ceil(COMPARED).max(1);
     let picked: Vec<i64> = (0..rows as i64).step_by(step).collect();
@@ -86,6 +104,12 @@ fn difference(bytes: &[u8], model: &ResidualCnn, examples: &Examples) -> Result<
     let mut inputs = tvec!(tract_tensor(&batch.windows)?);
     if let Some(rhythm) = &batch.rhythm {
         inputs.push(tract_tensor(rhythm)?);
+    }
+    if explains {
+        let predicted = vec![-1_i64; picked.len()];
+        let target = tract_onnx::prelude::Tensor::from_shape(&[picked.len()], &predicted)
+            .map_err(|e| anyhow!("{e}"))?;
+        inputs.push(target.into());
     }
     let outputs = plan
         .run(inputs)

@@ -29,6 +29,21 @@ pub enum Ending {
     Interrupted,
 }
 
+/// What ends a run early.
+#[derive(Debug, Default)]
+pub struct Stop {
+    /// Set by a signal: the step under way is the last.
+    pub asked: AtomicBool,
+    /// So many epochs from where the run starts or goes on.
+    pub after: Option<usize>,
+}
+
+impl Stop {
+    fn is_asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
 /// What a step needs besides the state.
 pub struct Stepper {
     augmentation: Augmentation,
@@ -111,12 +126,13 @@ pub fn fit(
     validation: &Examples,
     state: &mut State,
     run: &RunFolder,
-    stop: &AtomicBool,
+    stop: &Stop,
 ) -> Result<Ending> {
     let schedule: Schedule = settings.schedule();
     let sampler = Sampler::new(&train.classes, settings.balance, settings.seed);
     let batch = settings.batch.min(train.rows());
     let mut progress = Progress::new(settings.epochs);
+    let last = stop.after.map(|n| state.counters.epoch + n);
 
     while !finished(settings, state) {
         let started = Instant::now();
@@ -133,7 +149,7 @@ pub fn fit(
             rate = schedule.rate(epoch as f64 + part, &state.counters.plateau);
             loss_sum += stepper.step(state, &train.batch(rows), rate);
             progress.step(step + 1, rows.len());
-            if stop.load(Ordering::Relaxed) {
+            if stop.is_asked() && step + 1 < batches.len() {
                 state.counters.step = step + 1;
                 state.counters.loss = loss_sum.double_value(&[]);
                 state.save(&run.checkpoint())?;
@@ -174,7 +190,8 @@ pub fn fit(
         run.write_history(&state.counters.history)?;
         state.save(&run.checkpoint())?;
         progress.end(&state.counters.history);
-        if stop.load(Ordering::Relaxed) {
+        let enough = stop.is_asked() || last.is_some_and(|last| state.counters.epoch >= last);
+        if enough && !finished(settings, state) {
             return Ok(Ending::Interrupted);
         }
     }

@@ -1,7 +1,6 @@
 //! A run from beats to files, top to bottom.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context, Result};
 use data::metrics::{Confusion, Summary, calibration_error};
@@ -16,8 +15,7 @@ use crate::device;
 use crate::evaluation::Evaluation;
 use crate::examples::Examples;
 use crate::export;
-use crate::fit::{self, Ending, Stepper, fit};
-use crate::network::ResidualCnn;
+use crate::fit::{self, Ending, Stepper, Stop, fit};
 use crate::pictures::{FirstKernels, LossCurve};
 use crate::run::RunFolder;
 use crate::settings::Settings;
@@ -57,7 +55,7 @@ struct PartReport {
 /// # Errors
 /// When data, device or settings cannot be used, the training diverges, or a
 /// file cannot be written.
-pub fn run(request: &Request, stop: &AtomicBool) -> Result<Ending> {
+pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     let Request { settings, run, .. } = request;
     let device = device::choose(&settings.device)?;
     if settings.threads > 0 {
@@ -188,26 +186,23 @@ fn finish(
     )?;
     print!("{text}");
 
-    let mut files = vec![run.model()];
-    files.extend(export.clone());
-    for path in &files {
-        write_model(path, best, &contract, validation)?;
+    let say = |path: &Path, difference: f32| {
+        eprintln!(
+            "wrote {}: read back, its logits agree with libtorch's within {difference:.1e}",
+            path.display()
+        );
+    };
+    let path = run.model();
+    say(
+        &path,
+        export::classifier(&path, best, &contract, validation)?,
+    );
+    if let Some(path) = export {
+        say(path, export::classifier(path, best, &contract, validation)?);
+        let (path, difference) = export::explainer(path, best, &contract, validation)?;
+        say(&path, difference);
     }
     eprintln!("wrote {}", run.path().display());
-    Ok(())
-}
-
-fn write_model(
-    path: &Path,
-    best: &ResidualCnn,
-    contract: &Contract,
-    validation: &Examples,
-) -> Result<()> {
-    let difference = export::classifier(path, best, contract, validation)?;
-    eprintln!(
-        "wrote {}: read back, its logits agree with libtorch's within {difference:.1e}",
-        path.display()
-    );
     Ok(())
 }
 

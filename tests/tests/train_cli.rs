@@ -1,0 +1,247 @@
+//! The program `train` from the outside, on synthetic patients.
+
+use std::path::PathBuf;
+
+use assert_cmd::Command;
+use data::input::InputSpec;
+use predicates::prelude::*;
+use predicates::str::contains;
+use tempfile::TempDir;
+
+use crate::programs::program;
+
+/// A small network and a short run.
+const QUICK: [&str; 16] = [
+    "--data",
+    "synthetic",
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+    "--epochs",
+    "3",
+    "--blocks",
+    "8x5/2,8x3/4",
+    "--stem",
+    "none",
+    "--hidden",
+    "8",
+    "--seed",
+    "5",
+];
+
+struct Desk {
+    folder: TempDir,
+}
+
+impl Desk {
+    fn new() -> Desk {
+        let folder = tempfile::tempdir().unwrap();
+        Desk { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// `train` in this folder.
+    fn train(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program("train"));
+        command
+            .current_dir(self.folder.path())
+            .env_remove("ECTOPY_DATA")
+            .args(arguments);
+        command
+    }
+}
+
+#[test]
+fn a_run_leaves_its_files_and_a_model() {
+    let desk = Desk::new();
+    let export = [
+        "--recipe",
+        "kaggle",
+        "--out",
+        "run",
+        "--export",
+        "model.onnx",
+    ];
+    desk.train(&[&QUICK[..], &export].concat())
+        .assert()
+        .success()
+        .stdout(contains("test part"))
+        .stderr(contains("agree with libtorch's"));
+    for name in [
+        "loss.png",
+        "confusion.png",
+        "kernels.png",
+        "report.txt",
+        "checkpoint.safetensors",
+    ] {
+        let size = std::fs::metadata(desk.path(&format!("run/{name}")))
+            .unwrap()
+            .len();
+        assert!(size > 100, "{name}: {size} bytes");
+    }
+    assert_eq!(desk.read("run/metrics.csv").lines().count(), 4);
+    assert_eq!(desk.read("run/metrics.jsonl").lines().count(), 3);
+    let report: serde_json::Value = serde_json::from_str(&desk.read("run/report.json")).unwrap();
+    let accuracy = report["test"]["accuracy"].as_f64().unwrap();
+    assert!((0.3..=1.0).contains(&accuracy), "{accuracy}");
+    let settings = desk.read("run/settings.toml");
+    assert!(settings.contains("seed = 5"), "{settings}");
+    let contract =
+        models::onnx::contract(&std::fs::read(desk.path("model.onnx")).unwrap()).unwrap();
+    assert_eq!(contract.input, InputSpec::kaggle());
+    assert_eq!(contract.training.seed, 5);
+}
+
+#[test]
+fn the_inter_patient_recipe_exports_two_inputs() {
+    let desk = Desk::new();
+    desk.train(&[&QUICK[..], &["--out", "run", "--export", "resnet.onnx"]].concat())
+        .assert()
+        .success();
+    let contract =
+        models::onnx::contract(&std::fs::read(desk.path("resnet.onnx")).unwrap()).unwrap();
+    assert_eq!(contract.training.recipe, "inter-patient");
+    assert!(!contract.input.rhythm.is_empty());
+    assert!(contract.reject_threshold > 0.0);
+}
+
+#[test]
+fn a_resumed_run_ends_as_an_unbroken_one() {
+    let desk = Desk::new();
+    let kaggle = ["--recipe", "kaggle"];
+    desk.train(&[&QUICK[..], &kaggle, &["--out", "whole"]].concat())
+        .assert()
+        .success();
+    // A cosine depends on the whole length, so the broken run is told it, too.
+    desk.train(
+        &[
+            &QUICK[..],
+            &kaggle,
+            &["--out", "broken", "--stop-after", "1"],
+        ]
+        .concat(),
+    )
+    .assert()
+    .code(130)
+    .stderr(contains("--resume"));
+    assert!(!desk.path("broken/model.onnx").exists());
+    desk.train(&["--resume", "broken"]).assert().success();
+    let read = |name: &str| std::fs::read(desk.path(name)).unwrap();
+    assert!(read("whole/model.onnx") == read("broken/model.onnx"));
+    assert_eq!(
+        desk.read("whole/report.json"),
+        desk.read("broken/report.json")
+    );
+}
+
+#[test]
+fn a_settings_file_yields_to_flags() {
+    let desk = Desk::new();
+    let file = "recipe = \"notebook\"\nepochs = 9\nbatch = 32\nblocks = [\"4x3/4\"]\n";
+    std::fs::write(desk.path("my.toml"), file).unwrap();
+    let flags = [
+        "--config",
+        "my.toml",
+        "--data",
+        "synthetic",
+        "--epochs",
+        "1",
+        "--out",
+        "run",
+    ];
+    desk.train(&flags).assert().success();
+    let settings = desk.read("run/settings.toml");
+    for line in [
+        "recipe = \"notebook\"",
+        "epochs = 1",
+        "batch = 32",
+        "blocks = [\"4x3/4\"]",
+    ] {
+        assert!(settings.contains(line), "{line} is not in\n{settings}");
+    }
+}
+
+/// Arguments, and what the one message must name.
+const REFUSED: [(&[&str], &[&str]); 14] = [
+    (&["--data", "nowhere"], &["nowhere", "--data synthetic"]),
+    (
+        &["--data", "synthetic", "--device", "cuda:99"],
+        &["cuda:99"],
+    ),
+    (
+        &["--data", "synthetic", "--device", "gpu"],
+        &["auto, cpu, cuda"],
+    ),
+    (&["--data", "synthetic", "--epochs", "0"], &["--epochs"]),
+    (
+        &["--data", "synthetic", "--batch", "1"],
+        &["--batch", "batch norm"],
+    ),
+    (
+        &["--data", "synthetic", "--learning-rate", "-1"],
+        &["--learning-rate"],
+    ),
+    (&["--data", "synthetic", "--dropout", "1.5"], &["--dropout"]),
+    (&["--data", "synthetic", "--blocks", "32x4"], &["odd"]),
+    (
+        &["--data", "synthetic", "--blocks", "wide"],
+        &["wide", "CHANNELSxKERNEL"],
+    ),
+    (
+        &["--data", "synthetic", "--input", "before"],
+        &["KEY=VALUE"],
+    ),
+    (&["--data", "synthetic", "--input", "colour=1"], &["colour"]),
+    (&["--config", "absent.toml"], &["absent.toml"]),
+    (&["--resume", "absent"], &["absent", "no run here"]),
+    (&["--recipe", "kagle"], &["kagle"]),
+];
+
+#[test]
+fn bad_input_is_one_message_and_no_files() {
+    let desk = Desk::new();
+    for (arguments, names) in REFUSED {
+        let mut assert = desk.train(arguments).assert().failure();
+        for name in names {
+            assert = assert.stderr(contains(*name));
+        }
+        assert.stderr(contains("panicked").not());
+    }
+    assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_broken_settings_file_is_named() {
+    let desk = Desk::new();
+    for (text, name) in [
+        ("epochs = \"many\"", "epochs"),
+        ("colour = 1", "colour"),
+        ("epochs =", "epochs"),
+    ] {
+        std::fs::write(desk.path("bad.toml"), text).unwrap();
+        desk.train(&["--config", "bad.toml", "--data", "synthetic"])
+            .assert()
+            .failure()
+            .stderr(contains("bad.toml").and(contains(name)));
+    }
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named() {
+    let desk = Desk::new();
+    let stop = ["--recipe", "kaggle", "--out", "run", "--stop-after", "1"];
+    desk.train(&[&QUICK[..], &stop].concat()).assert().code(130);
+    std::fs::write(desk.path("run/checkpoint.safetensors"), b"not one").unwrap();
+    desk.train(&["--resume", "run"])
+        .assert()
+        .failure()
+        .stderr(contains("checkpoint.safetensors").and(contains("damaged")));
+}
