@@ -75,8 +75,8 @@ impl ResidualCnn {
     /// When libtorch cannot allocate on `device`.
     pub fn new(network: Network, seed: u64, device: Device) -> Result<ResidualCnn> {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut values = Vec::new();
-        let mut statistics = Vec::new();
+        let mut values: Vec<f32> = Vec::new();
+        let mut statistics: Vec<f32> = Vec::new();
         let parameters = network.parameters();
         let mut fan_in = 1;
         for parameter in &parameters {
