@@ -56,7 +56,7 @@ impl Augmentation {
         let (rows, channels, length) = extents(&x);
         let options = (x.kind(), x.device());
         if self.gain > 0.0 {
-            x = x * (Tensor::randn([rows, 1, 1], options) * self.gain).exp();
+            x = &x * (Tensor::randn([rows, 1, 1], options) * self.gain).exp();
         }
         let leads = channels / self.per_lead;
         // What the electrode adds appears in the window and, alike, in its
@@ -69,7 +69,7 @@ impl Augmentation {
         };
         if self.noise > 0.0 {
             let level = Tensor::rand([rows, 1, 1], options) * self.noise;
-            x = x + spread(Tensor::randn([rows, leads, length], options) * level);
+            x = &x + spread(Tensor::randn([rows, leads, length], options) * level);
         }
         if self.wander > 0.0 {
             let [low, high] = WANDER_BAND;
@@ -78,7 +78,7 @@ impl Augmentation {
             let time = Tensor::arange(length, options) / self.fs;
             let angle = (frequency * time + phase) * (2.0 * std::f64::consts::PI);
             let amplitude = Tensor::randn([rows, leads, 1], options) * self.wander;
-            x = x + spread(angle.sin() * amplitude);
+            x = &x + spread(angle.sin() * amplitude);
         }
         if self.padded { x * present(&before) } else { x }
     }

@@ -63,7 +63,7 @@ impl Loss {
             // The clamp keeps the gradient of the power finite at p = 1.
             let rest: Tensor = 1.0 - own.exp();
             let rest = rest.clamp_min(1e-8);
-            loss = loss * rest.pow_tensor_scalar(self.gamma);
+            loss = &loss * rest.pow_tensor_scalar(self.gamma);
         }
         match &self.class_weights {
             None => loss.mean(Kind::Float),
