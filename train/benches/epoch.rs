@@ -44,11 +44,11 @@ fn ours(settings: &Settings, examples: &Examples) -> Result<f64> {
     let mut state = start(settings, network, Device::Cpu)?;
     let rows = Sampler::new(&examples.classes, settings.balance, settings.seed).epoch(0);
     for batch in rows.chunks(settings.batch).take(4) {
-        stepper.step(&mut state, &examples.batch(batch), 1e-3);
+        let _ = stepper.step(&mut state, &examples.batch(batch), 1e-3);
     }
     let started = Instant::now();
     for batch in rows.chunks(settings.batch) {
-        stepper.step(&mut state, &examples.batch(batch), 1e-3);
+        let _ = stepper.step(&mut state, &examples.batch(batch), 1e-3);
     }
     Ok(BEATS as f64 / started.elapsed().as_secs_f64())
 }

@@ -472,7 +472,7 @@ mod tests {
         let model = built();
         let (beat, rhythm) = inputs(5);
         // Moves the running statistics away from where they start.
-        model.forward(&beat, Some(&rhythm), Mode::Training(Kind::Float));
+        let _ = model.forward(&beat, Some(&rhythm), Mode::Training(Kind::Float));
         let weights = model.weights().unwrap();
         let network = model.network().clone();
         let again = ResidualCnn::from_weights(network, &weights, Device::Cpu).unwrap();
