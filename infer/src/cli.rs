@@ -45,8 +45,8 @@ pub enum Command {
 /// Arguments of the classification.
 #[derive(Args)]
 pub struct Classify {
-    /// CSV files in the Kaggle format (with or without the label column), WFDB
-    /// records (FOLDER/100) or folders of records.
+    /// CSV files in the Kaggle format (with or without the label column), HDF5
+    /// stores, WFDB records (FOLDER/100) or folders of records.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// The model [default: the one in the models folder whose contract fits].

@@ -1,11 +1,13 @@
 //! Inputs of every kind as chunks of prepared beats.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use data::beats::Beats;
 use data::dataset::REFERENCE;
 use data::input::InputSpec;
+use data::store::Store;
 use data::wfdb::AnnotationFile;
 use data::{kaggle, prepare, wfdb};
 
@@ -36,12 +38,16 @@ pub struct Source {
 #[derive(Clone, Debug)]
 enum Kind {
     Kaggle,
+    Store(Box<InputSpec>),
     /// A recording, the annotator whose beats are used, and its first lead.
     Record {
         annotator: Option<String>,
         lead: Option<String>,
     },
 }
+
+/// The first bytes of an HDF5 file.
+const HDF5_SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
 
 /// Which beats of a recording are classified.
 #[derive(Clone, Debug)]
@@ -53,8 +59,8 @@ pub struct Choice {
 }
 
 impl Source {
-    /// The inputs behind a path: a Kaggle CSV file, a WFDB record with or
-    /// without `.hea`, or every record of a folder.
+    /// The inputs behind a path: a Kaggle CSV file, an HDF5 store, a WFDB
+    /// record with or without `.hea`, or every record of a folder.
     ///
     /// # Errors
     /// There is nothing of the kind, or a file is not readable.
@@ -73,13 +79,18 @@ impl Source {
         }
         if !path.exists() {
             bail!(
-                "{}: there is no such input; give a CSV file in the Kaggle format, or a WFDB record as FOLDER/100 for FOLDER/100.hea",
+                "{}: there is no such input; give a CSV file in the Kaggle format, an HDF5 store, or a WFDB record as FOLDER/100 for FOLDER/100.hea",
                 path.display()
             );
         }
+        let kind = if starts_as_hdf5(path).with_context(|| path.display().to_string())? {
+            Kind::Store(Box::new(Store::open(path)?.input().clone()))
+        } else {
+            Kind::Kaggle
+        };
         Ok(vec![Source {
             path: path.into(),
-            kind: Kind::Kaggle,
+            kind,
         }])
     }
 
@@ -111,6 +122,7 @@ impl Source {
     pub fn input(&self) -> Option<InputSpec> {
         match &self.kind {
             Kind::Kaggle => Some(InputSpec::kaggle()),
+            Kind::Store(input) => Some((**input).clone()),
             Kind::Record { .. } => None,
         }
     }
@@ -128,6 +140,14 @@ impl Source {
     pub fn chunks(&self, input: &InputSpec) -> Result<Chunks> {
         Ok(match &self.kind {
             Kind::Kaggle => Box::new(kaggle::Reader::open(&self.path, BATCH)?.map(|c| Ok(c?))),
+            Kind::Store(_) => {
+                let store = Store::open(&self.path)?;
+                let starts = (0..store.len()).step_by(BATCH);
+                Box::new(starts.map(move |start| {
+                    let end = store.len().min(start + BATCH);
+                    Ok(store.rows(start, end)?)
+                }))
+            }
             Kind::Record { annotator, lead } => {
                 let beats = self.prepare(annotator.as_deref(), lead.as_deref(), input)?;
                 Box::new(batches(beats))
@@ -163,6 +183,14 @@ impl Source {
         };
         prepared.with_context(|| self.path.display().to_string())
     }
+}
+
+fn starts_as_hdf5(path: &Path) -> std::io::Result<bool> {
+    let mut start = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(HDF5_SIGNATURE.len() as u64)
+        .read_to_end(&mut start)?;
+    Ok(start == HDF5_SIGNATURE)
 }
 
 fn batches(beats: Beats) -> impl Iterator<Item = Result<Beats>> + Send {

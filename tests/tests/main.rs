@@ -4,8 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod edge_cli;
-mod infer_cli;
-mod infer_stream;
 mod programs;
 mod score;
 mod train_cli;

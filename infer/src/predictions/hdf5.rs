@@ -180,3 +180,88 @@ fn index(names: &mut Vec<String>, name: &str) -> u32 {
     });
     place as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use data::input::InputSpec;
+    use models::contract::{Training, VERSION};
+
+    use super::*;
+    use crate::Prediction;
+
+    fn contract() -> Contract {
+        Contract {
+            version: VERSION,
+            input: InputSpec::kaggle(),
+            classes: Class::ALL.to_vec(),
+            temperature: 1.0,
+            reject_threshold: 0.0,
+            training: Training {
+                recipe: "none".into(),
+                seed: 0,
+                data: "none".into(),
+                data_sha256: String::new(),
+                trainer: "test".into(),
+            },
+        }
+    }
+
+    #[test]
+    fn every_column_reads_back_over_several_chunks() {
+        const ROWS: usize = 2 * CHUNK + 7;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("predictions.h5");
+        let mut file = Hdf5File::create(path.clone(), &contract()).unwrap();
+        for i in 0..ROWS {
+            let class = Class::ALL[i % 5];
+            let prediction = Prediction {
+                logits: [i as f32, 1.0, 2.0, 3.0, 4.0],
+                probabilities: [0.5, 0.125, 0.125, 0.125, 0.125],
+                class,
+                rejected: i % 3 == 0,
+            };
+            file.write(&Row {
+                input: if i < 100 { "a" } else { "b" },
+                row: i as u64,
+                place: (i % 2 == 1).then_some(("100", 77 + i as u64)),
+                label: (i % 2 == 0).then_some(Class::V),
+                prediction: &prediction,
+            })
+            .unwrap();
+        }
+        assert!(!path.exists());
+        file.commit().unwrap();
+
+        let file = File::open(&path).unwrap();
+        let class = file.dataset("class").unwrap().read_raw::<u8>().unwrap();
+        assert_eq!(class.len(), ROWS);
+        assert_eq!(class[8], Class::F.index() as u8);
+        let label = file.dataset("label").unwrap().read_raw::<i8>().unwrap();
+        assert_eq!(label[..3], [2, NO_LABEL, 2]);
+        let rejected = file
+            .dataset("rejected")
+            .unwrap()
+            .read_raw::<bool>()
+            .unwrap();
+        assert_eq!(rejected[..4], [true, false, false, true]);
+        let sample = file.dataset("sample").unwrap().read_raw::<u64>().unwrap();
+        assert_eq!(sample[ROWS - 2..], [77 + ROWS as u64 - 2, 0]);
+        let logits = file.dataset("logits").unwrap().read_2d::<f32>().unwrap();
+        assert_eq!(logits.shape(), [ROWS, Class::ALL.len()]);
+        assert_eq!(logits[[ROWS - 1, 0]], (ROWS - 1) as f32);
+        let names = |dataset: &str| -> Vec<String> {
+            let names = file.dataset(dataset).unwrap().read_raw::<VarLenUnicode>();
+            names.unwrap().iter().map(|n| n.to_string()).collect()
+        };
+        assert_eq!(names("inputs"), ["a", "b"]);
+        assert_eq!(names("records"), ["", "100"]);
+        let input = file.dataset("input").unwrap().read_raw::<u32>().unwrap();
+        assert_eq!(input[99..101], [0, 1]);
+        let text = file
+            .attr("contract")
+            .unwrap()
+            .read_scalar::<VarLenUnicode>();
+        let read = Contract::from_json(text.unwrap().as_str()).unwrap();
+        assert_eq!(read, contract());
+    }
+}

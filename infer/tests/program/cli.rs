@@ -4,16 +4,26 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use assert_cmd::Command;
-use data::Class;
-use data::input::{InputSpec, Layout, Normalisation};
-use models::contract::Training;
-use models::weights::{Tensor, Weights};
-use models::{Architecture, Contract};
+use data::input::{InputSpec, Layout};
+use models::Contract;
 use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;
 
-use crate::programs::{program, shared};
+use crate::model::{kaggle_model, window_model};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
+
+/// A file of the folder of databases, or `None` with a note that the test is
+/// skipped.
+fn shared(part: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
+    let found = folder.map(|f| f.join(part)).filter(|f| f.exists());
+    if found.is_none() {
+        eprintln!("skipped: ECTOPY_SHARED does not name a folder with {part}");
+    }
+    found
+}
 
 /// A folder with a model for the Kaggle format.
 struct Desk {
@@ -44,7 +54,7 @@ impl Desk {
 
     /// `infer` in this folder.
     fn infer(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program("infer"));
+        let mut command = Command::new(PROGRAM);
         command
             .current_dir(self.folder.path())
             .env_remove("ECTOPY_MODELS")
@@ -62,73 +72,6 @@ impl Desk {
         names.sort();
         names
     }
-}
-
-/// A model of the notebook's network with pseudo-random weights, as bytes.
-pub fn kaggle_model(reject_threshold: f64) -> Vec<u8> {
-    model(InputSpec::kaggle(), reject_threshold)
-}
-
-/// A model for windows around the beat, one lead.
-fn window_model() -> Vec<u8> {
-    let input = InputSpec {
-        layout: Layout::Window,
-        fs: 128.0,
-        leads: Vec::new(),
-        band: Some([0.5, 40.0]),
-        before: 48,
-        after: 80,
-        normalisation: Normalisation::RunningScale,
-        template: false,
-        rhythm: Vec::new(),
-    };
-    model(input, 0.0)
-}
-
-/// The notebook's network for an input without rhythm features, its weights
-/// pseudo-random, as the bytes of an ONNX file.
-fn model(input: InputSpec, reject_threshold: f64) -> Vec<u8> {
-    let architecture = Architecture {
-        channels: input.channels(),
-        length: input.length(),
-        ..Architecture::notebook()
-    };
-    let network = architecture.network().unwrap();
-    let contract = Contract {
-        version: models::contract::VERSION,
-        input,
-        classes: Class::ALL.to_vec(),
-        temperature: 1.0,
-        reject_threshold,
-        training: Training {
-            recipe: "none".into(),
-            seed: 0,
-            data: "random weights".into(),
-            data_sha256: String::new(),
-            trainer: "test".into(),
-        },
-    };
-    let mut state = 1_u32;
-    let mut random = || {
-        // Numerical Recipes' linear congruential generator.
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state as f32 / u32::MAX as f32
-    };
-    let tensors = network.parameters().into_iter().map(|p| {
-        let count: usize = p.shape.iter().product();
-        let fan_in: usize = p.shape[1..].iter().product();
-        let width = 2.0 / (fan_in as f32).sqrt();
-        let variance = p.name.ends_with("variance");
-        let mut value = || match variance {
-            true => 0.5 + random(),
-            false => (random() - 0.5) * width,
-        };
-        let values = (0..count).map(|_| value()).collect();
-        let shape = p.shape;
-        (p.name, Tensor { shape, values })
-    });
-    let weights = Weights(tensors.collect());
-    models::onnx::classifier(&network, &weights, &contract).unwrap()
 }
 
 /// Rows in the Kaggle format, with a label column if asked for.
@@ -235,7 +178,7 @@ fn doubtful_beats_are_flagged() {
 fn a_reader_that_leaves_early_is_no_error() {
     let desk = Desk::new();
     desk.write("beats.csv", &kaggle_rows(3000, false));
-    let mut infer = std::process::Command::new(program("infer"))
+    let mut infer = std::process::Command::new(PROGRAM)
         .current_dir(desk.folder.path())
         .args(["beats.csv", "--output", "-"])
         .stdout(Stdio::piped())
@@ -300,6 +243,7 @@ fn bad_inputs_are_refused_with_one_message_and_no_output() {
 fn models_that_cannot_be_honoured_are_refused() {
     let model = kaggle_model(0.0);
     let patched = |from: &str, to: &str| patch(&model, from, to);
+    let rate = format!("\"fs\":{:?}", InputSpec::kaggle().fs);
     let table = [
         ("no model at all", b"not a model".to_vec(), "ONNX"),
         (
@@ -324,8 +268,8 @@ fn models_that_cannot_be_honoured_are_refused() {
         ),
         (
             "another rate",
-            patched("\"fs\":125.0", "\"fs\":250.0"),
-            "fs is 125.0, the model needs 250.0",
+            patched(&rate, "\"fs\":250.0"),
+            "the model needs 250.0",
         ),
     ];
     for (what, bytes, message) in table {
@@ -381,6 +325,36 @@ fn describe_prints_the_contract() {
         .success();
     let contract: Contract = serde_json::from_slice(&run.get_output().stdout).unwrap();
     assert_eq!(contract.input, InputSpec::kaggle());
+}
+
+#[test]
+fn a_store_gives_the_predictions_of_its_csv() {
+    let desk = Desk::new();
+    desk.write("beats.csv", &kaggle_rows(150, true));
+    let beats = data::kaggle::read(&desk.path("beats.csv")).unwrap();
+    data::store::write(&desk.path("beats.h5"), &beats, "").unwrap();
+    desk.infer(&["beats.csv", "--output", "csv.csv"])
+        .assert()
+        .success();
+    desk.infer(&["beats.h5", "--output", "store.csv"])
+        .assert()
+        .success();
+    let of_csv = desk.read("csv.csv").replace("beats.csv", "beats.h5");
+    assert_eq!(of_csv, desk.read("store.csv"));
+    // A store of windows does not fit the model for the Kaggle format.
+    let mut input = InputSpec::kaggle();
+    input.layout = Layout::Window;
+    let mut windows = data::beats::Beats::new(input);
+    windows.windows = beats.windows;
+    data::store::write(&desk.path("windows.h5"), &windows, "").unwrap();
+    desk.infer(&["windows.h5", "--model", "models/kaggle.onnx"])
+        .assert()
+        .failure()
+        .stderr(contains("windows.h5").and(contains("layout")));
+    desk.infer(&["windows.h5"])
+        .assert()
+        .failure()
+        .stderr(contains("no model").and(contains("layout")));
 }
 
 #[test]

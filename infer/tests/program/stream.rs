@@ -6,7 +6,7 @@ use data::input::InputSpec;
 use infer::Classifier;
 use proptest::prelude::*;
 
-use crate::infer_cli::kaggle_model;
+use crate::model::kaggle_model;
 
 /// Rows that all differ, with the row's number in label and sample.
 fn beats(rows: usize) -> Beats {
