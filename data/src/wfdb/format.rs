@@ -226,3 +226,102 @@ fn each<const B: usize, const S: usize>(
 fn signed<const BITS: u32>(value: u32) -> i32 {
     ((value << (32 - BITS)) as i32) >> (32 - BITS)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PACKED: [Format; 10] = [
+        Format::F8,
+        Format::F16,
+        Format::F24,
+        Format::F32,
+        Format::F61,
+        Format::F80,
+        Format::F160,
+        Format::F212,
+        Format::F310,
+        Format::F311,
+    ];
+
+    /// Packs samples as `signal(5)` of the WFDB manual describes the format.
+    fn pack(format: Format, samples: &[i32]) -> Vec<u8> {
+        let bit = |value: i32, from: u32, bits: u32| ((value >> from) & ((1 << bits) - 1)) as u8;
+        let (block_samples, _) = format.block();
+        let mut bytes = Vec::new();
+        for block in samples.chunks(block_samples) {
+            let at = |i: usize| block.get(i).copied().unwrap_or(0);
+            let (a, b, c) = (at(0), at(1), at(2));
+            match format {
+                Format::F8 => bytes.push(a as u8),
+                Format::F80 => bytes.push((a + 128) as u8),
+                Format::F16 => bytes.extend((a as i16).to_le_bytes()),
+                Format::F61 => bytes.extend((a as i16).to_be_bytes()),
+                Format::F160 => bytes.extend(((a + 32_768) as u16).to_le_bytes()),
+                Format::F24 => bytes.extend(&a.to_le_bytes()[..3]),
+                Format::F32 => bytes.extend(a.to_le_bytes()),
+                Format::F212 => {
+                    bytes.extend([bit(a, 0, 8), bit(a, 8, 4) | bit(b, 8, 4) << 4, bit(b, 0, 8)])
+                }
+                Format::F310 => bytes.extend([
+                    bit(a, 0, 7) << 1,
+                    bit(a, 7, 3) | bit(c, 0, 5) << 3,
+                    bit(b, 0, 7) << 1,
+                    bit(b, 7, 3) | bit(c, 5, 5) << 3,
+                ]),
+                Format::F311 => bytes.extend([
+                    bit(a, 0, 8),
+                    bit(a, 8, 2) | bit(b, 0, 6) << 2,
+                    bit(b, 6, 4) | bit(c, 0, 4) << 4,
+                    bit(c, 4, 6),
+                ]),
+                Format::F508 | Format::F516 | Format::F524 => {}
+            }
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn packed_samples_are_unpacked(samples in proptest::collection::vec(any::<i32>(), 1..40)) {
+            for format in PACKED {
+                let bits = if format == Format::F8 { 8 } else { format.bits() };
+                let expected: Vec<i32> =
+                    samples.iter().map(|s| s << (32 - bits) >> (32 - bits)).collect();
+                let mut bytes = pack(format, &expected);
+                // Only the bytes up to the last sample need be there.
+                let needed = format.bytes(samples.len() as u64).unwrap();
+                prop_assert!(format.samples_in(needed) >= samples.len() as u64);
+                bytes.truncate(needed as usize);
+                let mut unpacked = vec![0; samples.len()];
+                format.unpack(&bytes, &mut unpacked);
+                prop_assert_eq!(unpacked, expected, "{:?}", format);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_unpacking_panic(bytes: Vec<u8>, wanted in 0_usize..200) {
+            for format in PACKED {
+                format.unpack(&bytes, &mut vec![0; wanted]);
+                let fit = format.samples_in(bytes.len() as u64);
+                prop_assert!(format.bytes(fit).unwrap() <= bytes.len() as u64);
+                prop_assert!(format.bytes(fit + 1).unwrap() > bytes.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn codes_and_lengths() {
+        for code in 0..=600 {
+            if let Some(format) = Format::from_code(code) {
+                assert_eq!(format.code(), code);
+            }
+        }
+        assert_eq!(Format::F212.invalid(), Some(-2048));
+        assert_eq!(Format::F32.invalid(), Some(i32::MIN));
+        assert_eq!(Format::F8.invalid(), None);
+        assert_eq!(Format::F32.bytes(u64::MAX), None);
+    }
+}

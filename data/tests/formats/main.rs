@@ -4,4 +4,5 @@
 
 mod environment;
 mod kaggle_rebuild;
+mod wfdb_files;
 mod wfdb_reference;
