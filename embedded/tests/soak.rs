@@ -50,23 +50,33 @@ struct Tally {
     events: u64,
 }
 
-/// Counts beats outside the times of faults.
+/// Counts beats outside the times of faults. Beats wait until it is known
+/// whether a fault follows them: the monitor tells of them later than the
+/// source does.
+#[derive(Default)]
 struct Counter {
     /// Samples from which and up to which beats do not count, in order.
     excluded: VecDeque<(u64, u64)>,
+    waiting: VecDeque<u64>,
     count: u64,
 }
 
 impl Counter {
     fn beat(&mut self, sample: u64) {
-        while self.excluded.front().is_some_and(|(_, end)| *end <= sample) {
-            self.excluded.pop_front();
+        self.waiting.push_back(sample);
+        self.settle(sample.saturating_sub(10 * FS as u64));
+    }
+
+    /// Counts what waits from before `until`.
+    fn settle(&mut self, until: u64) {
+        while let Some(&sample) = self.waiting.front().filter(|s| **s < until) {
+            self.waiting.pop_front();
+            while self.excluded.front().is_some_and(|e| e.1 <= sample) {
+                self.excluded.pop_front();
+            }
+            let inside = self.excluded.front().is_some_and(|e| e.0 <= sample);
+            self.count += u64::from(!inside);
         }
-        let inside = self
-            .excluded
-            .front()
-            .is_some_and(|(start, _)| *start <= sample);
-        self.count += u64::from(!inside);
     }
 }
 
@@ -104,8 +114,8 @@ fn soak(hours: u64) -> (Tally, Vec<u64>) {
     let mut source = Synthesiser::new(&settings).unwrap();
     let mut monitor = monitor();
     let excluded = || Counter {
-        excluded: VecDeque::from([(0, (RECOVERY as f64 * FS) as u64)]),
-        count: 0,
+        excluded: VecDeque::from([(0, RECOVERY * FS as u64)]),
+        ..Counter::default()
     };
     let (mut reference, mut found) = (excluded(), excluded());
     let mut tally = Tally::default();
@@ -172,6 +182,8 @@ fn soak(hours: u64) -> (Tally, Vec<u64>) {
     }
     observe(monitor.finish().unwrap(), &mut found, &mut tally);
     assert_eq!(monitor.samples(), at + jumped);
+    reference.settle(u64::MAX);
+    found.settle(u64::MAX);
     tally.reference = reference.count;
     tally.found = found.count;
     (tally, memory)
