@@ -78,9 +78,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
         .context("the signals that end the program cannot be caught")?;
     let ended = follow(&mut monitor, &mut report, plan, input.lead_count(), &stop);
-    // A link that broke does not undo what was decided before; a file that
-    // cannot be read to its end has no annotations.
-    if ended.is_err() && !live {
+    // A link that broke does not undo what was decided before; one that never
+    // was, and a file that cannot be read to its end, have no annotations.
+    if ended.is_err() && (!live || monitor.samples() == 0) {
         return ended;
     }
     let finished = monitor.finish().and_then(|events| report.events(events));
