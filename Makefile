@@ -14,3 +14,6 @@ test: ## set up and run every test
 lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+pi: ## cross-build the edge program for the Raspberry Pi, run it under qemu, pack it
+	@setup/pi.sh

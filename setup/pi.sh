@@ -107,7 +107,7 @@ for target in "${targets[@]}"; do
     say "$target: the same $count beats and classes, binary $(size "$binary") bytes"
 done
 
-version=$(cargo metadata --no-deps --format-version 1 | sed -E 's/.*"name":"embedded","version":"([^"]+)".*/\1/')
+version=$(cargo pkgid -p embedded | sed "s/.*[#@]//")
 for target in "${targets[@]}"; do
     name=ectopy-$version-$target
     mkdir -p "$out/$name"
