@@ -42,7 +42,7 @@ fn ours(settings: &Settings, examples: &Examples) -> Result<f64> {
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), examples);
     let network = settings.architecture(&settings.input).network()?;
     let mut state = start(settings, network, Device::Cpu)?;
-    let rows = Sampler::new(&examples.classes, settings.balance, settings.seed).epoch(0);
+    let rows = Sampler::new(&examples.classes, &[], settings.balance, 0, settings.seed).epoch(0);
     for batch in rows.chunks(settings.batch).take(4) {
         let _ = stepper.step(&mut state, &examples.batch(batch), 1e-3);
     }

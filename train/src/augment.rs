@@ -21,6 +21,10 @@ pub struct Augmentation {
     pub stretch: f64,
     /// Standard deviation of a slow sinusoid's amplitude, in units of the window.
     pub wander: f64,
+    /// Standard deviation of white noise on the rhythm features.
+    pub rhythm_noise: f64,
+    /// Share of the rhythm features that are set to 0, their mean.
+    pub rhythm_dropout: f64,
     /// Sampling rate of the windows, Hz.
     pub(crate) fs: f64,
     /// Sample of the fiducial point, about which time is stretched.
@@ -81,6 +85,18 @@ impl Augmentation {
             x = &x + spread(angle.sin() * amplitude);
         }
         if self.padded { x * present(&before) } else { x }
+    }
+
+    /// Varied copies of standardised rhythm features `[rows, features]`.
+    pub fn apply_rhythm(&self, rhythm: &Tensor) -> Tensor {
+        let mut x = rhythm.shallow_clone();
+        if self.rhythm_noise > 0.0 {
+            x = &x + x.randn_like() * self.rhythm_noise;
+        }
+        if self.rhythm_dropout > 0.0 {
+            x = &x * x.rand_like().ge(self.rhythm_dropout).to_kind(x.kind());
+        }
+        x
     }
 
     /// Moves and stretches time, linear between samples; a window's ends are

@@ -85,8 +85,11 @@ impl Evaluation {
 
 impl Figures {
     /// The figure that picks the best epoch; larger is better.
-    pub fn monitored(&self, monitor: Monitor) -> f64 {
+    ///
+    /// [`Monitor::Last`] is better every time: it is the number of the `epoch`.
+    pub fn monitored(&self, monitor: Monitor, epoch: usize) -> f64 {
         match monitor {
+            Monitor::Last => epoch as f64,
             Monitor::MacroF1 => self.macro_f1,
             Monitor::EctopicF1 => (self.f1[Class::S.index()] + self.f1[Class::V.index()]) / 2.0,
             Monitor::Accuracy => self.accuracy,

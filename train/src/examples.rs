@@ -18,6 +18,10 @@ pub struct Examples {
     pub teacher: Option<Tensor>,
     /// The classes of the rows.
     pub classes: Vec<Class>,
+    /// How much each row counts when rows are drawn; empty for all alike.
+    pub weights: Vec<f32>,
+    /// Share of each class among recorded beats.
+    pub occurs: [f64; Class::ALL.len()],
 }
 
 /// Some rows of [`Examples`].
@@ -72,6 +76,8 @@ impl Examples {
             labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
             teacher: None,
             classes: beats.labels.clone(),
+            weights: Vec::new(),
+            occurs: beats.support().map(|n| n as f64 / beats.len() as f64),
         })
     }
 

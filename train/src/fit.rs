@@ -69,6 +69,7 @@ impl Stepper {
                 gamma: settings.gamma,
                 label_smoothing: settings.label_smoothing,
                 class_weights,
+                shown_more: shown_more(settings, train),
                 distillation: settings.distillation(),
             },
             mode: Mode::Training(match settings.precision {
@@ -84,9 +85,11 @@ impl Stepper {
     /// the device.
     pub fn step(&self, state: &mut State, batch: &Batch, learning_rate: f64) -> Tensor {
         let windows = self.augmentation.apply(&batch.windows);
-        let logits = state
-            .model
-            .forward(&windows, batch.rhythm.as_ref(), self.mode);
+        let rhythm = batch
+            .rhythm
+            .as_ref()
+            .map(|r| self.augmentation.apply_rhythm(r));
+        let logits = state.model.forward(&windows, rhythm.as_ref(), self.mode);
         let loss = self
             .loss
             .mean(&logits, &batch.labels, batch.teacher.as_ref());
@@ -98,6 +101,32 @@ impl Stepper {
         state.update_average(self.average);
         loss.detach()
     }
+}
+
+fn sampler(settings: &Settings, train: &Examples) -> Sampler {
+    Sampler::new(
+        &train.classes,
+        &train.weights,
+        settings.balance,
+        settings.shown,
+        settings.seed,
+    )
+}
+
+/// By what the sampling and the settings raise each class's logits over what
+/// its frequency asks for; nothing where both leave them alone.
+fn shown_more(settings: &Settings, train: &Examples) -> Option<Tensor> {
+    let shown = sampler(settings, train).shares();
+    let occurs = train.occurs;
+    let offsets: Vec<f32> = (0..shown.len())
+        .map(|c| {
+            let more = (shown[c] / occurs[c]).ln();
+            let more = if more.is_finite() { more } else { 0.0 };
+            (more - settings.class_bias.get(c).copied().unwrap_or(0.0)) as f32
+        })
+        .collect();
+    let matters = offsets.iter().any(|o| o.abs() > 1e-6);
+    matters.then(|| Tensor::from_slice(&offsets).to_device(train.labels.device()))
 }
 
 /// A fresh state for these settings.
@@ -129,7 +158,7 @@ pub fn fit(
     stop: &Stop,
 ) -> Result<Ending> {
     let schedule: Schedule = settings.schedule();
-    let sampler = Sampler::new(&train.classes, settings.balance, settings.seed);
+    let sampler = sampler(settings, train);
     let batch = settings.batch.min(train.rows());
     let mut progress = Progress::new(settings.epochs);
     let last = stop.after.map(|n| state.counters.epoch + n);
@@ -166,7 +195,7 @@ pub fn fit(
         );
 
         let figures = Evaluation::of(state.validated(), validation)?.figures();
-        let monitored = figures.monitored(settings.monitor);
+        let monitored = figures.monitored(settings.monitor, epoch + 1);
         let improved = state.counters.best.is_none_or(|best| monitored > best);
         if improved {
             state.keep_best();

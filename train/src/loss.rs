@@ -14,6 +14,11 @@ pub struct Loss {
     pub label_smoothing: f64,
     /// One factor per class, `[classes]`.
     pub class_weights: Option<Tensor>,
+    /// Added to the logits before the loss, `[classes]`: the logarithm of how
+    /// much more often a class is shown than it occurs (Menon et al. 2021,
+    /// logit adjustment). The logits themselves then answer for the classes as
+    /// they occur.
+    pub shown_more: Option<Tensor>,
     /// How much a teacher counts against the labels.
     pub distillation: Distillation,
 }
@@ -31,8 +36,13 @@ impl Loss {
     /// Mean loss of a batch: `logits` are `[N, classes]`, `labels` are `[N]`
     /// of `i64`, `teacher` holds a teacher's logits `[N, classes]`.
     pub fn mean(&self, logits: &Tensor, labels: &Tensor, teacher: Option<&Tensor>) -> Tensor {
+        let adjusted = |logits: &Tensor| match &self.shown_more {
+            Some(offset) => logits + offset,
+            None => logits.shallow_clone(),
+        };
+        let logits = &adjusted(logits);
         let hard = self.focal(logits, labels);
-        match teacher {
+        match teacher.map(adjusted) {
             Some(teacher) if self.distillation.weight > 0.0 => {
                 let Distillation {
                     weight,
@@ -94,6 +104,7 @@ mod tests {
             gamma: 0.0,
             label_smoothing: 0.0,
             class_weights: None,
+            shown_more: None,
             distillation: Distillation {
                 weight: 0.0,
                 temperature: 1.0,

@@ -172,6 +172,21 @@ impl ResidualCnn {
         &self.network
     }
 
+    /// The values of a parameter, in its shape; a view, so that writing to it
+    /// changes the network.
+    pub fn parameter(&self, name: &str) -> Option<Tensor> {
+        let mut start = 0;
+        for slot in &self.trainable {
+            if slot.parameter.name == name {
+                let shape: Vec<i64> = slot.parameter.shape.iter().map(|&n| n as i64).collect();
+                let values = self.values.detach().narrow(0, start, slot.size);
+                return Some(values.view(shape.as_slice()));
+            }
+            start += slot.size;
+        }
+        None
+    }
+
     /// 1 for every value that weight decay may shrink (the weights of
     /// convolutions and dense layers), 0 for biases and batch norms.
     pub fn decay_mask(&self) -> Tensor {

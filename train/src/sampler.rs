@@ -12,38 +12,62 @@ pub struct Sampler {
     /// Running sum of the rows' weights; empty for a plain shuffle.
     cumulative: Vec<f64>,
     rows: usize,
+    /// Rows shown per epoch.
+    shown: usize,
+    /// Share of each class among the rows shown, on average.
+    shares: [f64; Class::ALL.len()],
 }
 
 impl Sampler {
-    /// A sampler over rows with these labels.
+    /// A sampler over rows with these labels and weights (empty for equal
+    /// ones) that shows `shown` rows per epoch; 0 for as many as there are.
     ///
-    /// A row's weight is `1 / count^balance` with the count of its class:
-    /// `balance` 0 shows every row once an epoch, 1 shows all classes equally
-    /// often, between them lies a compromise.
-    pub fn new(labels: &[Class], balance: f64, seed: u64) -> Sampler {
-        let mut counts = [0_usize; Class::ALL.len()];
-        for label in labels {
-            counts[label.index()] += 1;
+    /// A row's weight is multiplied by `1 / sum^balance` with the sum of its
+    /// class's weights: `balance` 0 shows every row once an epoch (unless
+    /// weights or `shown` say otherwise), 1 shows all classes equally often,
+    /// between them lies a compromise.
+    pub fn new(
+        labels: &[Class],
+        weights: &[f32],
+        balance: f64,
+        shown: usize,
+        seed: u64,
+    ) -> Sampler {
+        let weight = |row: usize| weights.get(row).map_or(1.0, |&w| f64::from(w));
+        let mut sums = [0.0; Class::ALL.len()];
+        for (row, label) in labels.iter().enumerate() {
+            sums[label.index()] += weight(row);
         }
-        let mut sum = 0.0;
-        let weigh = |label: &Class| {
-            sum += (counts[label.index()] as f64).powf(-balance);
-            sum
-        };
-        let cumulative = if balance > 0.0 {
-            labels.iter().map(weigh).collect()
-        } else {
-            Vec::new()
-        };
+        let factors = sums.map(|s: f64| if s > 0.0 { s.powf(-balance) } else { 0.0 });
+        let total: f64 = sums.iter().zip(factors).map(|(s, f)| s * f).sum();
+        let mut shares = sums;
+        for (share, factor) in shares.iter_mut().zip(factors) {
+            *share *= factor / total;
+        }
+        let plain = balance == 0.0 && weights.is_empty() && shown == 0;
+        let mut cumulative = Vec::new();
+        if !plain {
+            let mut sum = 0.0;
+            cumulative.extend(labels.iter().enumerate().map(|(row, label)| {
+                sum += weight(row) * factors[label.index()];
+                sum
+            }));
+        }
         Sampler {
             seed,
             cumulative,
             rows: labels.len(),
+            shown: if shown == 0 { labels.len() } else { shown },
+            shares,
         }
     }
 
-    /// Rows of an epoch, as many as there are beats; the same for the same
-    /// seed and epoch, so that a resumed run sees what it would have seen.
+    /// Share of each class among the rows shown, on average.
+    pub fn shares(&self) -> [f64; Class::ALL.len()] {
+        self.shares
+    }
+
+    /// Rows of an epoch; the same for the same seed and epoch, so that a resumed run sees what it would have seen.
     pub fn epoch(&self, epoch: usize) -> Vec<i64> {
         let mut random = ChaCha8Rng::seed_from_u64(mix(self.seed, epoch as u64, 0));
         let Some(&sum) = self.cumulative.last() else {
@@ -51,7 +75,7 @@ impl Sampler {
             order.shuffle(&mut random);
             return order;
         };
-        (0..self.rows)
+        (0..self.shown)
             .map(|_| {
                 let at = random.random_range(0.0..sum);
                 let row = self.cumulative.partition_point(|&c| c <= at);
@@ -92,7 +116,7 @@ mod tests {
     #[test]
     fn without_balance_every_row_comes_once() {
         let labels = labels();
-        let sampler = Sampler::new(&labels, 0.0, 1);
+        let sampler = Sampler::new(&labels, &[], 0.0, 0, 1);
         let mut rows = sampler.epoch(0);
         assert_ne!(rows, sampler.epoch(1));
         assert_eq!(rows, sampler.epoch(0));
@@ -104,7 +128,7 @@ mod tests {
     fn balance_equals_the_classes_out() {
         let labels = labels();
         let rows: Vec<i64> = {
-            let sampler = Sampler::new(&labels, 1.0, 7);
+            let sampler = Sampler::new(&labels, &[], 1.0, 0, 7);
             (0..20).flat_map(|e| sampler.epoch(e)).collect()
         };
         for class in [Class::N, Class::S, Class::F] {
@@ -112,11 +136,31 @@ mod tests {
             assert!((share - 1.0 / 3.0).abs() < 0.02, "{class}: {share}");
         }
         let rows: Vec<i64> = {
-            let sampler = Sampler::new(&labels, 0.5, 7);
+            let sampler = Sampler::new(&labels, &[], 0.5, 0, 7);
             (0..20).flat_map(|e| sampler.epoch(e)).collect()
         };
         // Square roots of 900, 80 and 20.
         let expected = 20_f64.sqrt() / (900_f64.sqrt() + 80_f64.sqrt() + 20_f64.sqrt());
         assert!((share(&rows, &labels, Class::F) - expected).abs() < 0.02);
+    }
+
+    #[test]
+    fn weights_and_length_are_kept() {
+        let labels = labels();
+        let weights: Vec<f32> = (0..1000)
+            .map(|row| if row < 450 { 0.0 } else { 1.0 })
+            .collect();
+        let sampler = Sampler::new(&labels, &weights, 0.5, 5000, 3);
+        let rows = sampler.epoch(0);
+        assert_eq!(rows.len(), 5000);
+        assert!(rows.iter().all(|&row| row >= 450));
+        for class in [Class::N, Class::S, Class::F] {
+            let found = share(&rows, &labels, class);
+            let expected = sampler.shares()[class.index()];
+            assert!(
+                (found - expected).abs() < 0.03,
+                "{class}: {found}, {expected}"
+            );
+        }
     }
 }

@@ -20,6 +20,7 @@ use crate::pictures::{FirstKernels, LossCurve};
 use crate::run::RunFolder;
 use crate::settings::Settings;
 use crate::source::{self, Parts};
+use crate::standard::Standard;
 use crate::state::{State, best_of};
 
 /// `report.json` of a run.
@@ -66,8 +67,14 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
 
     let parts = Parts::load(settings)?;
     let mut train = Examples::new(&parts.train, device)?;
-    let validation = Examples::new(&parts.validation, device).context("validation part")?;
+    train.weights = parts.weights.clone();
+    train.occurs = parts.occurs;
+    let mut validation = Examples::new(&parts.validation, device).context("validation part")?;
     train.teacher = teachers(settings, &train, device)?;
+    let standard = Standard::of(&parts.train);
+    standard.save(run)?;
+    standard.apply(&mut train);
+    standard.apply(&mut validation);
     eprintln!(
         "{}: {}; {} beats to train, {} to validate; {} parameters, {:.2} M multiply-accumulates a beat; {device:?}, {} threads; {}",
         settings.recipe.name(),
@@ -100,6 +107,8 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
         return Ok(Ending::Interrupted);
     }
 
+    state.best = standard.fold(&state.best)?;
+    let validation = Examples::new(&parts.validation, device)?;
     finish(request, &parts, &state, &validation, device)?;
     Ok(Ending::Finished)
 }
@@ -254,6 +263,7 @@ fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Opt
         );
         let network = its.architecture(&its.input).network()?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
+        let teacher = Standard::load(&run)?.fold(&teacher)?;
         let logits = teacher.logits(&train.windows, train.rhythm.as_ref());
         sum = Some(match sum {
             None => logits,

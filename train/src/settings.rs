@@ -52,6 +52,8 @@ pub enum Monitor {
     Accuracy,
     /// Cross-entropy, negated
     Loss,
+    /// None: the last epoch is the best one
+    Last,
 }
 
 /// The resolved settings of a run.
@@ -74,6 +76,20 @@ pub struct Settings {
     /// Further folders of annotated WFDB records to train on (inter-patient)
     #[arg(long, help_heading = "Task", value_name = "FOLDER")]
     pub extra: Vec<PathBuf>,
+    /// Records of the validation part, instead of a share of the patients (inter-patient)
+    #[arg(
+        long,
+        help_heading = "Task",
+        value_name = "RECORDS",
+        value_delimiter = ','
+    )]
+    pub hold_out: Vec<String>,
+    /// Weight of each record's second lead as examples of their own (inter-patient, any lead)
+    #[arg(long, help_heading = "Task", value_name = "WEIGHT")]
+    pub second_lead: f64,
+    /// Weight, against a class's recorded beats, of beats of the same recordings moved in time (inter-patient)
+    #[arg(long, help_heading = "Task", value_name = "WEIGHT")]
+    pub retimed: f64,
 
     /// Where to compute: auto, cpu, cuda or cuda:N
     #[arg(long, help_heading = "Computing", value_name = "DEVICE")]
@@ -142,6 +158,18 @@ pub struct Settings {
     /// Rows are drawn with weights 1 / count^THIS of their class; 0 for a plain shuffle, 1 for equal classes
     #[arg(long, help_heading = "Loss and sampling", value_name = "EXPONENT")]
     pub balance: f64,
+    /// Beats shown per epoch; 0 for as many as there are
+    #[arg(long, help_heading = "Loss and sampling", value_name = "BEATS")]
+    pub shown: usize,
+    /// Added to the logits of N, S, V, F, Q for good, five values
+    #[arg(
+        long,
+        help_heading = "Loss and sampling",
+        value_name = "BIASES",
+        value_delimiter = ',',
+        allow_negative_numbers = true
+    )]
+    pub class_bias: Vec<f64>,
     /// Run folders of teachers whose averaged answers are learned as well
     #[arg(long, help_heading = "Loss and sampling", value_name = "RUN")]
     pub teacher: Vec<PathBuf>,
@@ -167,6 +195,12 @@ pub struct Settings {
     /// Baseline wander, in units of the window
     #[arg(long, help_heading = "Augmentation", value_name = "LEVEL")]
     pub wander: f64,
+    /// White noise on the rhythm features, in standard deviations
+    #[arg(long, help_heading = "Augmentation", value_name = "LEVEL")]
+    pub rhythm_noise: f64,
+    /// Share of the rhythm features that are set to their mean
+    #[arg(long, help_heading = "Augmentation", value_name = "SHARE")]
+    pub rhythm_dropout: f64,
 
     /// Convolution ahead of the blocks, CHANNELSxKERNEL[/STRIDE], or none
     #[arg(long, help_heading = "Network", value_name = "STEM")]
@@ -267,6 +301,7 @@ impl Settings {
         share("label-smoothing", self.label_smoothing, false)?;
         share("teacher-weight", self.teacher_weight, true)?;
         share("dropout", self.dropout, false)?;
+        share("rhythm-dropout", self.rhythm_dropout, false)?;
         share("reject", self.reject, false)?;
         share("stretch", self.stretch, false)?;
         ensure!(
@@ -284,6 +319,9 @@ impl Settings {
             ("gain", self.gain),
             ("shift", self.shift),
             ("wander", self.wander),
+            ("rhythm-noise", self.rhythm_noise),
+            ("second-lead", self.second_lead),
+            ("retimed", self.retimed),
         ] {
             ensure!(
                 value.is_finite() && value >= 0.0,
@@ -300,6 +338,11 @@ impl Settings {
                 "--{name} is {value}; it must be above 0"
             );
         }
+        ensure!(
+            self.class_bias.is_empty() || self.class_bias.len() == data::Class::ALL.len(),
+            "--class-bias has {} values; give one for each of N, S, V, F, Q",
+            self.class_bias.len()
+        );
         ensure!(self.epochs > 0, "--epochs is 0; train at least one");
         ensure!(
             self.batch >= 2,
@@ -337,6 +380,8 @@ impl Settings {
             shift: self.shift,
             stretch: self.stretch,
             wander: self.wander,
+            rhythm_noise: self.rhythm_noise,
+            rhythm_dropout: self.rhythm_dropout,
             ..Augmentation::none(input)
         }
     }

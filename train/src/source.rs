@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use data::beats::Beats;
 use data::dataset::{self, Annotated, REFERENCE};
-use data::input::InputSpec;
-use data::splits::{self, Split};
-use data::{Class, kaggle, prepare, synth, wfdb};
+use data::{Class, kaggle, splits, synth, wfdb};
 use sha2::{Digest, Sha256};
 
-use crate::sampler::mix;
+use crate::patients;
 use crate::settings::{Recipe, Settings};
 
 /// What `--data` says for recordings that are made up on the spot.
@@ -28,6 +26,10 @@ const KAGGLE_FILES: [&str; 2] = ["mitbih_train.csv", "mitbih_test.csv"];
 pub struct Parts {
     /// The steps learn from these.
     pub train: Beats,
+    /// How much each of them counts; empty for all alike.
+    pub weights: Vec<f32>,
+    /// Share of each class among the recorded ones of them.
+    pub occurs: [f64; Class::ALL.len()],
     /// These choose the best epoch and fit the temperature.
     pub validation: Beats,
     /// These are looked at once, at the end.
@@ -45,7 +47,7 @@ impl Parts {
     pub fn load(settings: &Settings) -> Result<Parts> {
         match settings.recipe {
             Recipe::Kaggle | Recipe::Notebook => kaggle_parts(settings),
-            Recipe::InterPatient => patient_parts(settings),
+            Recipe::InterPatient => patients::parts(settings),
         }
     }
 }
@@ -66,17 +68,24 @@ pub fn hash(beats: &Beats) -> String {
         .collect()
 }
 
-fn is_synthetic(settings: &Settings) -> bool {
+pub(crate) fn is_synthetic(settings: &Settings) -> bool {
     settings.data.as_deref() == Some(Path::new(SYNTHETIC))
 }
 
-fn cohort(settings: &Settings) -> Result<Vec<Annotated>> {
+pub(crate) fn cohort(settings: &Settings) -> Result<Vec<Annotated>> {
     let (patients, minutes) = COHORT;
     Ok(synth::cohort(patients, minutes, COHORT_FS, settings.seed)?)
 }
 
+/// Share of each class among some beats.
+pub(crate) fn shares(beats: &Beats) -> [f64; Class::ALL.len()] {
+    beats
+        .support()
+        .map(|n| n as f64 / beats.len().max(1) as f64)
+}
+
 /// All beats of some records, joined.
-fn join(parts: Vec<Beats>) -> Result<Beats> {
+pub(crate) fn join(parts: Vec<Beats>) -> Result<Beats> {
     let mut parts = parts.into_iter();
     let mut all = parts
         .next()
@@ -116,8 +125,11 @@ fn kaggle_parts(settings: &Settings) -> Result<Parts> {
         )
     };
     let split = splits::stratified(&rest.labels, settings.validation, settings.seed);
+    let train = rest.select(&split.train);
     Ok(Parts {
-        train: rest.select(&split.train),
+        occurs: shares(&train),
+        weights: Vec::new(),
+        train,
         validation: rest.select(&split.held_out),
         test: Some(test),
         description,
@@ -138,116 +150,10 @@ fn kaggle_files(folder: Option<&Path>) -> Option<[PathBuf; 2]> {
 }
 
 /// The last part of a path: `mitdb` of `../shared/mitdb`.
-fn name_of(folder: &Path) -> String {
+pub(crate) fn name_of(folder: &Path) -> String {
     let resolved = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let name = resolved
         .file_name()
         .map(|n| n.to_string_lossy().into_owned());
     name.unwrap_or_else(|| folder.display().to_string())
-}
-
-fn patient_parts(settings: &Settings) -> Result<Parts> {
-    let spec = &settings.input;
-    let mut parts: Option<Parts> = None;
-    let mut add = |beats: Vec<Beats>, description: String| -> Result<()> {
-        let (train, validation) = hold_out(beats, settings, &description)?;
-        match &mut parts {
-            None => {
-                parts = Some(Parts {
-                    train,
-                    validation,
-                    test: None,
-                    description,
-                })
-            }
-            Some(parts) => {
-                parts.train.append(&train)?;
-                parts.validation.append(&validation)?;
-                parts.description = format!("{} + {description}", parts.description);
-            }
-        }
-        Ok(())
-    };
-    if is_synthetic(settings) {
-        let beats = cohort(settings)?
-            .iter()
-            .map(|r| prepare::record(&r.record, &r.annotations, spec))
-            .collect::<data::Result<_>>()?;
-        add(beats, "synthetic patients".into())?;
-    } else {
-        let folder = dataset::locate(settings.data.as_deref())?;
-        let (names, description) = training_records(&folder)?;
-        add(prepared(&folder, &names, spec)?, description)?;
-    }
-    for folder in &settings.extra {
-        let names = wfdb::record_names(folder)?;
-        let description = format!("{} ({} records)", name_of(folder), names.len());
-        add(prepared(folder, &names, spec)?, description)?;
-    }
-    parts.context("there is no data to train on")
-}
-
-/// DS1 where the folder has it, else every record that is not of DS2.
-fn training_records(folder: &Path) -> Result<(Vec<String>, String)> {
-    let names = wfdb::record_names(folder)?;
-    let name = name_of(folder);
-    if splits::DS1.iter().all(|r| names.iter().any(|n| n == r)) {
-        let records = splits::DS1.map(String::from).to_vec();
-        return Ok((records, format!("{name} DS1")));
-    }
-    let description = format!("{name} ({} records)", names.len());
-    Ok((names, description))
-}
-
-fn prepared(folder: &Path, names: &[String], spec: &InputSpec) -> Result<Vec<Beats>> {
-    Ok(dataset::map(folder, names, REFERENCE, |r| {
-        prepare::record(&r.record, &r.annotations, spec)
-    })?)
-}
-
-/// Ways to hold patients out among which [`hold_out`] takes the most even.
-const CANDIDATES: u64 = 300;
-
-/// Splits records into those that train and those of held-out patients.
-///
-/// Of many ways to hold out the wanted share of the patients, drawn from the
-/// run's seed, the one is taken whose share of the beats of every class strays
-/// least from it: a single draw could hold out every S beat or none.
-fn hold_out(records: Vec<Beats>, settings: &Settings, what: &str) -> Result<(Beats, Beats)> {
-    let names: Vec<String> = records
-        .iter()
-        .flat_map(|b| b.record_names.clone())
-        .collect();
-    ensure!(
-        names.len() == records.len()
-            && names
-                .iter()
-                .any(|n| splits::patient(n) != splits::patient(&names[0])),
-        "{what} is of one patient; the inter-patient recipe needs at least two to hold one out"
-    );
-    let share = settings.validation;
-    let mut total = [0.0; Class::ALL.len()];
-    for beats in &records {
-        for (sum, n) in total.iter_mut().zip(beats.support()) {
-            *sum += n as f64;
-        }
-    }
-    let stray = |split: &Split| -> f64 {
-        let mut held = [0.0; Class::ALL.len()];
-        for &i in &split.held_out {
-            for (sum, n) in held.iter_mut().zip(records[i].support()) {
-                *sum += n as f64;
-            }
-        }
-        let classes = total.iter().zip(&held).filter(|(total, _)| **total > 0.0);
-        classes
-            .map(|(total, held)| (held / total - share).powi(2))
-            .sum()
-    };
-    let split = (0..CANDIDATES)
-        .map(|i| splits::by_patient(&names, share, mix(settings.seed, i, 0)))
-        .min_by(|a, b| stray(a).total_cmp(&stray(b)))
-        .context("no patients to hold out")?;
-    let pick = |rows: &[usize]| join(rows.iter().map(|&i| records[i].clone()).collect());
-    Ok((pick(&split.train)?, pick(&split.held_out)?))
 }

@@ -1,0 +1,259 @@
+//! The beats of the inter-patient recipe: who trains, who validates, and what
+//! else is made of the recordings of those who train.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use data::beats::Beats;
+use data::dataset::{self, Annotated, REFERENCE};
+use data::retime::{Retiming, retime};
+use data::splits::{self, Split};
+use data::{Class, prepare, wfdb};
+
+use crate::sampler::mix;
+use crate::settings::Settings;
+use crate::source::{Parts, cohort, is_synthetic, join, name_of, shares};
+
+/// What each recording is turned into by `--retimed`, each with its own seed.
+const RETIMINGS: [Retiming; 4] = [
+    Retiming::Premature,
+    Retiming::Premature,
+    Retiming::Fibrillation,
+    Retiming::Arrhythmia,
+];
+/// Of the normal beats of a retimed recording, one in so many is kept: they
+/// are many, and most are near copies.
+const THINNING: usize = 4;
+
+/// What is made of one recording.
+struct Prepared {
+    /// The beats of the lead, or leads, that the contract reads.
+    beats: Beats,
+    /// Those of the record's second lead, as beats of a lead of their own.
+    second: Option<Beats>,
+    /// N and S beats of the recording moved in time.
+    retimed: Option<Beats>,
+}
+
+/// Rows that train, and how much they count.
+#[derive(Default)]
+struct Rows {
+    parts: Vec<Beats>,
+    weights: Vec<f32>,
+}
+
+impl Rows {
+    fn add(&mut self, beats: Beats, weight: impl Fn(Class) -> f64) {
+        self.weights
+            .extend(beats.labels.iter().map(|&c| weight(c) as f32));
+        self.parts.push(beats);
+    }
+}
+
+/// The beats of the recordings that the settings name.
+///
+/// # Errors
+/// When there are none, or not enough patients to hold some out.
+pub fn parts(settings: &Settings) -> Result<Parts> {
+    let mut records: Vec<Prepared> = Vec::new();
+    let (mut train, mut validation) = (Vec::new(), Vec::new());
+    let mut descriptions: Vec<String> = Vec::new();
+    let mut add = |more: Vec<Prepared>, description: String| -> Result<()> {
+        let split = hold_out(&more, settings, &description)?;
+        train.extend(split.train.iter().map(|i| i + records.len()));
+        validation.extend(split.held_out.iter().map(|i| i + records.len()));
+        records.extend(more);
+        descriptions.push(description);
+        Ok(())
+    };
+    if is_synthetic(settings) {
+        let prepared: Result<_> = cohort(settings)?
+            .iter()
+            .map(|r| Ok(prepared(r, settings)?))
+            .collect();
+        add(prepared?, "synthetic patients".into())?;
+    } else {
+        let folder = dataset::locate(settings.data.as_deref())?;
+        let (names, description) = training_records(&folder)?;
+        add(all_prepared(&folder, &names, settings)?, description)?;
+    }
+    for folder in &settings.extra {
+        let names = wfdb::record_names(folder)?;
+        let description = format!("{} ({} records)", name_of(folder), names.len());
+        add(all_prepared(folder, &names, settings)?, description)?;
+    }
+    let mut records: Vec<Option<Prepared>> = records.into_iter().map(Some).collect();
+    let mut take = |rows: &[usize]| -> Vec<Prepared> {
+        rows.iter().filter_map(|&i| records[i].take()).collect()
+    };
+    let (train, validation) = (take(&train), take(&validation));
+    let validation = join(validation.into_iter().map(|r| r.beats).collect())
+        .context("no patients are held out for validation")?;
+    let mut description = descriptions.join(" + ");
+    if settings.second_lead > 0.0 {
+        description += ", second leads";
+    }
+    if settings.retimed > 0.0 {
+        description += ", retimed copies";
+    }
+    together(train, validation, description, settings)
+}
+
+/// Joins what trains, with its weights.
+fn together(
+    train: Vec<Prepared>,
+    validation: Beats,
+    description: String,
+    settings: &Settings,
+) -> Result<Parts> {
+    let mut rows = Rows::default();
+    let (mut seconds, mut retimed) = (Vec::new(), Vec::new());
+    for record in train {
+        rows.add(record.beats, |_| 1.0);
+        seconds.extend(record.second);
+        retimed.extend(record.retimed);
+    }
+    for beats in seconds {
+        rows.add(beats, |_| settings.second_lead);
+    }
+    let recorded = join(std::mem::take(&mut rows.parts))?;
+    let occurs = shares(&recorded);
+    // Per class the retimed beats count `--retimed` times what the recorded do.
+    let mut sums = [0.0; Class::ALL.len()];
+    for (class, &weight) in recorded.labels.iter().zip(&rows.weights) {
+        sums[class.index()] += f64::from(weight);
+    }
+    let mut counts = [0; Class::ALL.len()];
+    for beats in &retimed {
+        for (count, n) in counts.iter_mut().zip(beats.support()) {
+            *count += n;
+        }
+    }
+    rows.parts.push(recorded);
+    for beats in retimed {
+        rows.add(beats, |class| {
+            let c = class.index();
+            settings.retimed * sums[c] / counts[c].max(1) as f64
+        });
+    }
+    Ok(Parts {
+        train: join(rows.parts)?,
+        weights: rows.weights,
+        occurs,
+        validation,
+        test: None,
+        description,
+    })
+}
+
+/// DS1 where the folder has it, else every record that is not of DS2.
+fn training_records(folder: &Path) -> Result<(Vec<String>, String)> {
+    let names = wfdb::record_names(folder)?;
+    let name = name_of(folder);
+    if splits::DS1.iter().all(|r| names.iter().any(|n| n == r)) {
+        let records = splits::DS1.map(String::from).to_vec();
+        return Ok((records, format!("{name} DS1")));
+    }
+    let description = format!("{name} ({} records)", names.len());
+    Ok((names, description))
+}
+
+fn all_prepared(folder: &Path, names: &[String], settings: &Settings) -> Result<Vec<Prepared>> {
+    Ok(dataset::map(folder, names, REFERENCE, |record| {
+        prepared(&record, settings)
+    })?)
+}
+
+/// Everything that the settings ask for of one recording.
+fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
+    let spec = &settings.input;
+    let Annotated {
+        record,
+        annotations,
+    } = of;
+    let mut second = None;
+    if settings.second_lead > 0.0 && spec.leads.is_empty() && record.signals.len() > 1 {
+        let mut other = record.clone();
+        other.signals.remove(0);
+        second = Some(prepare::record(&other, annotations, spec)?);
+    }
+    let mut retimed: Option<Beats> = None;
+    if settings.retimed > 0.0 {
+        let name: u64 = record
+            .name
+            .bytes()
+            .fold(0, |sum, byte| mix(sum, u64::from(byte), 1));
+        for (k, kind) in RETIMINGS.into_iter().enumerate() {
+            let seed = mix(settings.seed, name, k as u64);
+            let (moved, marks) = retime(record, annotations, kind, seed);
+            let beats = prepare::record(&moved, &marks, spec)?;
+            let kept: Vec<usize> = (0..beats.len())
+                .filter(|&i| match beats.labels[i] {
+                    Class::S => true,
+                    Class::N => i % THINNING == k % THINNING,
+                    _ => false,
+                })
+                .collect();
+            let beats = beats.select(&kept);
+            match &mut retimed {
+                Some(all) => all.append(&beats)?,
+                None => retimed = Some(beats),
+            }
+        }
+    }
+    Ok(Prepared {
+        beats: prepare::record(record, annotations, spec)?,
+        second,
+        retimed,
+    })
+}
+
+/// Ways to hold patients out among which [`hold_out`] takes the most even.
+const CANDIDATES: u64 = 300;
+
+/// Splits records into those that train and those of held-out patients.
+///
+/// Of many ways to hold out the wanted share of the patients, drawn from the
+/// run's seed, the one is taken whose share of the beats of every class strays
+/// least from it: a single draw could hold out every S beat or none.
+fn hold_out(records: &[Prepared], settings: &Settings, what: &str) -> Result<Split> {
+    let names: Vec<String> = records
+        .iter()
+        .flat_map(|r| r.beats.record_names.clone())
+        .collect();
+    ensure!(
+        names.len() == records.len()
+            && names
+                .iter()
+                .any(|n| splits::patient(n) != splits::patient(&names[0])),
+        "{what} is of one patient; the inter-patient recipe needs at least two to hold one out"
+    );
+    if !settings.hold_out.is_empty() {
+        let asked = |i: &usize| settings.hold_out.contains(&names[*i]);
+        let (held_out, train) = (0..names.len()).partition(asked);
+        return Ok(Split { train, held_out });
+    }
+    let share = settings.validation;
+    let mut total = [0.0; Class::ALL.len()];
+    for record in records {
+        for (sum, n) in total.iter_mut().zip(record.beats.support()) {
+            *sum += n as f64;
+        }
+    }
+    let stray = |split: &Split| -> f64 {
+        let mut held = [0.0; Class::ALL.len()];
+        for &i in &split.held_out {
+            for (sum, n) in held.iter_mut().zip(records[i].beats.support()) {
+                *sum += n as f64;
+            }
+        }
+        let classes = total.iter().zip(&held).filter(|(total, _)| **total > 0.0);
+        classes
+            .map(|(total, held)| (held / total - share).powi(2))
+            .sum()
+    };
+    (0..CANDIDATES)
+        .map(|i| splits::by_patient(&names, share, mix(settings.seed, i, 0)))
+        .min_by(|a, b| stray(a).total_cmp(&stray(b)))
+        .context("no patients to hold out")
+}
