@@ -1,160 +1,322 @@
 //! The QRS detector: streaming, causal, at the contract's rate.
+//!
+//! Every peak of the QRS band's envelope is a candidate. Some 0.3 s later,
+//! when what follows it is known too, a small network trained on reference
+//! annotations scores it by how it stands to the running levels of signal and
+//! noise, to the rhythm, to its neighbours and to the patient's own QRS. The
+//! usual chain of rules (refractory period, T-wave discrimination, adaptive
+//! threshold) is thereby learned; only the search back after a missed beat is
+//! a rule. All features are ratios, so gain and polarity do not matter.
+
+mod envelope;
+mod likeness;
+mod scorer;
+mod weights;
+
+use std::collections::VecDeque;
 
 use crate::error::Result;
-use crate::filter::BandPass;
+use crate::fiducial::RecentSignal;
+use crate::running::RunningOrder;
+use envelope::{Envelope, PeakPicker};
+use likeness::{Likeness, Template};
+use scorer::Features;
 
-/// Band in Hz in which the QRS stands out.
-const BAND: [f64; 2] = [5.0, 20.0];
-/// Seconds over which the slope's energy is gathered.
-const GATHER: f64 = 0.1;
+/// Seconds after a candidate that its decision waits for.
+const LOOK_AHEAD: f64 = 0.3;
+/// Seconds at the start from which the first signal level is taken.
+const LEARNING: f64 = 1.5;
+/// Score above which a candidate is a beat.
+const ACCEPT: f32 = 0.5;
+/// Score that is enough after so many running RR intervals without a beat.
+const ACCEPT_LATE: f32 = 0.3;
+const LATE: f64 = 1.5;
 /// No two beats come closer than this, in seconds.
-const REFRACTORY: f64 = 0.2;
-/// Where between noise and signal level the threshold lies.
-const THRESHOLD: f32 = 0.25;
-/// Part of the threshold that is enough after `LATE` times the usual RR.
-const SEARCH_BACK: f32 = 0.4;
-const LATE: f64 = 1.66;
-/// Seconds at the start in which levels are learned.
-const LEARNING: f64 = 2.0;
-/// Share of a new peak in the running levels.
-const RATE: f32 = 0.125;
-/// Part of the signal level that is forgotten per second without a beat.
-const DECAY: f64 = 0.25;
+const REFRACTORY: f64 = 0.18;
+/// Beats over which the levels are medians.
+const BEATS: usize = 8;
+/// Seconds without a beat after which the signal level sinks, and how fast.
+const SILENCE: f64 = 1.5;
+const SINK: f64 = 1.5;
+/// Share of a refused candidate in the noise level.
+const NOISE_RATE: f32 = 0.125;
+/// RR in seconds before any is known.
+const USUAL_RR: f64 = 0.8;
+/// Candidates that can wait at once: more than fit into the learning time.
+const WAITING: usize = 48;
+/// Logarithms of ratios are limited to this.
+const LIMIT: f32 = 4.0;
+
+/// A peak of the envelope.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    at: u64,
+    height: f32,
+    likeness: Likeness,
+}
 
 /// Finds QRS complexes in frames of the contract's rate. Allocates only in
 /// [`Detector::new`].
 #[derive(Clone, Debug)]
 pub struct Detector {
     fs: f64,
-    filters: Vec<BandPass>,
-    /// Per lead the last two filtered samples.
-    last: Vec<[f32; 2]>,
-    /// Ring of slope energies, and their sum.
-    slopes: Vec<f32>,
-    gathered: f64,
-    /// The largest gathered energy since the last valley, and where.
-    peak: (f32, u64),
+    envelope: Envelope,
+    picker: PeakPicker,
+    /// The envelope and the slopes of all leads, of the last few seconds.
+    levels: RecentSignal,
+    slopes: RecentSignal,
+    slope: Vec<f32>,
     frames: u64,
-    signal: f32,
+    waiting: VecDeque<Candidate>,
+    /// The best refused candidate since the last beat, with its score.
+    refused: Option<(f32, Candidate)>,
+    /// The highest refused candidate since the last beat.
+    highest_refused: Option<Candidate>,
+    last: Option<Candidate>,
+    heights: RunningOrder,
+    intervals: RunningOrder,
     noise: f32,
-    rr: f64,
-    beat: Option<u64>,
-    /// The largest peak refused since the last beat.
-    refused: (f32, u64),
+    template: Template,
+    scratch: Vec<f32>,
 }
 
 impl Detector {
     /// Longest time in seconds from a QRS to its detection, search-back apart.
     pub const DELAY: f64 = 0.4;
+    /// Seconds at the end of a recording in which a beat cannot be told.
+    pub const TAIL: f64 = 0.1;
 
     /// A detector for `leads` leads at `fs` Hz.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] when the rate is too low for the QRS band.
     pub fn new(fs: f64, leads: usize) -> Result<Detector> {
+        let capacity = (3.0 * fs) as usize;
         Ok(Detector {
             fs,
-            filters: vec![BandPass::new(BAND, fs)?; leads],
-            last: vec![[0.0; 2]; leads],
-            slopes: vec![0.0; (GATHER * fs).round() as usize],
-            gathered: 0.0,
-            peak: (0.0, 0),
+            envelope: Envelope::new(fs, leads)?,
+            picker: PeakPicker::new(fs),
+            levels: RecentSignal::new(1, capacity),
+            slopes: RecentSignal::new(leads, capacity),
+            slope: vec![0.0; leads],
             frames: 0,
-            signal: 0.0,
+            waiting: VecDeque::with_capacity(WAITING),
+            refused: None,
+            highest_refused: None,
+            last: None,
+            heights: RunningOrder::new(BEATS),
+            intervals: RunningOrder::new(BEATS),
             noise: 0.0,
-            rr: 0.8,
-            beat: None,
-            refused: (0.0, 0),
+            template: Template::new(fs, leads),
+            scratch: vec![0.0; (0.8 * fs) as usize],
         })
     }
 
     /// Frames after the last one of a recording within which its last beats
     /// are still reported.
     pub fn delay(&self) -> u64 {
-        (Detector::DELAY * self.fs) as u64
+        (Detector::DELAY.max(LEARNING) * self.fs) as u64
     }
 
     /// The next frame is number 0 of a new stretch of the same recording.
     pub fn restart(&mut self) {
-        self.filters.iter_mut().for_each(BandPass::reset);
-        self.last.fill([0.0; 2]);
-        self.slopes.fill(0.0);
-        self.gathered = 0.0;
-        self.peak = (0.0, 0);
+        self.envelope.restart();
+        self.picker.restart();
+        self.levels.restart();
+        self.slopes.restart();
         self.frames = 0;
-        self.beat = None;
-        self.refused = (0.0, 0);
+        self.waiting.clear();
+        self.refused = None;
+        self.highest_refused = None;
+        self.last = None;
     }
 
     /// Forgets the recording.
     pub fn reset(&mut self) {
         self.restart();
-        (self.signal, self.noise, self.rr) = (0.0, 0.0, 0.8);
+        self.envelope.reset();
+        self.heights.clear();
+        self.intervals.clear();
+        self.noise = 0.0;
+        self.template.clear();
     }
 
     /// Takes a frame in; returns the frame number of a QRS complex found.
+    /// Numbers ascend.
     #[inline]
     pub fn push(&mut self, frame: &[f32]) -> Option<u64> {
-        let mut energy = 0.0;
-        for ((filter, last), &x) in self.filters.iter_mut().zip(&mut self.last).zip(frame) {
-            let y = filter.step(x);
-            energy += (y - last[1]).powi(2);
-            *last = [y, last[0]];
-        }
-        let at = (self.frames % self.slopes.len() as u64) as usize;
-        self.gathered += f64::from(energy) - f64::from(self.slopes[at]);
-        self.slopes[at] = energy;
-        let level = self.gathered.max(0.0).sqrt() as f32;
+        let level = self.envelope.push(frame, &mut self.slope);
+        self.levels.push(std::iter::once(level));
+        self.slopes.push(self.slope.iter().copied());
         let now = self.frames;
         self.frames += 1;
-        // The middle of the gathering window, less the filter's own delay.
-        let centre = now.saturating_sub(self.slopes.len() as u64 / 2 + 3);
-        if level > self.peak.0 {
-            self.peak = (level, centre);
+        if let Some((at, height)) = self.picker.push(now, level) {
+            let slope_frame = self.slope_frame(at);
+            let likeness = self.template.compare(&self.slopes, slope_frame);
+            if self.waiting.len() < WAITING {
+                self.waiting.push_back(Candidate {
+                    at,
+                    height,
+                    likeness,
+                });
+            }
         }
-        let wait = (REFRACTORY * self.fs) as u64;
-        if self.peak.0 > 0.0 && centre >= self.peak.1 + wait / 2 {
-            let (height, place) = std::mem::replace(&mut self.peak, (level, centre));
-            return self.judge(height, place);
-        }
-        None
-    }
-
-    fn judge(&mut self, height: f32, place: u64) -> Option<u64> {
-        let since = self.beat.map(|b| (place - b.min(place)) as f64 / self.fs);
-        if since.is_some_and(|s| s < REFRACTORY) {
+        let first = self.waiting.front()?;
+        if now < first.at + (LOOK_AHEAD * self.fs) as u64 {
             return None;
         }
-        if place < (LEARNING * self.fs) as u64 {
-            // The largest peak so far is the best guess at a beat's.
-            self.signal = self.signal.max(height);
+        if self.heights.is_empty() {
+            if now < (LEARNING * self.fs) as u64 {
+                return None;
+            }
+            let highest = self.waiting.iter().map(|c| c.height).fold(0.0, f32::max);
+            self.heights.push(f64::from(0.8 * highest));
+            self.noise = 0.1 * highest;
         }
-        let patience = since.map_or(0.0, |s| (s - LATE * self.rr).max(0.0));
-        let signal = self.signal * (1.0 - DECAY * patience).max(0.2) as f32;
-        let threshold = self.noise + THRESHOLD * (signal - self.noise);
-        if height > threshold {
-            self.accept(height, place, since);
-            return Some(place);
-        }
-        self.noise += RATE * (height - self.noise);
-        if height > self.refused.0 {
-            self.refused = (height, place);
-        }
-        if since.is_some_and(|s| s > LATE * self.rr) && self.refused.0 > SEARCH_BACK * threshold {
-            let (height, place) = self.refused;
-            let since = self.beat.map(|b| (place - b.min(place)) as f64 / self.fs);
-            self.accept(height, place, since);
-            return Some(place);
-        }
-        None
+        let found = self.decide()?;
+        Some(found.at.saturating_sub(self.envelope.delay()))
     }
 
-    fn accept(&mut self, height: f32, place: u64, since: Option<f64>) {
-        self.signal += RATE * (height.min(3.0 * self.signal) - self.signal);
-        if let Some(rr) = since.filter(|s| *s < 2.0) {
-            self.rr += f64::from(RATE) * (rr - self.rr);
+    /// Decides about the candidate that has waited longest.
+    fn decide(&mut self) -> Option<Candidate> {
+        let candidate = self.waiting.pop_front()?;
+        let features = self.features(candidate);
+        let mut score = scorer::score(&features);
+        let since = self.since_last(candidate);
+        if since.is_some_and(|s| s < REFRACTORY) {
+            score = 0.0;
         }
-        self.beat = Some(place);
-        self.refused = (0.0, 0);
+        if score >= ACCEPT {
+            self.accept(candidate);
+            return Some(candidate);
+        }
+        self.noise +=
+            NOISE_RATE * (candidate.height.min(self.signal_level(candidate.at)) - self.noise);
+        if self
+            .highest_refused
+            .is_none_or(|r| candidate.height > r.height)
+        {
+            self.highest_refused = Some(candidate);
+        }
+        if score >= ACCEPT_LATE && self.refused.is_none_or(|(best, _)| score > best) {
+            self.refused = Some((score, candidate));
+        }
+        let late = since.is_some_and(|s| s > LATE * self.rr());
+        match self.refused {
+            Some((_, missed)) if late => {
+                self.accept(missed);
+                Some(missed)
+            }
+            _ => None,
+        }
+    }
+
+    fn accept(&mut self, beat: Candidate) {
+        if let Some(since) = self.since_last(beat) {
+            self.intervals.push(since.min(2.0));
+        }
+        self.heights.push(f64::from(beat.height));
+        self.template.learn(&self.slopes, self.slope_frame(beat.at));
+        self.last = Some(beat);
+        self.refused = None;
+        self.highest_refused = None;
+    }
+
+    /// Seconds from the last beat.
+    fn since_last(&self, candidate: Candidate) -> Option<f64> {
+        let frames = candidate.at.saturating_sub(self.last?.at);
+        Some(frames as f64 / self.fs)
+    }
+
+    /// The running RR interval in seconds.
+    fn rr(&self) -> f64 {
+        self.intervals.median().unwrap_or(USUAL_RR)
+    }
+
+    /// The height expected of a beat, which sinks while none comes.
+    fn signal_level(&self, at: u64) -> f32 {
+        let level = self.heights.median().unwrap_or(0.0);
+        let silence = match self.last {
+            Some(last) => at.saturating_sub(last.at) as f64 / self.fs - SILENCE,
+            None => 0.0,
+        };
+        (level * (-silence.max(0.0) / SINK).exp()).max(1e-5) as f32
+    }
+
+    /// The frame of the slopes that belongs to a frame of the envelope.
+    fn slope_frame(&self, at: u64) -> u64 {
+        at.saturating_sub(self.envelope.smoothing())
+    }
+
+    fn features(&mut self, candidate: Candidate) -> Features {
+        let Candidate {
+            at,
+            height,
+            likeness,
+        } = candidate;
+        let fs = self.fs;
+        let ratio = |a: f32, b: f32| (a.max(1e-6) / b.max(1e-6)).ln().clamp(-LIMIT, LIMIT);
+        let signal = self.signal_level(at);
+        let since = self.since_last(candidate).unwrap_or(USUAL_RR).min(3.0) as f32;
+        let rr = self.rr() as f32;
+        let last_height = self.last.map_or(signal, |l| l.height);
+        let ahead = (LOOK_AHEAD * fs) as u64;
+        let seconds = |from: u64, to: u64| (to.saturating_sub(from) as f64 / fs) as f32;
+        // The strongest rival ahead, and the one that looks most like a QRS.
+        let (mut rival, mut alike) = ((0.0f32, LOOK_AHEAD as f32 * 1.2), -1.0f32);
+        for other in self.waiting.iter().filter(|c| c.at <= at + ahead) {
+            if other.height > rival.0 {
+                rival = (other.height, seconds(at, other.at));
+            }
+            if other.height > 0.3 * height {
+                alike = alike.max(other.likeness.mean.max(other.likeness.last));
+            }
+        }
+        let refused = self.highest_refused;
+        let refused_age = refused.map_or(2.0, |r| seconds(r.at, at).min(2.0));
+        let start = at as i64 - self.scratch.len() as i64 / 2;
+        self.levels.copy(0, start, &mut self.scratch);
+        let middle = self.scratch.len() / 2;
+        let frames = |seconds: f64| (seconds * fs).round() as usize;
+        let mean = |from: usize, to: usize| {
+            let part = &self.scratch[from..to];
+            part.iter().sum::<f32>() / part.len() as f32
+        };
+        let (near, far) = (frames(0.047), frames(0.1));
+        let flank_before = mean(middle - far, middle - near);
+        let flank_after = mean(middle + near, middle + far);
+        let before = mean(middle - frames(0.36), middle - frames(0.14));
+        let after = mean(middle + frames(0.14), middle + frames(LOOK_AHEAD));
+        let spread = match (self.intervals.quantile(0.2), self.intervals.quantile(0.8)) {
+            (Some(low), Some(high)) => (high / low.max(0.1)).ln() as f32,
+            _ => 0.0,
+        };
+        [
+            ratio(height, signal),
+            ratio(height, self.noise),
+            since / rr,
+            since,
+            ratio(since, rr),
+            ratio(height, last_height),
+            ratio(rival.0, height),
+            rival.1,
+            alike,
+            ratio(refused.map_or(0.0, |r| r.height), height),
+            refused_age,
+            refused.map_or(0.0, |r| r.likeness.mean),
+            ratio(flank_before, height),
+            ratio(flank_after, height),
+            ratio(before, height),
+            ratio(after, height),
+            likeness.mean,
+            likeness.last,
+            likeness.texture,
+            self.last.map_or(1.0, |l| l.likeness.mean),
+            spread.clamp(0.0, LIMIT),
+            rr,
+        ]
     }
 }
+
+#[cfg(test)]
+mod tests;

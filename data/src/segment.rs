@@ -164,8 +164,9 @@ impl Segmenter {
         if let Some(detector) = &mut self.detector {
             // The detector decides late: let it see the end from behind.
             let wait = if len > 0 { detector.delay() } else { 0 };
+            let last = len.saturating_sub((Detector::TAIL * self.spec.fs).ceil() as u64);
             for _ in 0..wait {
-                if let Some(position) = detector.push(&self.frame).filter(|p| *p < len) {
+                if let Some(position) = detector.push(&self.frame).filter(|p| *p < last) {
                     self.found.push_back(Place {
                         frame: position as f64 + self.lag.round(),
                         mark: None,
