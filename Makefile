@@ -1,14 +1,23 @@
 # `make help` lists the targets.
 .PHONY: help setup demo test lint bench pi
 
+# Building everything at once, tests included, makes one set of dependencies
+# serve every target here.
+BUILD = cargo build --workspace --all-targets
+
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
 
 setup: ## fetch libtorch, ONNX Runtime and CMake into .deps (CUDA=1: with the GPU libraries)
 	@setup/setup.sh
 
+demo: setup ## train, export, classify, explain and stream synthetic ECG, into demo/
+	@$(BUILD)
+	@setup/demo.sh
+
 test: ## set up and run every test
 	@setup/setup.sh python
+	@$(BUILD)
 	@ECTOPY_SHARED=$${ECTOPY_SHARED:-$$(cd .. && pwd)/shared} cargo test --workspace
 
 lint: setup ## formatting and clippy, warnings denied
