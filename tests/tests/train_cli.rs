@@ -186,7 +186,7 @@ const REFUSED: [(&[&str], &[&str]); 14] = [
         &["--batch", "batch norm"],
     ),
     (
-        &["--data", "synthetic", "--learning-rate", "-1"],
+        &["--data", "synthetic", "--learning-rate", "0"],
         &["--learning-rate"],
     ),
     (&["--data", "synthetic", "--dropout", "1.5"], &["--dropout"]),

@@ -129,8 +129,11 @@ fn finish(
     } = request;
     let best = &state.best;
     let logits = best.logits(&validation.windows, validation.rhythm.as_ref());
-    let temperature = calibrate::temperature(&logits, validation);
-    let reject_threshold = calibrate::reject_threshold(&logits, temperature, settings.reject);
+    // Four decimals are more than the beats determine, and survive JSON exactly.
+    let rounded = |x: f64| (x * 1e4).round() / 1e4;
+    let temperature = rounded(calibrate::temperature(&logits, validation));
+    let reject = calibrate::reject_threshold(&logits, temperature, settings.reject);
+    let reject_threshold = rounded(reject);
     let contract = Contract {
         version: contract::VERSION,
         input: settings.input.clone(),
