@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod edge_cli;
+mod evaluate;
 mod programs;
 mod score;
 mod train_cli;
