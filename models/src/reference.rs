@@ -93,13 +93,14 @@ impl<'a> Reference<'a> {
     }
 
     /// Central differences `(f(x + h) - f(x - h)) / 2h` of a number made from
-    /// the logits, one per value of `beat` and then of `rhythm`; `None` where a
-    /// ReLU switches or a maximum changes hands between the two sides, because
-    /// there they are not the gradient.
+    /// the logits, for each of `places`, which count the values of `beat` and
+    /// then those of `rhythm`. `None` where a ReLU switches or a maximum changes
+    /// hands between the two sides, because there they are not the gradient.
     pub fn differences(
         &self,
         beat: &[f64],
         rhythm: &[f64],
+        places: impl IntoIterator<Item = usize>,
         step: f64,
         of: impl Fn(&[f64]) -> f64,
     ) -> Vec<Option<f64>> {
@@ -112,12 +113,48 @@ impl<'a> Reference<'a> {
             let f = values.last().map_or(f64::NAN, |logits| of(logits));
             (f, self.branches(&values))
         };
-        (0..beat.len() + rhythm.len())
+        places
+            .into_iter()
             .map(|i| {
                 let ((up, up_branches), (down, down_branches)) = (side(i, step), side(i, -step));
                 (up_branches == down_branches).then_some((up - down) / (2.0 * step))
             })
             .collect()
+    }
+
+    /// How near the values of a beat are to a kink, where the gradient jumps:
+    /// the least distance of a ReLU's input from 0, and of a positive maximum
+    /// from the next value, as a part of the largest value there.
+    pub fn margin(&self, values: &[Vec<f64>]) -> f64 {
+        let mut least = f64::INFINITY;
+        for node in &self.network.nodes {
+            let size = match node.op {
+                Op::Relu => 1,
+                Op::MaxPool { size } => size,
+                Op::GlobalMaxPool => usize::MAX,
+                _ => continue,
+            };
+            let x = &values[node.inputs[0]];
+            let scale = x.iter().fold(f64::MIN_POSITIVE, |m, v| m.max(v.abs()));
+            if node.op == Op::Relu {
+                least = x.iter().fold(least, |m, v| m.min(v.abs() / scale));
+                continue;
+            }
+            let length = self.network.nodes[node.inputs[0]].shape[1];
+            for channel in x.chunks_exact(length) {
+                for stretch in channel.chunks_exact(size.min(length)) {
+                    let first = first_maximum(stretch);
+                    // Behind a ReLU, equal zeros pass nothing to either.
+                    if stretch[first] <= 0.0 {
+                        continue;
+                    }
+                    let others = stretch.iter().enumerate().filter(|(i, _)| *i != first);
+                    let leads = others.map(|(_, v)| (stretch[first] - v) / scale);
+                    least = leads.fold(least, f64::min);
+                }
+            }
+        }
+        least
     }
 
     /// Which way every ReLU and every maximum went.

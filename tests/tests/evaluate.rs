@@ -32,12 +32,7 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         let desk = Desk { folder };
         let untrained = |input| models::untrained::classifier_for(input, 1).unwrap();
-        // Any one lead; the test's own names none.
-        let window = InputSpec {
-            leads: Vec::new(),
-            ..InputSpec::window()
-        };
-        std::fs::write(desk.path("window.onnx"), untrained(&window)).unwrap();
+        std::fs::write(desk.path("window.onnx"), untrained(&InputSpec::window())).unwrap();
         std::fs::write(desk.path("kaggle.onnx"), untrained(&InputSpec::kaggle())).unwrap();
         // Twenty beats each; the third of r1 is V, the fourth an escape beat.
         desk.record("r1", &[(3, "V"), (4, "j")]);

@@ -5,6 +5,11 @@
 
 mod edge_cli;
 mod evaluate;
+mod explain;
+mod gradient;
+mod networks;
+mod onnx_checker;
+mod parity;
 mod programs;
 mod score;
 mod train_cli;

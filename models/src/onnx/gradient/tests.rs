@@ -73,7 +73,7 @@ fn assert_rule(network: &Network) {
         let beat = wide(&rows[row * count(input)..][..count(input)]);
         let seed = wide(&seeds[row * count(output)..][..count(output)]);
         let dot = |y: &[f64]| y.iter().zip(&seed).map(|(y, s)| y * s).sum();
-        let expected = reference.differences(&beat, &[], STEP, dot);
+        let expected = reference.differences(&beat, &[], 0..beat.len(), STEP, dot);
         assert_gradient(
             &found[row * count(input)..][..count(input)],
             &expected,
@@ -243,7 +243,8 @@ fn whole_networks_for_every_head_and_target() {
             let bytes = explainer_of(head, &network, &weights, &contract).unwrap();
             let found = explain(&bytes, &network, &beats, &rhythm, &targets);
             for (row, target) in targets.into_iter().enumerate() {
-                let beat = wide(&beats[row * channels * length..][..channels * length]);
+                let size = channels * length;
+                let beat = wide(&beats[row * size..][..size]);
                 let features_of = wide(&rhythm[row * features..][..features]);
                 let logits = reference.logits(&beat, &features_of);
                 let class = usize::try_from(target).unwrap_or_else(|_| {
@@ -262,9 +263,9 @@ fn whole_networks_for_every_head_and_target() {
                         Head::LogProbability => p.ln(),
                     }
                 };
-                let expected = reference.differences(&beat, &features_of, 1e-6, of);
-                let (beat_expected, rhythm_expected) = expected.split_at(channels * length);
-                let size = channels * length;
+                let expected =
+                    reference.differences(&beat, &features_of, 0..size + features, 1e-6, of);
+                let (beat_expected, rhythm_expected) = expected.split_at(size);
                 assert_gradient(&found[1][row * size..][..size], beat_expected, 1e-4);
                 if features > 0 {
                     let found = &found[2][row * features..][..features];

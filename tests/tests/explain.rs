@@ -1,0 +1,220 @@
+//! `infer explain` from the outside.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use data::kaggle;
+use predicates::prelude::*;
+
+use crate::networks::{Case, notebook, synthetic};
+use crate::programs::program;
+
+/// A folder with a model and labelled beats in the Kaggle format.
+struct Place {
+    folder: tempfile::TempDir,
+    rows: usize,
+}
+
+impl Place {
+    fn new() -> Place {
+        let case = notebook();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("model.onnx"), case.classifier()).unwrap();
+        let beats = synthetic(&case.contract.input);
+        let rows: Vec<usize> = (0..beats.len().min(150)).collect();
+        kaggle::write(&folder.path().join("beats.csv"), &beats.select(&rows)).unwrap();
+        Place {
+            folder,
+            rows: rows.len(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn infer(&self, arguments: &str) -> assert_cmd::assert::Assert {
+        let mut command = Command::new(program("infer"));
+        command.current_dir(&self.folder);
+        command.args(arguments.split_whitespace()).assert()
+    }
+}
+
+fn lines(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect()
+}
+
+fn values(line: &serde_json::Value, key: &str) -> Vec<f64> {
+    let values = line[key].as_array().unwrap();
+    values.iter().map(|v| v.as_f64().unwrap()).collect()
+}
+
+#[test]
+fn chosen_rows_are_explained_and_drawn() {
+    let place = Place::new();
+    place
+        .infer("explain beats.csv --model model.onnx --rows 3,17 --class V --method gradient,gradcam --output out --picture svg")
+        .success();
+    let found = lines(&place.path("out/attributions.jsonl"));
+    let keys: Vec<_> = found
+        .iter()
+        .map(|l| (l["row"].as_u64(), l["method"].as_str()))
+        .collect();
+    let expected = [3, 17].map(|r| [(Some(r), Some("gradient")), (Some(r), Some("gradcam"))]);
+    assert_eq!(keys, expected.concat());
+    assert!(
+        found
+            .iter()
+            .all(|l| l["class"] == "V" && values(l, "beat").len() == 187)
+    );
+    for name in ["row-3.svg", "row-17.svg"] {
+        let picture = std::fs::read_to_string(place.path("out").join(name)).unwrap();
+        for text in [
+            "what speaks for V",
+            "Time from the R peak (s)",
+            "QRS",
+            "against",
+        ] {
+            assert!(picture.contains(text), "{name} lacks '{text}'");
+        }
+    }
+}
+
+#[test]
+fn integrated_gradients_sum_up_to_the_difference_of_logits() {
+    let place = Place::new();
+    place
+        .infer("explain beats.csv --model model.onnx --class S --output out --picture none")
+        .success();
+    let found = lines(&place.path("out/attributions.jsonl"));
+    assert_eq!(found.len(), place.rows);
+    // The reference for the empty beat, from the network itself.
+    let Case {
+        network, weights, ..
+    } = notebook();
+    let reference = models::reference::Reference::new(&network, &weights).unwrap();
+    let empty = reference.logits(&[0.0; 187], &[])[1];
+    let mut errors: Vec<f64> = found
+        .iter()
+        .map(|line| {
+            let difference = values(line, "logits")[1] - empty;
+            let sum: f64 = values(line, "beat").iter().sum();
+            ((sum - difference) / difference).abs()
+        })
+        .collect();
+    errors.sort_by(f64::total_cmp);
+    let (median, high) = (errors[errors.len() / 2], errors[errors.len() * 95 / 100]);
+    println!("completeness at 64 steps: median error {median:.1e}, 95 % below {high:.1e}");
+    assert!(median < 0.01, "{median}");
+}
+
+#[test]
+fn whole_files_go_to_hdf5_with_an_atlas_and_the_kernels() {
+    let place = Place::new();
+    place
+        .infer("explain beats.csv --model model.onnx --method gradient-x-input --format hdf5 --output out")
+        .success();
+    let file = std::fs::read(place.path("out/attributions.h5")).unwrap();
+    assert!(file.starts_with(b"\x89HDF"));
+    for name in ["atlas.png", "kernels.png"] {
+        let picture = std::fs::read(place.path("out").join(name)).unwrap();
+        assert!(picture.len() > 10_000, "{name} has {} bytes", picture.len());
+    }
+}
+
+#[test]
+fn an_optimised_input_has_a_higher_logit() {
+    let place = Place::new();
+    place
+        .infer("explain beats.csv --model model.onnx --rows 0 --optimise --output out")
+        .success();
+    let found = lines(&place.path("out/optimised.jsonl"));
+    assert_eq!(found.len(), 5);
+    for (class, line) in found.iter().enumerate() {
+        let (before, after) = (values(line, "logits_before"), values(line, "logits_after"));
+        assert!(after[class] > before[class], "{line}");
+        assert!(values(line, "beat").iter().all(|v| (0.0..=1.0).contains(v)));
+    }
+}
+
+#[test]
+fn explanations_come_beside_a_classification() {
+    let place = Place::new();
+    place
+        .infer("beats.csv --model model.onnx --explain out --rows 2")
+        .success();
+    assert!(place.path("predictions.csv").exists());
+    assert!(place.path("out/row-2.png").exists());
+}
+
+#[test]
+fn explanations_are_scored() {
+    let place = Place::new();
+    place
+        .infer("explain beats.csv --model model.onnx --score --output out")
+        .success()
+        .stdout(
+            predicate::str::contains("integrated-gradients")
+                .and(predicate::str::contains("shuffled weights")),
+        );
+    let text = std::fs::read_to_string(place.path("out/score.json")).unwrap();
+    let score: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(score["methods"]["gradient"]["deletion_gain"]["mean"].is_number());
+    for shares in score["shares"].as_object().unwrap().values() {
+        let parts = ["P", "QRS", "T", "rest", "rhythm"].map(|k| shares[k].as_f64().unwrap());
+        assert!((parts.iter().sum::<f64>() - 1.0).abs() < 1e-6, "{shares}");
+    }
+}
+
+#[test]
+fn wrong_requests_are_refused_in_one_line() {
+    let place = Place::new();
+    let other = Case {
+        contract: models::Contract {
+            temperature: 2.0,
+            ..notebook().contract
+        },
+        ..notebook()
+    };
+    std::fs::copy(place.path("model.onnx"), place.path("foreign.onnx")).unwrap();
+    std::fs::write(place.path("foreign.explain.onnx"), other.explainer()).unwrap();
+    let last = place.rows - 1;
+    for (arguments, message) in [
+        (
+            "explain beats.csv --model model.onnx --class X",
+            "'X' is not a class".to_owned(),
+        ),
+        (
+            "explain beats.csv --model foreign.onnx",
+            "their contracts differ".to_owned(),
+        ),
+        (
+            "explain beats.csv --model model.onnx --rows 3,99999",
+            format!(
+                "row 99999 is out of range: beats.csv has {} rows, 0 to {last}",
+                place.rows
+            ),
+        ),
+        (
+            "explain beats.csv --model model.onnx --rows three",
+            "'three' is not a row".to_owned(),
+        ),
+        (
+            "explain absent.csv --model model.onnx",
+            "absent.csv".to_owned(),
+        ),
+    ] {
+        let arguments = format!("{arguments} --output refused");
+        place
+            .infer(&arguments)
+            .failure()
+            .stderr(predicate::str::contains(message));
+        assert!(
+            !place.path("refused/attributions.jsonl").exists(),
+            "{arguments}"
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! Networks and beats on which engines and gradients are compared.
+
+use std::path::Path;
+
+use data::Class;
+use data::beats::Beats;
+use data::input::InputSpec;
+use data::{dataset, prepare, synth, wfdb};
+use models::architecture::{Architecture, Block, Pooling};
+use models::contract::{Training, VERSION};
+use models::{Contract, Network, Weights, onnx};
+use train::network::ResidualCnn;
+
+use crate::programs::shared;
+
+/// A network with everything that an export needs.
+pub struct Case {
+    pub name: String,
+    pub network: Network,
+    pub weights: Weights,
+    pub contract: Contract,
+}
+
+impl Case {
+    pub fn classifier(&self) -> Vec<u8> {
+        onnx::classifier(&self.network, &self.weights, &self.contract).unwrap()
+    }
+
+    pub fn explainer(&self) -> Vec<u8> {
+        onnx::explainer(&self.network, &self.weights, &self.contract).unwrap()
+    }
+}
+
+/// The shipped models, the notebook's network, and one for two leads with
+/// strides, dilation, both global poolings and rhythm features.
+pub fn cases() -> Vec<Case> {
+    let mut cases = vec![
+        notebook(),
+        untrained("two leads", two_leads(), two_lead_input()),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    for name in ["kaggle.onnx", "resnet.onnx"] {
+        let Ok(bytes) = std::fs::read(folder.join(name)) else {
+            eprintln!("skipped: models/{name} is not there");
+            continue;
+        };
+        let (network, weights, contract) = onnx::network(&bytes).unwrap();
+        cases.push(Case {
+            name: name.into(),
+            network,
+            weights,
+            contract,
+        });
+    }
+    cases
+}
+
+/// The notebook's network before training.
+pub fn notebook() -> Case {
+    untrained("notebook", Architecture::notebook(), InputSpec::kaggle())
+}
+
+fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
+    let network = architecture.network().unwrap();
+    let cnn = ResidualCnn::new(network.clone(), 7, tch::Device::Cpu).unwrap();
+    Case {
+        name: name.into(),
+        weights: cnn.weights().unwrap(),
+        network,
+        contract: Contract {
+            version: VERSION,
+            input,
+            classes: Class::ALL.to_vec(),
+            temperature: 1.5,
+            reject_threshold: 0.0,
+            training: Training {
+                recipe: "none".into(),
+                seed: 7,
+                data: "none".into(),
+                data_sha256: String::new(),
+                trainer: "tests".into(),
+            },
+        },
+    }
+}
+
+fn two_lead_input() -> InputSpec {
+    InputSpec {
+        leads: vec!["MLII".into(), "V1".into()],
+        ..InputSpec::window()
+    }
+}
+
+fn two_leads() -> Architecture {
+    let input = two_lead_input();
+    let block = |channels, stride, dilation, pool| Block {
+        channels,
+        kernel: 5,
+        stride,
+        dilation,
+        pool,
+    };
+    Architecture {
+        channels: input.channels(),
+        length: input.length(),
+        rhythm: input.rhythm.len(),
+        classes: Class::ALL.len(),
+        stem: None,
+        blocks: vec![block(16, 2, 1, 1), block(24, 1, 2, 3), block(32, 1, 1, 1)],
+        pooling: Pooling::AverageMax,
+        rhythm_hidden: vec![16],
+        hidden: vec![32],
+        dropout: 0.2,
+    }
+}
+
+/// Up to `count` real beats of every class, evenly from all records; `None`
+/// without the database.
+pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
+    let folder = shared("mitdb")?;
+    let names = wfdb::record_names(&folder).unwrap();
+    let mut all = Beats::new(input.clone());
+    for annotated in dataset::load(&folder, &names, dataset::REFERENCE).unwrap() {
+        // Not every record has both leads.
+        if let Ok(beats) = prepare::record(&annotated.record, &annotated.annotations, input) {
+            all.append(&beats).unwrap();
+        }
+    }
+    let mut chosen = Vec::new();
+    for class in Class::ALL {
+        let rows = (0..all.len()).filter(|&row| all.labels[row] == class);
+        let rows: Vec<usize> = rows.collect();
+        let every = rows.len().div_ceil(count).max(1);
+        chosen.extend(rows.into_iter().step_by(every));
+    }
+    Some(all.select(&chosen))
+}
+
+/// Beats of synthetic patients.
+pub fn synthetic(input: &InputSpec) -> Beats {
+    let mut all = Beats::new(input.clone());
+    for annotated in synth::cohort(3, 3.0, 360.0, 5).unwrap() {
+        let beats = prepare::record(&annotated.record, &annotated.annotations, input).unwrap();
+        all.append(&beats).unwrap();
+    }
+    all
+}

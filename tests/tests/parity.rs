@@ -1,0 +1,89 @@
+//! The same logits from libtorch, ONNX Runtime and tract.
+
+use std::path::Path;
+
+use data::beats::Beats;
+use infer::Classifier;
+use tch::{Device, Tensor};
+use train::network::ResidualCnn;
+
+use crate::networks::{Case, cases, real, synthetic};
+
+/// Largest difference of a logit between any two engines.
+const TOLERANCE: f32 = 1e-4;
+
+fn in_libtorch(case: &Case, beats: &Beats) -> Vec<f32> {
+    let network = case.network.clone();
+    let cnn = ResidualCnn::from_weights(network, &case.weights, Device::Cpu).unwrap();
+    let input = &case.contract.input;
+    let rows = beats.len() as i64;
+    let shape = [rows, input.channels() as i64, input.length() as i64];
+    let windows = Tensor::from_slice(&beats.windows).view(shape);
+    let features = input.rhythm.len() as i64;
+    let rhythm = (features > 0).then(|| Tensor::from_slice(&beats.rhythm).view([rows, features]));
+    let logits = cnn.logits(&windows, rhythm.as_ref());
+    Vec::try_from(logits.contiguous().view(-1)).unwrap()
+}
+
+fn in_onnx_runtime(case: &Case, beats: &Beats) -> Vec<f32> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    std::fs::write(&path, case.classifier()).unwrap();
+    let mut classifier = Classifier::with_threads(&path, 1).unwrap();
+    let predictions = classifier.classify(beats).unwrap();
+    let classes = &case.contract.classes;
+    let logits = predictions
+        .iter()
+        .flat_map(|p| classes.iter().map(|c| p.logits[c.index()]));
+    logits.collect()
+}
+
+fn in_tract(case: &Case, beats: &Beats) -> Vec<f32> {
+    let path = Path::new("model.onnx");
+    let mut classifier = embedded::Classifier::from_bytes(&case.classifier(), path).unwrap();
+    let predictions = classifier.classify(beats).unwrap();
+    let classes = &case.contract.classes;
+    let logits = predictions
+        .iter()
+        .flat_map(|p| classes.iter().map(|c| p.logits[c.index()]));
+    logits.collect()
+}
+
+fn largest(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).fold(0.0, |m, (a, b)| m.max((a - b).abs()))
+}
+
+#[test]
+fn three_engines_give_the_same_logits() {
+    for case in cases() {
+        let input = &case.contract.input;
+        let kinds = [
+            ("real", real(input, 200)),
+            ("synthetic", Some(synthetic(input))),
+        ];
+        for (kind, beats) in kinds {
+            let Some(beats) = beats else { continue };
+            let torch = in_libtorch(&case, &beats);
+            let ort = in_onnx_runtime(&case, &beats);
+            let tract = in_tract(&case, &beats);
+            let pairs = [
+                ("libtorch and ONNX Runtime", largest(&torch, &ort)),
+                ("libtorch and tract", largest(&torch, &tract)),
+                ("ONNX Runtime and tract", largest(&ort, &tract)),
+            ];
+            for (pair, difference) in pairs {
+                println!(
+                    "{}: logits of {} {kind} beats, {pair}: largest difference {difference:.1e}",
+                    case.name,
+                    beats.len()
+                );
+                assert!(
+                    difference <= TOLERANCE,
+                    "{}: {pair}: {difference}",
+                    case.name
+                );
+            }
+        }
+    }
+}
