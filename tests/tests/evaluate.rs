@@ -31,7 +31,7 @@ impl Desk {
     fn new() -> Desk {
         let folder = tempfile::tempdir().unwrap();
         let desk = Desk { folder };
-        let untrained = |input| models::untrained::classifier_for(input, 1).unwrap();
+        let untrained = |input: &InputSpec| models::untrained::classifier_for(input, 1).unwrap();
         std::fs::write(desk.path("window.onnx"), untrained(&InputSpec::window())).unwrap();
         std::fs::write(desk.path("kaggle.onnx"), untrained(&InputSpec::kaggle())).unwrap();
         // Twenty beats each; the third of r1 is V, the fourth an escape beat.
