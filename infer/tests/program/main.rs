@@ -6,5 +6,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod cli;
+mod evaluate;
 mod model;
 mod stream;
