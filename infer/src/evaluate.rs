@@ -88,9 +88,9 @@ struct Document<'a> {
     #[serde(flatten)]
     evaluation: &'a Evaluation,
     /// The raw signal, scored from the detector's beats.
-    detected: Option<Detected>,
+    detected: &'a Option<Detected>,
     /// The Noise Stress Test Database.
-    noise: Option<Vec<NoiseRow>>,
+    noise: &'a Option<Vec<NoiseRow>>,
     /// Records without the model's leads, and what they lack.
     skipped: &'a [(String, String)],
     model: String,
@@ -160,6 +160,21 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Some(folder) => Some(noise::evaluate(folder, &mut classifier).context("--noise")?),
         None => None,
     };
+    // Files first: a reader of the tables that has seen enough must not cost them.
+    if let Some(path) = &arguments.json {
+        let document = Document {
+            evaluation: &evaluation,
+            detected: &detected,
+            noise: &noise,
+            skipped: &gathered.skipped,
+            model: model.display().to_string(),
+            contract: &classifier.contract,
+        };
+        output::write(path, &serde_json::to_vec_pretty(&document)?)?;
+    }
+    if let Some(path) = &arguments.confusion {
+        draw(&evaluation.whole.summary.confusion, path)?;
+    }
     let title = heading(
         &model,
         &classifier.contract,
@@ -175,20 +190,6 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     }
     if let Some(rows) = &noise {
         table::write_noise(rows, out)?;
-    }
-    if let Some(path) = &arguments.json {
-        let document = Document {
-            evaluation: &evaluation,
-            detected,
-            noise,
-            skipped: &gathered.skipped,
-            model: model.display().to_string(),
-            contract: &classifier.contract,
-        };
-        output::write(path, &serde_json::to_vec_pretty(&document)?)?;
-    }
-    if let Some(path) = &arguments.confusion {
-        draw(&evaluation.whole.summary.confusion, path)?;
     }
     Ok(())
 }
