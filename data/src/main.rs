@@ -19,6 +19,7 @@ struct Cli {
 enum Command {
     #[cfg(feature = "hdf5")]
     Convert(cli::convert::Arguments),
+    Detect(cli::detect::Arguments),
     #[cfg(feature = "download")]
     Fetch(cli::fetch::Arguments),
     Info(cli::info::Arguments),
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     let result = match &Cli::parse().command {
         #[cfg(feature = "hdf5")]
         Command::Convert(arguments) => cli::convert::run(arguments, &mut out),
+        Command::Detect(arguments) => cli::detect::run(arguments, &mut out),
         #[cfg(feature = "download")]
         Command::Fetch(arguments) => cli::fetch::run(arguments, &mut out),
         Command::Info(arguments) => cli::info::run(arguments, &mut out),

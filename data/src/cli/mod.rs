@@ -2,6 +2,7 @@
 
 #[cfg(feature = "hdf5")]
 pub mod convert;
+pub mod detect;
 #[cfg(feature = "download")]
 pub mod fetch;
 pub mod info;
