@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod edge_cli;
-mod evaluate;
 mod explain;
 mod gradient;
 mod networks;
