@@ -9,6 +9,7 @@ use data::Class;
 use data::beats::Beats;
 use data::input::InputSpec;
 use models::Contract;
+use models::contract::Decision;
 use models::onnx::{BEAT, LOGITS, PROBABILITIES, RHYTHM, TARGET};
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef};
@@ -40,6 +41,15 @@ impl Prediction {
     /// The probability of the predicted class.
     pub fn probability(&self) -> f32 {
         self.probabilities[self.class.index()]
+    }
+
+    /// The same without the figures of the other classes.
+    pub fn decision(&self) -> Decision {
+        Decision {
+            class: self.class,
+            probability: self.probability(),
+            rejected: self.rejected,
+        }
     }
 }
 

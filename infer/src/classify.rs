@@ -6,11 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use data::annotation::Annotation;
 use data::metrics::Confusion;
 use data::output::OutputFile;
 use data::plot::{self, ConfusionMatrix};
-use data::wfdb;
+use data::wfdb::AnnotationWriter;
 
 use crate::classifier::{Classifier, differences};
 use crate::cli::Classify;
@@ -176,7 +175,8 @@ fn report(tally: &Tally, classifier: &Classifier) -> String {
 
 /// The picture, complete under its temporary name.
 fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, OutputFile)> {
-    let title = format!("Confusion matrix of {}", model.display());
+    let model = model.file_name().unwrap_or_default().to_string_lossy();
+    let title = format!("Confusion matrix of {model}");
     let picture = ConfusionMatrix {
         confusion,
         title: &title,
@@ -212,24 +212,21 @@ fn annotate(
     for source in sources {
         let name = source.path.file_name().unwrap_or_default();
         let path = folder.join(name).with_added_extension(annotator);
-        let mut annotations = Vec::new();
+        let mut file = AnnotationWriter::create(&path)?;
+        let mut count = 0_u64;
         let chunks = source.chunks(&classifier.contract.input)?;
         classifier.stream(chunks, |beats, predictions| {
-            let decided = beats.samples.iter().zip(&predictions);
-            annotations.extend(
-                decided.map(|(&sample, p)| Annotation::new(sample as i64, p.class.symbol())),
-            );
+            for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
+                file.write(&prediction.decision().annotation(sample))?;
+                count += 1;
+            }
             Ok(())
         })?;
-        files.push((path, annotations));
+        files.push((path, count, file));
     }
-    for (path, annotations) in &files {
-        wfdb::write_annotations(path, annotations)?;
-        eprintln!(
-            "annotations: {} ({} beats)",
-            path.display(),
-            annotations.len()
-        );
+    for (path, count, file) in files {
+        file.commit()?;
+        eprintln!("annotations: {} ({count} beats)", path.display());
     }
     Ok(())
 }

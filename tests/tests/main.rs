@@ -3,6 +3,7 @@
 // A test fails by unwrapping, in what it calls too.
 #![allow(clippy::unwrap_used)]
 
+mod annotations;
 mod edge_cli;
 mod explain;
 mod gradient;

@@ -10,7 +10,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;
 
-use crate::model::{kaggle_model, window_model};
+use crate::model::{kaggle_model, patch, window_model};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
 
@@ -282,16 +282,6 @@ fn models_that_cannot_be_honoured_are_refused() {
             .stderr(contains("model.onnx").and(contains(message)));
         assert_eq!(desk.files(), ["beats.csv", "model.onnx"], "{what}");
     }
-}
-
-/// A model in which one word is replaced by another of the same length.
-fn patch(model: &[u8], from: &str, to: &str) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let at = model.windows(from.len()).position(|w| w == from.as_bytes());
-    let at = at.unwrap_or_else(|| panic!("{from} is not in the model"));
-    let mut model = model.to_vec();
-    model[at..at + to.len()].copy_from_slice(to.as_bytes());
-    model
 }
 
 #[test]

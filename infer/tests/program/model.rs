@@ -1,74 +1,25 @@
 //! Models with random weights.
 
-use data::Class;
-use data::input::{InputSpec, Layout, Normalisation};
-use models::contract::Training;
-use models::weights::{Tensor, Weights};
-use models::{Architecture, Contract};
+use data::input::InputSpec;
 
-/// A model of the notebook's network with pseudo-random weights, as bytes.
+/// A model for the Kaggle format, as the bytes of an ONNX file.
 pub fn kaggle_model(reject_threshold: f64) -> Vec<u8> {
-    model(InputSpec::kaggle(), reject_threshold)
+    let model = models::untrained::classifier_for(&InputSpec::kaggle(), 1).unwrap();
+    let threshold = |t: f64| format!("\"reject_threshold\":{t:.1}");
+    patch(&model, &threshold(0.0), &threshold(reject_threshold))
 }
 
 /// A model for windows around the beat, one lead.
 pub fn window_model() -> Vec<u8> {
-    let input = InputSpec {
-        layout: Layout::Window,
-        fs: 128.0,
-        leads: Vec::new(),
-        band: Some([0.5, 40.0]),
-        before: 48,
-        after: 80,
-        normalisation: Normalisation::RunningScale,
-        template: false,
-        rhythm: Vec::new(),
-    };
-    model(input, 0.0)
+    models::untrained::classifier_for(&InputSpec::window(), 1).unwrap()
 }
 
-/// The notebook's network for an input without rhythm features, its weights
-/// pseudo-random, as the bytes of an ONNX file.
-fn model(input: InputSpec, reject_threshold: f64) -> Vec<u8> {
-    let architecture = Architecture {
-        channels: input.channels(),
-        length: input.length(),
-        ..Architecture::notebook()
-    };
-    let network = architecture.network().unwrap();
-    let contract = Contract {
-        version: models::contract::VERSION,
-        input,
-        classes: Class::ALL.to_vec(),
-        temperature: 1.0,
-        reject_threshold,
-        training: Training {
-            recipe: "none".into(),
-            seed: 0,
-            data: "random weights".into(),
-            data_sha256: String::new(),
-            trainer: "test".into(),
-        },
-    };
-    let mut state = 1_u32;
-    let mut random = || {
-        // Numerical Recipes' linear congruential generator.
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        state as f32 / u32::MAX as f32
-    };
-    let tensors = network.parameters().into_iter().map(|p| {
-        let count: usize = p.shape.iter().product();
-        let fan_in: usize = p.shape[1..].iter().product();
-        let width = 2.0 / (fan_in as f32).sqrt();
-        let variance = p.name.ends_with("variance");
-        let mut value = || match variance {
-            true => 0.5 + random(),
-            false => (random() - 0.5) * width,
-        };
-        let values = (0..count).map(|_| value()).collect();
-        let shape = p.shape;
-        (p.name, Tensor { shape, values })
-    });
-    let weights = Weights(tensors.collect());
-    models::onnx::classifier(&network, &weights, &contract).unwrap()
+/// A model in which one word is replaced by another of the same length.
+pub fn patch(model: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let at = model.windows(from.len()).position(|w| w == from.as_bytes());
+    let at = at.unwrap_or_else(|| panic!("{from} is not in the model"));
+    let mut model = model.to_vec();
+    model[at..at + to.len()].copy_from_slice(to.as_bytes());
+    model
 }
