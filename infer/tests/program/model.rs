@@ -6,7 +6,9 @@ use data::input::InputSpec;
 pub fn kaggle_model(reject_threshold: f64) -> Vec<u8> {
     let model = models::untrained::classifier_for(&InputSpec::kaggle(), 1).unwrap();
     let threshold = |t: f64| format!("\"reject_threshold\":{t:.1}");
-    patch(&model, &threshold(0.0), &threshold(reject_threshold))
+    let contract = models::onnx::contract(&model).unwrap();
+    let own = threshold(contract.reject_threshold);
+    patch(&model, &own, &threshold(reject_threshold))
 }
 
 /// A model for windows around the beat, one lead.
