@@ -202,8 +202,8 @@ impl Picture for FirstKernels<'_> {
             ))?;
             area.draw_text(
                 &format!("{}", output + 1),
-                &text_style(TICK_SIZE, HPos::Left, VPos::Top).color(&BLACK.mix(0.6)),
-                (left + 4, top + 2),
+                &text_style(TICK_SIZE, HPos::Left, VPos::Bottom).color(&BLACK.mix(0.6)),
+                (left, top - 2),
             )?;
             for input in 0..inputs {
                 let start = (output * inputs + input) * kernel;
