@@ -103,7 +103,9 @@ fn a_run_leaves_its_files_and_a_model() {
 #[test]
 fn the_inter_patient_recipe_exports_two_inputs() {
     let desk = Desk::new();
-    desk.train(&[&QUICK[..], &["--out", "run", "--export", "resnet.onnx"]].concat())
+    let rows = ["--shown", "0", "--retimed", "0", "--second-lead", "0"];
+    let files = ["--out", "run", "--export", "resnet.onnx"];
+    desk.train(&[&QUICK[..], &rows, &files].concat())
         .assert()
         .success();
     let contract =
