@@ -5,15 +5,15 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 /// The program of a package. All are built first, since cargo builds only the
-/// binaries of the package whose tests it runs; together, so that they share
-/// what the tests themselves were built with.
+/// binaries of the package whose tests it runs; all targets together, so that
+/// the dependencies' features, and so their compiled code, are those of the tests.
 pub fn program(package: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
         build
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .args(["build", "--quiet", "--workspace", "--bins"]);
+            .args(["build", "--quiet", "--workspace", "--all-targets"]);
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
