@@ -97,18 +97,20 @@ fn integrated_gradients_sum_up_to_the_difference_of_logits() {
     } = notebook();
     let reference = models::reference::Reference::new(&network, &weights).unwrap();
     let empty = reference.logits(&[0.0; 187], &[])[1];
-    let mut errors: Vec<f64> = found
-        .iter()
-        .map(|line| {
-            let difference = values(line, "logits")[1] - empty;
-            let sum: f64 = values(line, "beat").iter().sum();
-            ((sum - difference) / difference).abs()
-        })
-        .collect();
-    errors.sort_by(f64::total_cmp);
-    let (median, high) = (errors[errors.len() / 2], errors[errors.len() * 95 / 100]);
-    println!("completeness at 64 steps: median error {median:.1e}, 95 % below {high:.1e}");
-    assert!(median < 0.01, "{median}");
+    // Over all beats, since a beat whose difference is near zero has no
+    // meaningful relative error of its own.
+    let (mut error, mut size) = (0.0, 0.0);
+    for line in &found {
+        let difference = values(line, "logits")[1] - empty;
+        let sum: f64 = values(line, "beat").iter().sum();
+        error += (sum - difference).abs();
+        size += difference.abs();
+    }
+    println!(
+        "completeness at 64 steps: {:.2} % of the differences",
+        100.0 * error / size
+    );
+    assert!(error < 0.1 * size, "{error} of {size}");
 }
 
 #[test]

@@ -101,7 +101,7 @@ mod tests {
         let found = regions(&InputSpec::kaggle(), &row);
         let names: Vec<_> = found.iter().map(|(region, _)| region.name()).collect();
         assert_eq!(names, ["QRS", "T", "P", "QRS", "T"]);
-        // The next R peak is at 121 / 1.2 = 100.8.
-        assert_eq!(found[3].1, 93..113);
+        // The next R peak is at 121 / 1.2 = 100.8, at 120 Hz.
+        assert_eq!(found[3].1, 94..113);
     }
 }
