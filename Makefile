@@ -1,5 +1,5 @@
 # `make help` lists the targets.
-.PHONY: help setup demo test lint bench pi
+.PHONY: help setup demo test lint pi
 
 # Building everything at once, tests included, makes one set of dependencies
 # serve every target here.
