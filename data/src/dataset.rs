@@ -207,8 +207,8 @@ pub fn file_sha256(path: &Path) -> Result<String> {
     Ok(hexadecimal(&hash.finalize()))
 }
 
-/// Two digits per byte.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+/// Two lower-case digits per byte, as digests are written everywhere.
+pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use data::input::{InputSpec, Layout, Normalisation};
 use data::pipeline::{Fiducials, Pipeline};
 use data::record::Record;
-use data::rhythm::RhythmFeature;
 use data::{prepare, synth, wfdb};
 use embedded::{Classifier, Monitor};
 
@@ -23,7 +21,7 @@ fn main() {
     // `cargo bench` passes flags of the standard harness.
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (record_path, record) = recording(folder.path());
-    let (model_path, bytes) = model(folder.path());
+    let (model_path, bytes) = shipped_model();
     let load = || Classifier::from_bytes(&bytes, &model_path).expect("a model");
     let input = load().contract().input.clone();
     let signals = prepare::choose(&record, &input).expect("the model's leads");
@@ -197,24 +195,8 @@ fn recording(folder: &Path) -> (PathBuf, Record) {
     (folder.join("synthetic"), record)
 }
 
-fn model(folder: &Path) -> (PathBuf, Vec<u8>) {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx");
-    if let Ok(bytes) = std::fs::read(&shipped) {
-        return (shipped, bytes);
-    }
-    let input = InputSpec {
-        layout: Layout::Window,
-        fs: 125.0,
-        leads: Vec::new(),
-        band: Some([0.5, 40.0]),
-        before: 45,
-        after: 75,
-        normalisation: Normalisation::RunningScale,
-        template: true,
-        rhythm: RhythmFeature::ALL.to_vec(),
-    };
-    let bytes = models::untrained::classifier_for(&input, 1).expect("a network");
-    let path = folder.join("untrained.onnx");
-    std::fs::write(&path, &bytes).expect("a network");
+fn shipped_model() -> (PathBuf, Vec<u8>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx");
+    let bytes = std::fs::read(&path).expect("models/resnet.onnx ships with the project");
     (path, bytes)
 }

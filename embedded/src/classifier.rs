@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::Class;
 use data::beats::Beats;
+use data::dataset::hexadecimal;
 use models::Contract;
 use models::contract::{
     BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,
@@ -255,8 +256,4 @@ fn of_tract(error: TractError) -> anyhow::Error {
 fn first_line(error: &TractError) -> String {
     let text = error.root_cause().to_string();
     text.lines().next().unwrap_or_default().to_owned()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -7,9 +7,8 @@
 use std::alloc::System;
 use std::path::Path;
 
-use data::input::{InputSpec, Layout, Normalisation};
+use data::input::InputSpec;
 use data::pipeline::{Fiducials, Pipeline};
-use data::rhythm::RhythmFeature;
 use data::synth::{self, Settings};
 use embedded::{Classifier, Event, Monitor};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
@@ -19,17 +18,7 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 #[test]
 fn nothing_is_allocated_per_sample() {
-    let input = InputSpec {
-        layout: Layout::Window,
-        fs: 125.0,
-        leads: Vec::new(),
-        band: Some([0.5, 40.0]),
-        before: 45,
-        after: 75,
-        normalisation: Normalisation::RunningScale,
-        template: true,
-        rhythm: RhythmFeature::ALL.to_vec(),
-    };
+    let input = InputSpec::window();
     let mut settings = Settings::new(360.0, 5);
     settings.rhythm.ventricular = 0.1;
     let (record, _) = synth::record("s", &settings, 240.0).unwrap();

@@ -8,8 +8,7 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use data::input::{InputSpec, Layout, Normalisation};
-use data::rhythm::RhythmFeature;
+use data::input::InputSpec;
 use data::synth::{LEADS, Rhythm, Settings, Synthesiser};
 use embedded::{Classifier, Event, Gap, Monitor};
 
@@ -81,17 +80,7 @@ impl Counter {
 }
 
 fn monitor() -> Monitor {
-    let input = InputSpec {
-        layout: Layout::Window,
-        fs: 125.0,
-        leads: Vec::new(),
-        band: Some([0.5, 40.0]),
-        before: 45,
-        after: 75,
-        normalisation: Normalisation::RunningScale,
-        template: true,
-        rhythm: RhythmFeature::ALL.to_vec(),
-    };
+    let input = InputSpec::window();
     let bytes = models::untrained::classifier_for(&input, 1).unwrap();
     let model = Classifier::from_bytes(&bytes, Path::new("untrained.onnx")).unwrap();
     Monitor::new(model, FS, 1).unwrap()
@@ -205,10 +194,10 @@ fn check(tally: &Tally) {
     println!("{tally:?}");
     let [made, begun, over] = tally.gaps;
     assert_eq!((made, made), (begun, over), "gaps made, begun, over");
-    // Wanted is 0.1 %; the detector, tuned on recordings, is at 0.75 % on this
+    // Wanted is 0.1 %; the detector, tuned on recordings, is at 0.41 % on this
     // generator's beats. The bound keeps that from growing.
     let error = tally.found.abs_diff(tally.reference) as f64 / tally.reference as f64;
-    assert!(error <= 0.01, "beat count is off by {:.3} %", 100.0 * error);
+    assert!(error <= 0.005, "beat count is off by {:.3} %", 100.0 * error);
 }
 
 #[test]

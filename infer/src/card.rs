@@ -10,6 +10,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use data::dataset::hexadecimal;
 use data::input::InputSpec;
 use models::Contract;
 use serde::Deserialize;
@@ -213,10 +214,7 @@ fn input(input: &InputSpec) -> String {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 /// A CSV file with a heading as a Markdown table.

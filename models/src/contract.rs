@@ -4,6 +4,7 @@
 
 use data::aami::Class;
 use data::annotation::Annotation;
+use data::dataset::hexadecimal;
 use data::input::InputSpec;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -133,10 +134,7 @@ impl Contract {
     /// SHA-256 of [`Contract::to_json`], in hexadecimal: equal for a
     /// classifier and its explain graph.
     pub fn hash(&self) -> String {
-        Sha256::digest(self.to_json())
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect()
+        hexadecimal(&Sha256::digest(self.to_json()))
     }
 
     /// Reads one row of the output `probabilities`; `None` when it has another

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use data::beats::Beats;
-use data::dataset::{self, Annotated, REFERENCE};
+use data::dataset::{self, Annotated, REFERENCE, hexadecimal};
 use data::{Class, kaggle, splits, synth, wfdb};
 use sha2::{Digest, Sha256};
 
@@ -61,11 +61,7 @@ pub fn hash(beats: &Beats) -> String {
     for label in &beats.labels {
         hasher.update([label.index() as u8]);
     }
-    hasher
-        .finalize()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hexadecimal(&hasher.finalize())
 }
 
 pub(crate) fn is_synthetic(settings: &Settings) -> bool {
