@@ -1,5 +1,5 @@
 # `make help` lists the targets.
-.PHONY: help setup demo test lint pi
+.PHONY: help setup demo test lint bench pi
 
 # Building everything at once, tests included, makes one set of dependencies
 # serve every target here.
@@ -23,6 +23,10 @@ test: ## set up and run every test
 lint: setup ## formatting and clippy, warnings denied
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+
+bench: ## measure speed against the peers, ratios printed (fetches PyTorch and captum)
+	@setup/setup.sh python bench
+	@setup/bench.sh
 
 pi: ## cross-build the edge program for the Raspberry Pi, run it under qemu, pack it
 	@setup/pi.sh

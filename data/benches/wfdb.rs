@@ -1,17 +1,27 @@
 //! Time to read a half-hour record of two signals, as in the MIT-BIH
-//! Arrhythmia Database, and its annotations.
+//! Arrhythmia Database, and its annotations, against the `wfdb` package of
+//! Python (`peer.py`), in one run on one machine.
 //!
 //! Reads record 100 below `ECTOPY_SHARED`/mitdb where that is, otherwise a
-//! synthetic record of the same size and format.
+//! synthetic record of the same size and format. The Python with `wfdb` is that
+//! of the environment variable `ECTOPY_PYTHON`, else `.deps/python/bin/python`,
+//! which `setup/setup.sh python` makes.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
 
-use criterion::{Criterion, criterion_group, criterion_main};
 use data::wfdb::{read_annotations, read_record};
 
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const ROUNDS: usize = 5;
+/// Readings of which each round takes the median.
+const RUNS: usize = 21;
+
 /// Two signals of 650,000 samples in format 212.
-fn synthetic(folder: &Path) -> std::io::Result<PathBuf> {
+fn synthetic(folder: &Path) -> Result<PathBuf> {
     let bytes: Vec<u8> = (0..650_000 * 3_usize).map(|i| (i * 31 / 7) as u8).collect();
     std::fs::write(folder.join("a.dat"), bytes)?;
     let line = "a.dat 212 200 11 1024 0\n";
@@ -26,21 +36,79 @@ fn synthetic(folder: &Path) -> std::io::Result<PathBuf> {
     Ok(folder.join("a"))
 }
 
-fn reading(criterion: &mut Criterion) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let shared = std::env::var_os("ECTOPY_SHARED").map(|f| Path::new(&f).join("mitdb/100"));
-    let record = shared
-        .filter(|path| path.with_extension("hea").is_file())
-        .unwrap_or_else(|| synthetic(folder.path()).expect("a synthetic record"));
-    println!("record: {}", record.display());
-    criterion.bench_function("wfdb record", |bench| {
-        bench.iter(|| read_record(black_box(&record)).expect("a record"));
-    });
-    let annotations = record.with_extension("atr");
-    criterion.bench_function("wfdb annotations", |bench| {
-        bench.iter(|| read_annotations(black_box(&annotations)).expect("annotations"));
-    });
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
-criterion_group!(benches, reading);
-criterion_main!(benches);
+fn seconds(read: impl Fn() -> Result<()>) -> Result<f64> {
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let started = Instant::now();
+        read()?;
+        times.push(started.elapsed().as_secs_f64());
+    }
+    Ok(median(times))
+}
+
+/// Seconds of Python for the signals and for the annotations.
+fn peer(record: &Path) -> Result<[f64; 2]> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/python/bin/python");
+    let python = std::env::var_os("ECTOPY_PYTHON").map_or(own, PathBuf::from);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peer.py");
+    let output = Command::new(&python)
+        .arg(script)
+        .arg(record)
+        .arg(RUNS.to_string())
+        .output()
+        .map_err(|e| format!("{}: {e}", python.display()))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().into());
+    }
+    let text = String::from_utf8(output.stdout)?;
+    let mut numbers = text.split_whitespace().map(str::parse);
+    let mut next = || numbers.next().ok_or("the peer printed too little");
+    Ok([next()??, next()??])
+}
+
+fn main() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let shared = std::env::var_os("ECTOPY_SHARED").map(|f| Path::new(&f).join("mitdb/100"));
+    let record = match shared.filter(|path| path.with_extension("hea").is_file()) {
+        Some(record) => record,
+        None => synthetic(folder.path())?,
+    };
+    let annotations = record.with_extension("atr");
+    let (mut ours, mut theirs) = ([vec![], vec![]], [vec![], vec![]]);
+    // Turn by turn, so that a busy machine slows both alike.
+    for _ in 0..ROUNDS {
+        ours[0].push(seconds(|| {
+            black_box(read_record(black_box(&record))?);
+            Ok(())
+        })?);
+        ours[1].push(seconds(|| {
+            black_box(read_annotations(black_box(&annotations))?);
+            Ok(())
+        })?);
+        match peer(&record) {
+            Ok(times) => (0..2).for_each(|i| theirs[i].push(times[i])),
+            Err(error) => eprintln!("no peer: {error}"),
+        }
+    }
+    println!("{}, median of {ROUNDS} rounds:", record.display());
+    for ((name, ours), theirs) in ["signals", "annotations"].into_iter().zip(ours).zip(theirs) {
+        let ours = median(ours);
+        print!("  {name:<12} {:8.3} ms", 1e3 * ours);
+        if theirs.is_empty() {
+            println!();
+        } else {
+            let theirs = median(theirs);
+            println!(
+                "   wfdb {:8.3} ms   {:.1} times as fast",
+                1e3 * theirs,
+                theirs / ours
+            );
+        }
+    }
+    Ok(())
+}

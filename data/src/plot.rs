@@ -117,6 +117,15 @@ pub fn text_style<'a>(size: u32, horizontal: HPos, vertical: VPos) -> TextStyle<
     TextStyle::from((FONT, size).into_font()).pos(Pos::new(horizontal, vertical))
 }
 
+/// The label of a tick on an axis of this extent: with as many decimals as keep
+/// ten ticks apart, and no sign before zero.
+pub fn tick(value: f64, extent: f64) -> String {
+    let decimals = (-(extent / 10.0).log10()).ceil().clamp(0.0, 9.0) as usize;
+    let smallest = 0.5 * 0.1_f64.powi(decimals as i32);
+    let value = if value.abs() < smallest { 0.0 } else { value };
+    format!("{value:.decimals$}")
+}
+
 /// A confusion matrix: beats and the part of the reference class in each cell.
 pub struct ConfusionMatrix<'a> {
     /// What is shown.
@@ -227,6 +236,15 @@ impl ConfusionMatrix<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ticks_have_the_decimals_that_tell_them_apart() {
+        assert_eq!(tick(1.25, 10.0), "1");
+        assert_eq!(tick(0.5, 1.5), "0.5");
+        assert_eq!(tick(0.05, 0.3), "0.05");
+        assert_eq!(tick(-1e-17, 0.3), "0.00");
+        assert_eq!(tick(-0.05, 0.3), "-0.05");
+    }
 
     fn example() -> Confusion {
         let mut confusion = Confusion::default();

@@ -197,7 +197,11 @@ fn check(tally: &Tally) {
     // Wanted is 0.1 %; the detector, tuned on recordings, is at 0.41 % on this
     // generator's beats. The bound keeps that from growing.
     let error = tally.found.abs_diff(tally.reference) as f64 / tally.reference as f64;
-    assert!(error <= 0.005, "beat count is off by {:.3} %", 100.0 * error);
+    assert!(
+        error <= 0.005,
+        "beat count is off by {:.3} %",
+        100.0 * error
+    );
 }
 
 #[test]

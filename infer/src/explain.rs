@@ -7,6 +7,7 @@ pub mod graph;
 pub mod kernels;
 pub mod methods;
 pub mod optimise;
+pub mod path;
 pub mod pictures;
 pub mod quality;
 pub mod regions;

@@ -110,7 +110,7 @@ fn integrated_gradients_sum_up_to_the_difference_of_logits() {
         "completeness at 64 steps: {:.2} % of the differences",
         100.0 * error / size
     );
-    assert!(error < 0.1 * size, "{error} of {size}");
+    assert!(error < 0.02 * size, "{error} of {size}");
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::wfdb::header::{Header, NULL, SignalHeader};
 /// Samples unpacked at once; small enough to stay in the cache.
 const CHUNK: usize = 16_384;
 
+/// Formats up to this width have few enough values for a table of them.
+const LARGEST_TABLE_BITS: u32 = 16;
+
 /// Values that a record may have whatever the size of its files, so that a
 /// few forged bytes cannot ask for all memory: a gibibyte of `f32`.
 pub(super) const VALUES_ALWAYS_ALLOWED: u64 = 1 << 28;
@@ -169,6 +172,9 @@ struct Column {
     gain: f64,
     baseline: f64,
     invalid: Option<i32>,
+    /// Physical value of every sample value from the lowest on, where looking
+    /// it up is faster than computing it; otherwise empty.
+    table: Vec<f32>,
     /// Running value of format 8, which stores differences.
     running: Option<i32>,
     sum: u32,
@@ -182,48 +188,72 @@ impl Column {
             gain: signal.gain,
             baseline: f64::from(signal.baseline),
             invalid: signal.format.and_then(Format::invalid),
+            table: Vec::new(),
             running: (signal.format == Some(Format::F8)).then_some(signal.initial_value),
             sum: 0,
         }
     }
 
-    /// Takes this signal's samples out of whole frames of `width` samples.
-    fn take(&mut self, frames: &[i32], width: usize, offset: usize) {
+    /// Takes this signal's samples out of whole frames of `width` samples;
+    /// `own` is room for them.
+    fn take(&mut self, frames: &[i32], width: usize, offset: usize, own: &mut Vec<i32>) {
+        own.clear();
         let frames = frames.chunks_exact(width);
-        if self.samples_per_frame == 1 && self.running.is_none() {
-            self.extend(frames.map(|f| f[offset]));
-            return;
+        if self.samples_per_frame == 1 {
+            own.extend(frames.map(|frame| frame[offset]));
+        } else {
+            let span = offset..offset + self.samples_per_frame;
+            own.extend(frames.flat_map(|frame| &frame[span.clone()]));
         }
-        let span = offset..offset + self.samples_per_frame;
-        let samples = frames.flat_map(|f| &f[span.clone()]).copied();
-        match self.running {
-            None => self.extend(samples),
-            Some(mut value) => {
-                self.extend(samples.map(|difference| {
-                    value = value.wrapping_add(difference);
-                    value
-                }));
-                self.running = Some(value);
+        if let Some(running) = &mut self.running {
+            for sample in own.iter_mut() {
+                *running = running.wrapping_add(*sample);
+                *sample = *running;
+            }
+        }
+        self.extend(own);
+    }
+
+    /// Makes room for `count` samples of `format`, and the table when there
+    /// are more samples than values that they can have.
+    fn expect(&mut self, count: usize, format: Format) {
+        self.values.reserve_exact(count);
+        let values = 1_i32 << format.bits().min(LARGEST_TABLE_BITS);
+        if format.bits() <= LARGEST_TABLE_BITS && count > values as usize {
+            let physical = self.physical();
+            self.table = (-values / 2..values / 2).map(physical).collect();
+        }
+    }
+
+    /// Computes the physical value of a sample: divided in `f64` and rounded
+    /// once, the nearest `f32` to the exact value; NaN for an invalid sample.
+    fn physical(&self) -> impl Fn(i32) -> f32 + use<> {
+        let (gain, baseline, invalid) = (self.gain, self.baseline, self.invalid);
+        move |sample| {
+            if Some(sample) == invalid {
+                f32::NAN
+            } else {
+                ((f64::from(sample) - baseline) / gain) as f32
             }
         }
     }
 
-    fn extend(&mut self, samples: impl Iterator<Item = i32>) {
-        let (gain, baseline, mut sum) = (self.gain, self.baseline, self.sum);
-        // Formats without an invalid value are 32 bits wide at most, so this
-        // value cannot occur in them.
-        let invalid = self.invalid.map_or(i64::MIN, i64::from);
-        self.values.extend(samples.map(|sample| {
-            sum = sum.wrapping_add(sample as u32);
-            // Divided in f64 and rounded once: the nearest f32 to the exact value.
-            let physical = ((f64::from(sample) - baseline) / gain) as f32;
-            if i64::from(sample) == invalid {
-                f32::NAN
-            } else {
-                physical
-            }
-        }));
-        self.sum = sum;
+    fn extend(&mut self, samples: &[i32]) {
+        let sum = samples
+            .iter()
+            .fold(0_u32, |sum, s| sum.wrapping_add(*s as u32));
+        self.sum = self.sum.wrapping_add(sum);
+        let physical = self.physical();
+        if self.table.is_empty() {
+            self.values.extend(samples.iter().map(|s| physical(*s)));
+        } else {
+            let table = &self.table[..];
+            let lowest = table.len() as i32 / 2;
+            // Every sample of the format has its entry.
+            let look_up = |sample: &i32| table.get((sample + lowest) as usize).copied();
+            self.values
+                .extend(samples.iter().map(|s| look_up(s).unwrap_or(f32::NAN)));
+        }
     }
 
     /// Checks the sum, undoes the skew and pads a signal without a file.
@@ -262,15 +292,13 @@ fn read_packed(group: &Group, header: &Header, frames: u64, columns: &mut [Colum
         .map_err(io(&group.path))?;
     for &member in &group.members {
         let signal = &header.signals[member];
-        columns[member]
-            .values
-            .reserve_exact(frames as usize * signal.samples_per_frame);
+        columns[member].expect(frames as usize * signal.samples_per_frame, group.format);
     }
     // Six frames are a whole number of blocks in every packing.
     let width = group.frame_samples as usize;
     let chunk_frames = (CHUNK / width / 6).max(1) * 6;
     let mut samples = vec![0; chunk_frames * width];
-    let mut bytes = Vec::new();
+    let (mut bytes, mut own) = (Vec::new(), Vec::new());
     let mut left = frames;
     while left > 0 {
         let now = left.min(chunk_frames as u64);
@@ -281,7 +309,7 @@ fn read_packed(group: &Group, header: &Header, frames: u64, columns: &mut [Colum
         group.format.unpack(&bytes, samples);
         let mut offset = 0;
         for &member in &group.members {
-            columns[member].take(samples, width, offset);
+            columns[member].take(samples, width, offset, &mut own);
             offset += columns[member].samples_per_frame;
         }
         left -= now;
@@ -353,7 +381,7 @@ fn read_flac(group: &Group, header: &Header, frames: u64, columns: &mut [Column]
         for (channel, &member) in group.members.iter().enumerate() {
             let samples = block.channel(channel as u32);
             let column = &mut columns[member];
-            column.extend(samples[from as usize..to as usize].iter().copied());
+            column.extend(&samples[from as usize..to as usize]);
         }
         skip -= from;
         done += to - from;

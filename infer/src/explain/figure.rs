@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use data::plot::{
-    FONT, GRID, LABEL_SIZE, Painted, Picture, SERIES, TICK_SIZE, TITLE_SIZE, text_style,
+    FONT, GRID, LABEL_SIZE, Painted, Picture, SERIES, TICK_SIZE, TITLE_SIZE, text_style, tick,
 };
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -180,12 +180,20 @@ impl Trace {
         for (region, range) in &self.regions {
             let (start, end) = (seconds(range.start as f64), seconds(range.end as f64));
             let end = end.min(seconds(last));
+            if start >= end {
+                continue;
+            }
             let shade = match region {
                 Region::Qrs => BLACK.mix(0.08),
                 Region::P | Region::T => BLACK.mix(0.035),
             };
             let corners = [(start, low), (end, high)];
             chart.draw_series([Rectangle::new(corners, shade.filled())])?;
+            // A stretch that the window's end cuts short has no room for its name.
+            let pixels = (end - start) / (seconds(last) - seconds(0.0)) * f64::from(CELL.0 - AXIS);
+            if pixels < f64::from(TICK_SIZE) * region.name().len() as f64 {
+                continue;
+            }
             let style = text_style(TICK_SIZE, HPos::Center, VPos::Top).color(&FAINT);
             let at = ((start + end) / 2.0, high - 0.02 * room);
             chart.draw_series([Text::new(region.name(), at, style)])?;
@@ -200,8 +208,8 @@ impl Trace {
             .y_desc(&self.axis)
             .y_labels(5)
             .x_labels(9)
-            .x_label_formatter(&|x| format!("{x:.1}"))
-            .y_label_formatter(&|y| format!("{y:.1}"))
+            .x_label_formatter(&|x| tick(*x, seconds(last) - seconds(0.0)))
+            .y_label_formatter(&|y| tick(*y, high - low))
             .draw()?;
         let point = |i: usize, values: &[f32]| (seconds(i as f64), f64::from(values[i]));
         if !self.ghost.is_empty() {

@@ -10,9 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::graph::{Explainer, Gradients, Rows};
+use super::path::integrated;
 
-/// Steps of integrated gradients between the baseline and the beat.
-pub const STEPS: usize = 64;
 /// Noisy copies that SmoothGrad averages over.
 const COPIES: usize = 32;
 /// Standard deviation of SmoothGrad's noise, as a part of the window's range
@@ -176,30 +175,6 @@ fn smoothed(
         mean.add(&explainer.run(&noisy, targets)?);
     }
     Ok(mean.finish())
-}
-
-/// The midpoint rule over [`STEPS`] steps from zero: no signal, and a rhythm
-/// as regular as the patient's median.
-fn integrated(
-    explainer: &mut Explainer,
-    rows: &Rows,
-    targets: &[i64],
-) -> Result<(Vec<f32>, Vec<f32>)> {
-    let mut mean = Mean::default();
-    for step in 0..STEPS {
-        let part = (step as f32 + 0.5) / STEPS as f32;
-        let scaled = |values: &[f32]| values.iter().map(|v| v * part).collect();
-        let on_the_way = Rows {
-            windows: scaled(&rows.windows),
-            rhythm: scaled(&rows.rhythm),
-        };
-        mean.add(&explainer.run(&on_the_way, targets)?);
-    }
-    let (window, rhythm) = mean.finish();
-    Ok((
-        product(&window, &rows.windows),
-        product(&rhythm, &rows.rhythm),
-    ))
 }
 
 fn occluded(

@@ -8,7 +8,7 @@ use models::Contract;
 use super::figure::{Bars, Cell, Figure, Trace};
 use super::methods::{Attributions, Method};
 use super::optimise::Optimised;
-use super::regions::regions;
+use super::regions::{own_regions, regions};
 
 /// Methods that credit where the logit would change, not with what it is.
 fn meaning(methods: &[Method]) -> &'static str {
@@ -53,7 +53,7 @@ fn trace(input: &InputSpec, window: &[f32], channel: usize, title: String) -> Tr
     Trace {
         title,
         axis: axis(input).into(),
-        regions: regions(input, &values),
+        regions: own_regions(input),
         values: values[..shown].to_vec(),
         credit: Vec::new(),
         ghost: Vec::new(),
@@ -89,7 +89,9 @@ pub fn beat(
         let cells = cells.map(|((method, credit), scale)| {
             let title = format!("{}: {}", channel_name(input, channel), method.name());
             let mut trace = trace(input, beats.window(row), channel, title);
-            let credit = &part(&credit.window, width)[channel * input.length()..];
+            let channel_values = channel * input.length()..(channel + 1) * input.length();
+            trace.regions = regions(input, &beats.window(row)[channel_values.clone()]);
+            let credit = &part(&credit.window, width)[channel_values];
             let shown = credit.iter().take(trace.values.len());
             trace.credit = shown.map(|c| c / scale).collect();
             Cell::Trace(trace)

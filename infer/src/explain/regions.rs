@@ -44,24 +44,32 @@ impl Region {
 /// lies at this part of the window's unpadded length.
 const KAGGLE_INTERVALS: f64 = 1.2;
 
-/// The regions inside one channel of a window, as ranges of its samples, in
-/// their order. Where two would overlap, the later one gives way.
+/// The regions inside one channel of a beat's window, as ranges of its samples,
+/// in their order. A row of the Kaggle format also shows the next beat.
 pub fn regions(input: &InputSpec, channel: &[f32]) -> Vec<(Region, Range<usize>)> {
-    let peaks = match input.layout {
-        Layout::Window => vec![input.before as f64],
-        Layout::Kaggle => {
-            let padding = channel.iter().rev().take_while(|v| **v == 0.0).count();
-            let used = channel.len() - padding;
-            vec![0.0, used as f64 / KAGGLE_INTERVALS]
-        }
-    };
+    let mut peaks = vec![input.before as f64];
+    if input.layout == Layout::Kaggle {
+        let padding = channel.iter().rev().take_while(|v| **v == 0.0).count();
+        peaks.push((channel.len() - padding) as f64 / KAGGLE_INTERVALS);
+    }
+    around(input, &peaks, channel.len())
+}
+
+/// The regions of the window's own beat alone, for a window that no single
+/// beat fills: where the next one lies is then unknown.
+pub fn own_regions(input: &InputSpec) -> Vec<(Region, Range<usize>)> {
+    around(input, &[input.before as f64], input.length())
+}
+
+/// The regions around R peaks. Where two would overlap, the later one gives way.
+fn around(input: &InputSpec, peaks: &[f64], length: usize) -> Vec<(Region, Range<usize>)> {
     let mut found: Vec<(Region, Range<usize>)> = Vec::new();
     for peak in peaks {
         for region in Region::ALL {
             let free = found.last().map_or(0, |(_, range)| range.end);
             let sample = |seconds: f64| (peak + seconds * input.fs).round().max(0.0) as usize;
             let [start, end] = region.extent().map(sample);
-            let range = start.max(free)..end.min(channel.len());
+            let range = start.max(free)..end.min(length);
             if !range.is_empty() {
                 found.push((region, range));
             }
@@ -103,5 +111,10 @@ mod tests {
         assert_eq!(names, ["QRS", "T", "P", "QRS", "T"]);
         // The next R peak is at 121 / 1.2 = 100.8, at 120 Hz.
         assert_eq!(found[3].1, 94..113);
+        let names: Vec<_> = own_regions(&InputSpec::kaggle())
+            .iter()
+            .map(|(region, _)| region.name())
+            .collect();
+        assert_eq!(names, ["QRS", "T"]);
     }
 }

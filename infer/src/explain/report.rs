@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::graph::Explainer;
-use super::methods::{Method, STEPS, attribute};
+use super::methods::{Method, attribute};
+use super::path::STEPS;
 use super::quality::{
     Estimate, Faithfulness, Sample, Shares, completeness, faithfulness, quantiles, sanity, shares,
 };
