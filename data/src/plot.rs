@@ -117,10 +117,14 @@ pub fn text_style<'a>(size: u32, horizontal: HPos, vertical: VPos) -> TextStyle<
     TextStyle::from((FONT, size).into_font()).pos(Pos::new(horizontal, vertical))
 }
 
-/// The label of a tick on an axis of this extent: with as many decimals as keep
-/// ten ticks apart, and no sign before zero.
-pub fn tick(value: f64, extent: f64) -> String {
-    let decimals = (-(extent / 10.0).log10()).ceil().clamp(0.0, 9.0) as usize;
+/// The label of a tick on an axis of this extent and at most so many ticks:
+/// with the decimals that their steps of 1, 2 or 5 units need, and no sign
+/// before zero.
+pub fn tick(value: f64, extent: f64, ticks: usize) -> String {
+    let finest = extent / ticks as f64;
+    // 1e-9: a step of exactly one unit is not the next larger one.
+    let unit = (finest / 5.0 * (1.0 - 1e-9)).log10().floor() as i32 + 1;
+    let decimals = (-unit).clamp(0, 9) as usize;
     let smallest = 0.5 * 0.1_f64.powi(decimals as i32);
     let value = if value.abs() < smallest { 0.0 } else { value };
     format!("{value:.decimals$}")
@@ -239,11 +243,13 @@ mod tests {
 
     #[test]
     fn ticks_have_the_decimals_that_tell_them_apart() {
-        assert_eq!(tick(1.25, 10.0), "1");
-        assert_eq!(tick(0.5, 1.5), "0.5");
-        assert_eq!(tick(0.05, 0.3), "0.05");
-        assert_eq!(tick(-1e-17, 0.3), "0.00");
-        assert_eq!(tick(-0.05, 0.3), "-0.05");
+        // Steps of 2, 0.5, 0.1 and 0.02.
+        assert_eq!(tick(4.0, 10.0, 9), "4");
+        assert_eq!(tick(0.5, 1.2, 5), "0.5");
+        assert_eq!(tick(0.1, 0.83, 9), "0.1");
+        assert_eq!(tick(0.06, 0.09, 5), "0.06");
+        assert_eq!(tick(-1e-17, 0.83, 9), "0.0");
+        assert_eq!(tick(-0.06, 0.09, 5), "-0.06");
     }
 
     fn example() -> Confusion {

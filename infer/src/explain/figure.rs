@@ -25,6 +25,9 @@ const SCALE: u32 = 74;
 const MARGIN: u32 = 16;
 /// Room left of an axis.
 const AXIS: u32 = 74;
+/// Ticks on an axis, at most.
+const X_TICKS: usize = 9;
+const Y_TICKS: usize = 5;
 /// Width of the coloured trace.
 const STROKE: u32 = 4;
 /// The colour of no credit.
@@ -191,7 +194,7 @@ impl Trace {
             chart.draw_series([Rectangle::new(corners, shade.filled())])?;
             // A stretch that the window's end cuts short has no room for its name.
             let pixels = (end - start) / (seconds(last) - seconds(0.0)) * f64::from(CELL.0 - AXIS);
-            if pixels < f64::from(TICK_SIZE) * region.name().len() as f64 {
+            if pixels < 0.7 * f64::from(TICK_SIZE) * region.name().len() as f64 {
                 continue;
             }
             let style = text_style(TICK_SIZE, HPos::Center, VPos::Top).color(&FAINT);
@@ -206,10 +209,10 @@ impl Trace {
             .bold_line_style(GRID.mix(0.8))
             .x_desc("Time from the R peak (s)")
             .y_desc(&self.axis)
-            .y_labels(5)
-            .x_labels(9)
-            .x_label_formatter(&|x| tick(*x, seconds(last) - seconds(0.0)))
-            .y_label_formatter(&|y| tick(*y, high - low))
+            .y_labels(Y_TICKS)
+            .x_labels(X_TICKS)
+            .x_label_formatter(&|x| tick(*x, seconds(last) - seconds(0.0), X_TICKS))
+            .y_label_formatter(&|y| tick(*y, high - low, Y_TICKS))
             .draw()?;
         let point = |i: usize, values: &[f32]| (seconds(i as f64), f64::from(values[i]));
         if !self.ghost.is_empty() {
