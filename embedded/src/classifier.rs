@@ -6,10 +6,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::Class;
 use data::beats::Beats;
 use data::dataset::hexadecimal;
-use models::Contract;
 use models::contract::{
     BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,
 };
+use models::{Contract, seal};
 use sha2::{Digest, Sha256};
 use tract_onnx::prelude::*;
 
@@ -34,7 +34,9 @@ pub struct Prediction {
 }
 
 /// A classifier that has been checked against its contract. Its batch is one
-/// beat and its plan is made once, when it is loaded.
+/// beat and its plan is made once, when it is loaded. In tract 0.23.9 the last
+/// bits of a beat's answer depend on its place in a larger batch, and what the
+/// monitor reports must not depend on how samples are cut into calls.
 pub struct Classifier {
     contract: Contract,
     path: PathBuf,
@@ -46,8 +48,8 @@ impl Classifier {
     /// Loads an ONNX file that carries a contract.
     ///
     /// # Errors
-    /// The file cannot be read or is not ONNX, has no contract, or its inputs
-    /// and outputs are not what the contract says.
+    /// The file cannot be read or is not ONNX, does not fit its seal, has no
+    /// contract, or its inputs and outputs are not what the contract says.
     pub fn load(path: &Path) -> Result<Classifier> {
         let size = std::fs::metadata(path)
             .with_context(|| path.display().to_string())?
@@ -161,6 +163,7 @@ impl Classifier {
 
 /// Parses, checks and optimises the graph for one beat at a time.
 fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
+    seal::verify(bytes)?;
     let mut model = tract_onnx::onnx()
         .model_for_read(&mut &bytes[..])
         .map_err(|e| anyhow!("not a readable ONNX model: {}", first_line(&e)))?;

@@ -9,6 +9,8 @@ use data::input::InputSpec;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::seal::SEAL_KEY;
+
 /// Key of the contract in ONNX `metadata_props`.
 pub const METADATA_KEY: &str = "ectopy.contract";
 
@@ -23,6 +25,10 @@ pub const PROBABILITIES: &str = "probabilities";
 
 /// Version of the contract's own layout; a consumer refuses any other.
 pub const VERSION: u32 = 1;
+
+/// Most values of a window, far above any real one: a limit on what a hostile
+/// file can allocate.
+const LARGEST_WINDOW: usize = 1 << 20;
 
 /// What a model expects and what its answers mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,11 +98,29 @@ pub enum ContractError {
         "no contract in the model (metadata key {METADATA_KEY}): it was not exported by `train --export`, or its metadata was stripped"
     )]
     Missing,
+    /// It is no ONNX file, or not all of one.
+    #[error("the file is not an ONNX model, or its end is missing; copy or export it again")]
+    NotOnnx,
     /// It is not what this version writes.
     #[error(
         "the model's contract cannot be read: {0}; export the model again with this version's `train`"
     )]
     Unreadable(String),
+    /// The file has a contract and no seal.
+    #[error(
+        "the model has no seal (metadata key {SEAL_KEY}), so that damage cannot be told: export it again with this version's `train`, or seal it as it is with `cargo run -p models --example seal -- FILE`"
+    )]
+    Unsealed,
+    /// The file does not fit its seal.
+    #[error(
+        "the model is damaged or was changed after its export: by its seal (metadata key {SEAL_KEY}) its SHA-256 is {stated}, found {found}; copy or export it again"
+    )]
+    Damaged {
+        /// The digest in the file.
+        stated: String,
+        /// The digest of the file.
+        found: String,
+    },
     /// Well formed, but it asks for something that the consumer does not have.
     #[error("{0}")]
     Mismatch(String),
@@ -169,12 +193,20 @@ impl Contract {
         if !(self.input.fs.is_finite() && self.input.fs > 0.0) {
             return refuse(format!("the contract's sampling rate is {}", self.input.fs));
         }
-        // Far above any real window: a limit on what a hostile file can allocate.
-        if self.input.length() == 0 || self.input.window_values() > 1 << 20 {
+        // Each part first, so that their sums and products cannot overflow.
+        let InputSpec {
+            before,
+            after,
+            leads,
+            ..
+        } = &self.input;
+        let parts = [*before, *after, leads.len()];
+        let beyond = parts.iter().any(|p| *p > LARGEST_WINDOW)
+            || self.input.window_values() > LARGEST_WINDOW;
+        if beyond || self.input.length() == 0 {
             return refuse(format!(
-                "the contract's window has {} samples in {} channels",
-                self.input.length(),
-                self.input.channels()
+                "the contract's window has {before} samples before the fiducial point and {after} from it on, in {} lead(s); 1 to {LARGEST_WINDOW} values can be read",
+                self.input.lead_count()
             ));
         }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
@@ -222,6 +254,16 @@ mod tests {
         assert_eq!((tie.class, tie.rejected), (Class::V, true));
         assert_eq!(contract().decide(&[0.5, 0.5]), None);
         assert_eq!(contract().decide(&[f32::NAN, 0.5, 0.5]), None);
+    }
+
+    #[test]
+    fn windows_without_measure_are_refused() {
+        for (before, after) in [(0, 0), (usize::MAX, 2), (0, LARGEST_WINDOW + 1)] {
+            let mut odd = contract();
+            (odd.input.before, odd.input.after) = (before, after);
+            let refusal = Contract::from_json(&odd.to_json()).unwrap_err();
+            assert!(refusal.to_string().contains("window"), "{refusal}");
+        }
     }
 
     #[test]

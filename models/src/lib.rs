@@ -6,6 +6,7 @@ pub mod contract;
 #[cfg(feature = "onnx")]
 pub mod onnx;
 pub mod reference;
+pub mod seal;
 #[cfg(feature = "onnx")]
 pub mod untrained;
 pub mod weights;

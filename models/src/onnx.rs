@@ -57,7 +57,8 @@ pub enum ExportError {
 /// Inputs `beat [batch, channels, length]` and, if the network has one,
 /// `rhythm [batch, features]`; outputs `logits` and
 /// `probabilities = softmax(logits / temperature)`, both `[batch, classes]`.
-/// Batch norm is folded into the layers; the contract travels in the metadata.
+/// Batch norm is folded into the layers; the contract travels in the metadata,
+/// under a seal ([`crate::seal`]).
 ///
 /// # Errors
 /// [`ExportError`] when network, weights and contract do not belong together.

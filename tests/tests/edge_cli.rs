@@ -420,7 +420,7 @@ fn bad_input_is_one_message_and_no_output() {
         .args([&record, "--model", &junk])
         .assert()
         .code(1)
-        .stderr(contains("junk.onnx: not a readable ONNX model"));
+        .stderr(contains("junk.onnx: the file is not an ONNX model"));
     Command::new(program("embedded"))
         .args([&record, "--model", &f("rows.onnx")])
         .assert()

@@ -15,6 +15,7 @@ use tract_onnx::pb::{
 
 use crate::architecture::Network;
 use crate::contract::{Contract, METADATA_KEY};
+use crate::seal::with_seal;
 
 /// Operators as of ONNX 1.8, the first set whose `Softmax` works along one
 /// axis: whatever reads a newer set reads this one.
@@ -161,7 +162,8 @@ impl Graph {
         )
     }
 
-    /// The finished model with its network and contract, as the bytes of an `.onnx` file.
+    /// The finished model with its network, contract and seal, as the bytes of
+    /// an `.onnx` file.
     pub fn into_bytes(
         mut self,
         name: &str,
@@ -192,7 +194,7 @@ impl Graph {
             ],
             ..ModelProto::default()
         };
-        model.encode_to_vec()
+        with_seal(model.encode_to_vec())
     }
 }
 

@@ -7,13 +7,14 @@ use tract_onnx::pb::{ModelProto, TensorProto};
 use super::graph::NETWORK_KEY;
 use crate::architecture::Network;
 use crate::contract::{Contract, ContractError, METADATA_KEY};
+use crate::seal;
 use crate::weights::{Tensor, Weights};
 
 /// The contract inside an ONNX file.
 ///
 /// # Errors
-/// [`ContractError`] when the bytes are no ONNX model, or it has no contract,
-/// or one that this version cannot honour.
+/// [`ContractError`] when the bytes are no ONNX model, do not fit their seal, or
+/// have no contract or one that this version cannot honour.
 pub fn contract(bytes: &[u8]) -> Result<Contract, ContractError> {
     contract_of(&decode(bytes)?)
 }
@@ -50,6 +51,7 @@ pub fn network(bytes: &[u8]) -> Result<(Network, Weights, Contract), ContractErr
 }
 
 fn decode(bytes: &[u8]) -> Result<ModelProto, ContractError> {
+    seal::verify(bytes)?;
     ModelProto::decode(bytes)
         .map_err(|e| ContractError::Unreadable(format!("the file is not an ONNX model ({e})")))
 }

@@ -332,7 +332,7 @@ fn a_file_gives_back_what_it_was_written_from() {
 fn files_without_a_contract_are_told_apart() {
     let read = |bytes: &[u8]| super::contract(bytes).unwrap_err();
     assert!(matches!(read(b""), ContractError::Missing));
-    assert!(matches!(read(b"not a model"), ContractError::Unreadable(_)));
+    assert!(matches!(read(b"not a model"), ContractError::NotOnnx));
 }
 
 #[test]
