@@ -53,13 +53,20 @@ impl RecentSignal {
     pub fn copy(&self, lead: usize, start: i64, out: &mut [f32]) {
         let size = self.mask as usize + 1;
         let ring = &self.samples[lead * size..(lead + 1) * size];
-        let known = self.len.saturating_sub(size as u64)..self.len;
-        for (j, value) in out.iter_mut().enumerate() {
-            *value = match u64::try_from(start + j as i64) {
-                Ok(at) if known.contains(&at) => ring[(at & self.mask) as usize],
-                _ => 0.0,
-            };
+        let oldest = self.len.saturating_sub(size as u64);
+        let place = |frame: u64| (frame as i64 - start).clamp(0, out.len() as i64) as usize;
+        let (from, to) = (place(oldest), place(self.len));
+        out[..from].fill(0.0);
+        out[to..].fill(0.0);
+        let known = &mut out[from..to];
+        if known.is_empty() {
+            return;
         }
+        // In two runs where the ring turns in between.
+        let at = ((start + from as i64) as u64 & self.mask) as usize;
+        let (head, tail) = known.split_at_mut(known.len().min(size - at));
+        head.copy_from_slice(&ring[at..at + head.len()]);
+        tail.copy_from_slice(&ring[..tail.len()]);
     }
 }
 

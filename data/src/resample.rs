@@ -97,6 +97,10 @@ pub struct Resampler {
     /// output lies behind its input sample, in parts of `ratio.output`.
     at: usize,
     remainder: u64,
+    /// The step from one output to the next: whole input samples, and the rest
+    /// in parts of `ratio.output`.
+    whole: usize,
+    part: u64,
     output: Vec<f32>,
     last: Vec<f32>,
     started: bool,
@@ -141,6 +145,8 @@ impl Resampler {
             filled: 0,
             at: 0,
             remainder: 0,
+            whole: (ratio.input / ratio.output) as usize,
+            part: ratio.input % ratio.output,
             output: vec![0.0; leads],
             last: vec![0.0; leads],
             started: false,
@@ -224,9 +230,12 @@ impl Resampler {
             let start = lead * self.capacity + self.at;
             self.output[lead] = dot(kernel, &self.history[start..start + self.taps]);
         }
-        self.remainder += self.ratio.input;
-        self.at += (self.remainder / self.ratio.output) as usize;
-        self.remainder %= self.ratio.output;
+        self.at += self.whole;
+        self.remainder += self.part;
+        if self.remainder >= self.ratio.output {
+            self.remainder -= self.ratio.output;
+            self.at += 1;
+        }
         emit(&self.output);
     }
 
