@@ -1,11 +1,16 @@
 //! One recording, one model, two engines: one annotation file.
 
+use std::path::Path;
+
 use assert_cmd::Command;
 use data::input::InputSpec;
+use data::record::Record;
 use data::synth::{self, Settings};
-use data::wfdb;
+use data::wfdb::AnnotationWriter;
+use data::{prepare, wfdb};
+use embedded::{Event, Monitor};
 
-use crate::programs::program;
+use crate::programs::{program, shared};
 
 #[test]
 fn infer_and_embedded_write_the_same_bytes() {
@@ -36,4 +41,77 @@ fn infer_and_embedded_write_the_same_bytes() {
         "some beats a minute for five"
     );
     assert_eq!(read("infer"), read("embedded"));
+}
+
+/// Records with clean and noisy signals, every class, and both kinds of pacing.
+const RECORDS: [&str; 8] = ["100", "105", "107", "203", "208", "222", "228", "232"];
+
+/// The annotation file of a monitor that is fed in chunks of these sizes.
+fn in_chunks(record: &Record, model: &Path, sizes: impl Iterator<Item = usize>) -> Vec<u8> {
+    let classifier = embedded::Classifier::load(model).unwrap();
+    let input = classifier.contract().input.clone();
+    let signals = prepare::choose(record, &input).unwrap();
+    let mut rest = &signals[0].samples[..];
+    let mut monitor = Monitor::new(classifier, record.fs, 1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.mon");
+    let mut writer = AnnotationWriter::create(&path).unwrap();
+    let mut write = |events: &[Event]| {
+        for event in events {
+            if let Event::Beat(beat) = event {
+                let annotation = beat.decision.annotation(beat.sample);
+                writer.write(&annotation).unwrap();
+            }
+        }
+    };
+    for size in sizes {
+        let (now, later) = rest.split_at(size.min(rest.len()));
+        write(monitor.push(now).unwrap());
+        rest = later;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    write(monitor.finish().unwrap());
+    writer.commit().unwrap();
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn real_records_give_the_same_bytes_however_they_are_fed() {
+    let Some(database) = shared("mitdb") else {
+        return;
+    };
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx");
+    let folder = tempfile::tempdir().unwrap();
+    let mut infer = Command::new(program("infer"));
+    infer.args(RECORDS.map(|name| database.join(name)));
+    infer.args(["--annotator", "infer", "--output"]);
+    infer.arg(folder.path()).arg("--model").arg(&model);
+    infer.assert().success();
+    // A congruential generator: chunks of 1 to 4,096 samples.
+    let mut state = 1u32;
+    for name in RECORDS {
+        let path = database.join(name);
+        let mut embedded = Command::new(program("embedded"));
+        embedded.arg(&path).args(["--quiet", "--annotator", "mon"]);
+        embedded.arg("--output").arg(folder.path());
+        embedded.arg("--model").arg(&model).assert().success();
+        let read = |annotator| std::fs::read(folder.path().join(name).with_extension(annotator));
+        let wanted = read("infer").unwrap();
+        assert!(wanted.len() > 2 * 1500, "record {name}");
+        assert!(
+            wanted == read("mon").unwrap(),
+            "record {name}: the programs"
+        );
+        let record = wfdb::read_record(&path).unwrap();
+        let whole = in_chunks(&record, &model, std::iter::once(record.len()));
+        assert!(wanted == whole, "record {name}: in one piece");
+        let sizes = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            1 + (state >> 20) as usize
+        });
+        let cut = in_chunks(&record, &model, sizes);
+        assert!(wanted == cut, "record {name}: in chunks");
+    }
 }
