@@ -153,11 +153,7 @@ impl Decoder {
     /// in words.
     pub fn finish(&mut self, samples: &mut Vec<f32>) -> Result<(), String> {
         if self.format.encoding == Encoding::Csv {
-            let line = std::mem::take(&mut self.rest);
-            let result = self.line(&line, samples);
-            self.rest = line;
-            self.rest.clear();
-            return result.map_err(|e| e.to_string());
+            return self.end_line(samples).map_err(|e| e.to_string());
         }
         let left = self.rest.len() + self.frame.len();
         if left == 0 || self.format.lenient {
@@ -209,17 +205,21 @@ impl Decoder {
         while let Some(end) = bytes.iter().position(|b| *b == b'\n') {
             self.keep(&bytes[..end])?;
             bytes = &bytes[end + 1..];
-            let line = std::mem::take(&mut self.rest);
-            let overlong = std::mem::take(&mut self.overlong);
-            let result = match overlong {
-                true => self.bad("the line is too long", samples),
-                false => self.line(&line, samples),
-            };
-            self.rest = line;
-            self.rest.clear();
-            result?;
+            self.end_line(samples)?;
         }
         self.keep(bytes)
+    }
+
+    /// Reads the line that has been kept.
+    fn end_line(&mut self, samples: &mut Vec<f32>) -> Result<(), BadLine> {
+        let line = std::mem::take(&mut self.rest);
+        let result = match std::mem::take(&mut self.overlong) {
+            true => self.bad("the line is too long", samples),
+            false => self.line(&line, samples),
+        };
+        self.rest = line;
+        self.rest.clear();
+        result
     }
 
     /// Keeps a piece of a line, but never more than a line can have.

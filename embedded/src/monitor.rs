@@ -111,6 +111,11 @@ impl Monitor {
         &self.classifier
     }
 
+    /// Gives the model back, for another recording.
+    pub fn into_classifier(self) -> Classifier {
+        self.classifier
+    }
+
     /// Longest time in seconds from an R peak to its decision.
     pub fn delay(&self) -> f64 {
         self.delay
@@ -148,7 +153,7 @@ impl Monitor {
         }
         let rest = frames.saturating_sub(bridge);
         self.pipeline.skip(rest);
-        self.gaps.sample += rest;
+        self.gaps.sample = self.gaps.sample.saturating_add(rest);
         Ok(&self.events)
     }
 
