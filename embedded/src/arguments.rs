@@ -1,5 +1,6 @@
 //! The command line, raw and then validated.
 
+use std::fmt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -208,6 +209,19 @@ impl Origin {
     /// Whether the source can be lost and opened again.
     pub fn is_live(&self) -> bool {
         matches!(self, Origin::Serial(_) | Origin::Tcp(_))
+    }
+}
+
+/// As the user writes it.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Stdin => f.write_str("standard input"),
+            Origin::Tcp(address) => write!(f, "tcp://{address}"),
+            Origin::File(path) | Origin::Serial(path) | Origin::Record(path) => {
+                path.display().fmt(f)
+            }
+        }
     }
 }
 

@@ -197,7 +197,8 @@ impl Source {
         let mut decoder = self.decoder()?;
         let mut link = link::open(&self.plan)?;
         loop {
-            let Err(lost) = self.read_link(&mut link, &mut decoder) else {
+            let mut heard = Instant::now();
+            let Err(lost) = self.read_link(&mut link, &mut decoder, &mut heard) else {
                 return Ok(());
             };
             if !self.plan.reconnect {
@@ -206,11 +207,10 @@ impl Source {
                     Some(error) => Err(error),
                 };
             }
-            let since = Instant::now();
             let why = lost.map_or("it was closed".into(), |e| format!("{e:#}"));
             // At once as much as makes a gap of it; the rest when it is back.
             let told = (0.2 * self.plan.fs) as u64;
-            let name = self.plan.origin.name().to_owned();
+            let name = self.plan.origin.to_string();
             let note = Message::Note(format!("{name} is lost ({why}); trying to open it again"));
             if self.send(Message::Lost(told)).is_err() || self.send(note).is_err() {
                 return Ok(());
@@ -220,7 +220,8 @@ impl Source {
             };
             link = again;
             decoder.restart();
-            let lost = (since.elapsed().as_secs_f64() * self.plan.fs) as u64;
+            // The silence before it was noticed is lost too.
+            let lost = (heard.elapsed().as_secs_f64() * self.plan.fs) as u64;
             let note = Message::Note(format!("{name} is back"));
             let rest = Message::Lost(lost.saturating_sub(told));
             if self.send(rest).is_err() || self.send(note).is_err() {
@@ -230,10 +231,14 @@ impl Source {
     }
 
     /// Reads until stopped (`Ok`) or the link is lost (`Err`; closed in good
-    /// order where there is no error in it).
-    fn read_link(&self, link: &mut link::Link, decoder: &mut Decoder) -> Result<(), Option<Error>> {
+    /// order where there is no error in it), and notes when it was last heard.
+    fn read_link(
+        &self,
+        link: &mut link::Link,
+        decoder: &mut Decoder,
+        heard: &mut Instant,
+    ) -> Result<(), Option<Error>> {
         let mut buffer = vec![0; BYTES];
-        let mut heard = Instant::now();
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -241,7 +246,7 @@ impl Source {
             match link.read(&mut buffer) {
                 Ok(0) => return Err(None),
                 Ok(count) => {
-                    heard = Instant::now();
+                    *heard = Instant::now();
                     let mut samples = Vec::new();
                     let decoded = decoder.push(&buffer[..count], &mut samples);
                     decoded.map_err(|e| Some(e.into()))?;

@@ -306,6 +306,37 @@ fn a_lost_connection_is_opened_again_and_becomes_a_gap() {
 }
 
 #[test]
+fn the_silence_before_a_link_is_given_up_counts_as_lost() {
+    let bench = Bench::new();
+    let bytes: Vec<u8> = bench
+        .samples()
+        .iter()
+        .flat_map(|x| x.to_le_bytes())
+        .collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let mut child = bench.start(&[&address, "--format", "f32", "--fs", "360", "--silence", "1"]);
+    let (mut silent, _) = listener.accept().unwrap();
+    silent.write_all(&bytes).unwrap();
+    // It stays open; the program opens another one.
+    let (mut again, _) = listener.accept().unwrap();
+    again.write_all(&bytes).unwrap();
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while text.matches("\"event\":\"gap\"").count() < 2 {
+        assert!(reader.read_line(&mut text).unwrap() > 0, "{text}");
+    }
+    terminate(&child);
+    reader.read_to_string(&mut text).unwrap();
+    assert!(ended(&mut child).success());
+    let all = lines(text.as_bytes());
+    let gap = all.iter().find(|l| l["length"].is_u64()).unwrap();
+    // A second of silence and half a second of waiting, at least.
+    let length = gap["length"].as_u64().unwrap();
+    assert!(length >= 360 * 3 / 2, "{length} samples");
+}
+
+#[test]
 fn a_source_that_ends_for_good_ends_the_program_where_that_is_asked() {
     let bench = Bench::new();
     let bytes: Vec<u8> = bench
