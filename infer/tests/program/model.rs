@@ -16,12 +16,13 @@ pub fn window_model() -> Vec<u8> {
     models::untrained::classifier_for(&InputSpec::window(), 1).unwrap()
 }
 
-/// A model in which one word is replaced by another of the same length.
+/// A model in which one word is replaced by another of the same length, sealed
+/// again.
 pub fn patch(model: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let at = model.windows(from.len()).position(|w| w == from.as_bytes());
     let at = at.unwrap_or_else(|| panic!("{from} is not in the model"));
     let mut model = model.to_vec();
     model[at..at + to.len()].copy_from_slice(to.as_bytes());
-    model
+    models::seal::seal(&model).unwrap()
 }
