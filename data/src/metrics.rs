@@ -10,7 +10,7 @@ mod calibration;
 use std::fmt::Write;
 use std::ops::AddAssign;
 
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use crate::aami::Class;
 
@@ -21,7 +21,7 @@ pub use calibration::{RiskPoint, calibration_error, risk_coverage};
 const CLASSES: usize = Class::ALL.len();
 
 /// Beats by reference class (row) and predicted class (column).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Confusion {
     counts: [[u64; CLASSES]; CLASSES],

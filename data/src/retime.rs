@@ -29,6 +29,9 @@ pub enum Retiming {
     Fibrillation,
     /// A sinus rhythm that swings with the breath; the beats stay what they are.
     Arrhythmia,
+    /// Sick sinus: an ectopic focus of ordinary rate makes most beats, in runs
+    /// that end in a pause until the slow sinus node takes a beat or a few.
+    SickSinus,
 }
 
 /// Shortest interval between two beats, in seconds.
@@ -76,6 +79,7 @@ pub fn retime(
             wave = Some(FibrillationWave::draw(&mut rng));
         }
         Retiming::Arrhythmia => arrhythmia(&mut beats, &mut rng),
+        Retiming::SickSinus => sick_sinus(&mut beats, record.fs, &mut rng),
     }
     let shortest = (SHORTEST * record.fs).round();
     let mut at = beats.first().map_or(0, |b| b.at);
@@ -182,10 +186,7 @@ impl Episode {
     fn run(&self, rng: &mut ChaCha8Rng) -> usize {
         match self.pattern {
             // Geometric, 9 beats on average.
-            Pattern::Runs => {
-                let u: f64 = rng.random::<f64>().max(1e-9);
-                (2 + (u.ln() / 0.88_f64.ln()) as usize).min(100)
-            }
+            Pattern::Runs => (2 + geometric(rng, 0.88)).min(100),
             _ if rng.random::<f64>() < 0.07 => 2,
             _ => 1,
         }
@@ -244,10 +245,66 @@ fn premature(beats: &mut [Plan], fs: f64, rng: &mut ChaCha8Rng) {
     }
 }
 
-fn fibrillation(beats: &mut [Plan], rng: &mut ChaCha8Rng) {
+/// Draws how often in a row something happens that goes on with this
+/// probability.
+fn geometric(rng: &mut ChaCha8Rng, on: f64) -> usize {
+    let u: f64 = rng.random::<f64>().max(1e-9);
+    (u.ln() / on.ln()) as usize
+}
+
+fn typical_interval(beats: &[Plan]) -> f64 {
     let mut all: Vec<f64> = beats.iter().skip(1).map(|b| b.recorded).collect();
     all.sort_by(f64::total_cmp);
-    let median = all.get(all.len() / 2).copied().unwrap_or_default();
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
+fn sick_sinus(beats: &mut [Plan], fs: f64, rng: &mut ChaCha8Rng) {
+    // Within what hearts do: ectopic beats at 50 to 120, sinus at 22 to 70 a minute.
+    let ectopic = (typical_interval(beats) * even(rng, 0.65, 1.1)).clamp(0.5 * fs, 1.2 * fs);
+    let sinus = (ectopic * even(rng, 1.25, 2.6)).clamp(0.85 * fs, 2.7 * fs);
+    let (spread, sinus_spread) = (even(rng, 0.01, 0.08), even(rng, 0.03, 0.2));
+    let (on, sinus_on) = (even(rng, 0.5, 0.92), even(rng, 0.0, 0.4));
+    let first = even(rng, 0.8, 1.1);
+    let p = match rng.random_range(0..3) {
+        0 => 1.0,
+        1 => even(rng, -0.8, 0.6),
+        _ => even(rng, 0.0, 1.5),
+    };
+    let plain = [0.0, 0.3][rng.random_range(0..2)];
+    let (mut i, mut until, mut quiet) = (1, 0, false);
+    while i < beats.len() {
+        if i >= until {
+            until = i + rng.random_range(60..500);
+            quiet = rng.random::<f64>() < plain;
+        }
+        if quiet {
+            i += 1;
+            continue;
+        }
+        let run = 1 + geometric(rng, on);
+        for k in 0..run.min(beats.len() - i) {
+            let beat = &mut beats[i];
+            i += 1;
+            if !matches!(beat.class, Class::N | Class::S) {
+                continue;
+            }
+            let coupling = if k == 0 { first } else { 1.0 };
+            beat.interval = ectopic * coupling * normal(rng, spread).exp();
+            beat.symbol = Symbol::S;
+            beat.p = p;
+        }
+        let run = 1 + geometric(rng, sinus_on.max(1e-9));
+        for _ in 0..run.min(beats.len() - i) {
+            if matches!(beats[i].class, Class::N) {
+                beats[i].interval = sinus * normal(rng, sinus_spread).exp();
+            }
+            i += 1;
+        }
+    }
+}
+
+fn fibrillation(beats: &mut [Plan], rng: &mut ChaCha8Rng) {
+    let median = typical_interval(beats);
     let (rate, spread) = (even(rng, 0.65, 1.1), even(rng, 0.12, 0.28));
     let p = even(rng, -0.1, 0.1);
     for beat in beats {
@@ -424,6 +481,7 @@ mod tests {
             Retiming::Premature,
             Retiming::Fibrillation,
             Retiming::Arrhythmia,
+            Retiming::SickSinus,
         ] {
             let (moved, annotations) = retime(&record, &marks, kind, 5);
             assert_eq!(annotations.len(), marks.len());
@@ -477,6 +535,23 @@ mod tests {
             a[1..].iter().map(|a| before_r(r, a)).sum::<f64>() / a.len() as f64
         };
         assert!(p(&moved, &annotations).abs() < 0.3 * p(&record, &marks));
+    }
+
+    #[test]
+    fn in_a_sick_sinus_most_beats_are_ectopic_and_sinus_beats_are_late() {
+        let (record, marks) = steady(2000);
+        let (_, annotations) = retime(&record, &marks, Retiming::SickSinus, 4);
+        let gaps = intervals(&annotations);
+        let mean = |symbol: Symbol| {
+            let of: Vec<i64> = (0..gaps.len())
+                .filter(|&i| annotations[i + 1].symbol == symbol)
+                .map(|i| gaps[i])
+                .collect();
+            (of.len(), of.iter().sum::<i64>() as f64 / of.len() as f64)
+        };
+        let ((ectopic, short), (sinus, long)) = (mean(Symbol::S), mean(Symbol::N));
+        assert!(ectopic > sinus && sinus > 100, "{ectopic} {sinus}");
+        assert!(long > 1.1 * short, "{long} {short}");
     }
 
     #[test]

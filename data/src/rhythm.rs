@@ -1,8 +1,9 @@
 //! Rhythm features: where a beat stands in time among its neighbours, and how
 //! like the patient's other beats it looks.
 //!
-//! All are causal but for the one beat of look-ahead, free of units, and made
-//! so that values lie within a few units of zero.
+//! All are causal but for the one beat of look-ahead, free of units, and
+//! limited: what lies beyond nearly all beats of the training recordings says
+//! no more than the limit does, and a network would answer it at random.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,8 @@ const LONG: usize = 40;
 const LONGEST: usize = 200;
 /// An interval is early when its logarithm is this far below the long median's.
 const EARLY: f64 = 0.12;
+/// An interval is slow when its logarithm is this far above the longest median.
+const SLOW: f64 = 0.25;
 /// Shortest RR interval in seconds that enters a logarithm.
 const SHORTEST: f64 = 0.1;
 /// RR taken for granted, in seconds, before any is known.
@@ -119,11 +122,18 @@ pub enum RhythmFeature {
     PreviousCorrelation,
     /// `Share` of the beat before.
     PreviousShare,
+    /// ln RR minus the 90 % quantile of ln RR over the last 200: far below zero
+    /// where pauses interrupt a faster rhythm, however seldom.
+    BelowSlowest,
+    /// ln RR+ minus the same.
+    NextBelowSlowest,
+    /// Part of the last 200 intervals with ln RR > ln m200 + 0.25.
+    SlowPart,
 }
 
 impl RhythmFeature {
     /// Every feature there is.
-    pub const ALL: [RhythmFeature; 41] = {
+    pub const ALL: [RhythmFeature; 44] = {
         use RhythmFeature::*;
         [
             Previous,
@@ -167,56 +177,102 @@ impl RhythmFeature {
             TResidual,
             PreviousCorrelation,
             PreviousShare,
+            BelowSlowest,
+            NextBelowSlowest,
+            SlowPart,
         ]
     };
 
     /// The feature's value for a beat of this timing and likeness.
     pub(crate) fn value(self, timing: &Timing, likeness: &Likeness) -> f32 {
         use RhythmFeature::*;
+        let timed = |value: f64| value as f32;
         let value = match self {
-            Previous => timing.previous,
-            Next => timing.next,
-            PreviousLong => timing.previous_long,
-            NextLong => timing.next_long,
-            Ratio => timing.ratio,
-            SecondPrevious => timing.second_previous,
-            ThirdPrevious => timing.third_previous,
-            Pair => timing.pair,
-            Irregularity => timing.irregularity,
-            IrregularityLong => timing.irregularity_long,
-            Rate => timing.rate,
-            EarlyPart => timing.early_part,
-            Rank => timing.rank,
-            Spread => timing.spread,
-            AboveShortest => timing.above_shortest,
-            AboveLongest => timing.above_longest,
-            BelowLongest => timing.below_longest,
-            PreviousLongest => timing.previous_longest,
-            NextLongest => timing.next_longest,
-            Acceleration => timing.acceleration,
-            Local => timing.local,
-            Alternation => timing.alternation,
-            Correlation => return likeness.correlation,
-            WideCorrelation => return likeness.wide_correlation,
-            Residual => return likeness.residual,
-            Amplitude => return likeness.amplitude,
-            TemplateAmplitude => return likeness.template_amplitude,
-            Width => return likeness.width,
-            PCorrelation => return likeness.p_correlation,
-            PResidual => return likeness.p_residual,
-            PConsistency => return likeness.p_consistency,
-            PTemplateAmplitude => return likeness.p_template_amplitude,
-            PAmplitude => return likeness.p_amplitude,
-            PPosition => return likeness.p_position,
-            Share => return likeness.share,
-            KindPrevious => return likeness.kind_previous,
-            Dominant => return f32::from(u8::from(likeness.dominant)),
-            KindCorrelation => return likeness.kind_correlation,
-            TResidual => return likeness.t_residual,
-            PreviousCorrelation => return likeness.previous_correlation,
-            PreviousShare => return likeness.previous_share,
+            Previous => timed(timing.previous),
+            Next => timed(timing.next),
+            PreviousLong => timed(timing.previous_long),
+            NextLong => timed(timing.next_long),
+            Ratio => timed(timing.ratio),
+            SecondPrevious => timed(timing.second_previous),
+            ThirdPrevious => timed(timing.third_previous),
+            Pair => timed(timing.pair),
+            Irregularity => timed(timing.irregularity),
+            IrregularityLong => timed(timing.irregularity_long),
+            Rate => timed(timing.rate),
+            EarlyPart => timed(timing.early_part),
+            Rank => timed(timing.rank),
+            Spread => timed(timing.spread),
+            AboveShortest => timed(timing.above_shortest),
+            AboveLongest => timed(timing.above_longest),
+            BelowLongest => timed(timing.below_longest),
+            PreviousLongest => timed(timing.previous_longest),
+            NextLongest => timed(timing.next_longest),
+            Acceleration => timed(timing.acceleration),
+            Local => timed(timing.local),
+            Alternation => timed(timing.alternation),
+            Correlation => likeness.correlation,
+            WideCorrelation => likeness.wide_correlation,
+            Residual => likeness.residual,
+            Amplitude => likeness.amplitude,
+            TemplateAmplitude => likeness.template_amplitude,
+            Width => likeness.width,
+            PCorrelation => likeness.p_correlation,
+            PResidual => likeness.p_residual,
+            PConsistency => likeness.p_consistency,
+            PTemplateAmplitude => likeness.p_template_amplitude,
+            PAmplitude => likeness.p_amplitude,
+            PPosition => likeness.p_position,
+            Share => likeness.share,
+            KindPrevious => likeness.kind_previous,
+            Dominant => f32::from(u8::from(likeness.dominant)),
+            KindCorrelation => likeness.kind_correlation,
+            TResidual => likeness.t_residual,
+            PreviousCorrelation => likeness.previous_correlation,
+            PreviousShare => likeness.previous_share,
+            BelowSlowest => timed(timing.below_slowest),
+            NextBelowSlowest => timed(timing.next_below_slowest),
+            SlowPart => timed(timing.slow_part),
         };
-        value as f32
+        let [low, high] = self.limits();
+        value.clamp(low, high)
+    }
+
+    /// Least and greatest value: about the mean and three standard deviations
+    /// to each side over DS1, svdb and their retimed copies.
+    const fn limits(self) -> [f32; 2] {
+        use RhythmFeature::*;
+        match self {
+            Previous | Next | PreviousLong | NextLong | PreviousLongest | NextLongest => {
+                [-0.65, 0.65]
+            }
+            Ratio | Local => [-0.9, 0.9],
+            SecondPrevious | ThirdPrevious => [-0.6, 0.6],
+            Pair => [-0.45, 0.45],
+            Irregularity | IrregularityLong => [0.0, 0.7],
+            Rate => [-1.1, 0.4],
+            EarlyPart | Rank | SlowPart | Share | PreviousShare | Dominant | PPosition => {
+                [0.0, 1.0]
+            }
+            Spread => [0.0, 0.85],
+            AboveShortest => [-0.55, 0.8],
+            AboveLongest | BelowLongest | BelowSlowest | NextBelowSlowest => [-1.05, 0.6],
+            Acceleration => [-0.3, 0.3],
+            Alternation => [0.0, 0.5],
+            Correlation | PreviousCorrelation => [0.55, 1.0],
+            WideCorrelation => [0.3, 1.0],
+            Residual => [0.0, 0.4],
+            Amplitude => [-0.45, 0.45],
+            TemplateAmplitude => [-0.5, 0.5],
+            Width => [0.2, 0.85],
+            PCorrelation => [-0.6, 1.0],
+            PResidual => [0.0, 0.16],
+            PConsistency => [-0.1, 1.0],
+            PTemplateAmplitude => [0.0, 0.3],
+            PAmplitude => [0.0, 0.6],
+            KindPrevious => [-0.3, 0.3],
+            KindCorrelation => [0.88, 1.0],
+            TResidual => [0.0, 0.28],
+        }
     }
 }
 
@@ -245,6 +301,9 @@ pub(crate) struct Timing {
     acceleration: f64,
     local: f64,
     alternation: f64,
+    below_slowest: f64,
+    next_below_slowest: f64,
+    slow_part: f64,
 }
 
 /// The patient's recent RR intervals.
@@ -315,6 +374,7 @@ impl RhythmMemory {
         let before = or(self.last[0], m10);
         let second = or(self.last[1], before);
         let quantile = |part, otherwise| self.long.quantile(part).unwrap_or(otherwise);
+        let slowest = |otherwise| self.longest.quantile(0.9).unwrap_or(otherwise);
         let held = self.step_count.min(SHORT);
         let timing = Timing {
             previous: r - m10,
@@ -343,6 +403,13 @@ impl RhythmMemory {
             acceleration: m10 - m200,
             local: r - 0.5 * (before + after),
             alternation: self.double_steps.median().unwrap_or(0.0),
+            below_slowest: r - slowest(r),
+            next_below_slowest: after - slowest(after),
+            slow_part: if self.longest.is_empty() {
+                0.0
+            } else {
+                1.0 - self.longest.part_below(m200 + SLOW)
+            },
         };
         if let Some(r) = known {
             self.remember(r);
@@ -424,6 +491,34 @@ mod tests {
         assert_eq!(timing.irregularity, 0.0);
         assert_eq!(timing.second_previous, 0.0);
         assert!((timing.previous - 2f64.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn pauses_between_faster_runs_stay_in_sight() {
+        let run = [&[0.8; 7][..], &[1.6]].concat();
+        let timing = after(&run.repeat(25)).place(Some(0.8), Some(0.8));
+        assert!((timing.below_slowest - 0.5f64.ln()).abs() < 1e-12);
+        assert_eq!(timing.next_below_slowest, timing.below_slowest);
+        assert!((timing.slow_part - 0.125).abs() < 1e-12);
+        assert_eq!(after(&[0.8; 50]).place(Some(0.8), None).slow_part, 0.0);
+    }
+
+    #[test]
+    fn values_are_limited() {
+        let timing = after(&[0.8; 50]).place(Some(2.0), Some(0.2));
+        let likeness = Likeness {
+            residual: 9.0,
+            correlation: -1.0,
+            ..Likeness::default()
+        };
+        for feature in RhythmFeature::ALL {
+            let [low, high] = feature.limits();
+            assert!(low < high, "{feature:?}");
+            let value = feature.value(&timing, &likeness);
+            assert!((low..=high).contains(&value), "{feature:?}: {value}");
+        }
+        assert_eq!(RhythmFeature::Residual.value(&timing, &likeness), 0.4);
+        assert_eq!(RhythmFeature::Previous.value(&timing, &likeness), 0.65);
     }
 
     #[test]

@@ -58,6 +58,19 @@ struct Entry {
     /// evaluation.
     #[serde(default)]
     seeds: Vec<PathBuf>,
+    /// Cross-validations of the recipe over patients.
+    #[serde(default)]
+    cross_validation: Vec<CrossValidation>,
+}
+
+/// One cross-validation of a manifest.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CrossValidation {
+    /// Which patients were held out.
+    name: String,
+    /// The JSON file that `infer evaluate` wrote for each fold's patients.
+    folds: Vec<PathBuf>,
 }
 
 /// One evaluation of a manifest.
@@ -129,12 +142,15 @@ fn model(entry: &Entry, folder: &Path) -> Result<String> {
         text += &evaluation::comparison(&evaluations);
     }
     if !entry.seeds.is_empty() {
-        let seeds: Vec<EvaluationFile> = entry
-            .seeds
+        text += &evaluation::seeds(&read_all(&entry.seeds, folder)?);
+    }
+    if !entry.cross_validation.is_empty() {
+        let validations: Vec<(&str, Vec<EvaluationFile>)> = entry
+            .cross_validation
             .iter()
-            .map(|s| EvaluationFile::read(&folder.join(s)))
+            .map(|c| Ok((c.name.as_str(), read_all(&c.folds, folder)?)))
             .collect::<Result<_>>()?;
-        text += &evaluation::seeds(&seeds);
+        text += &evaluation::cross_validations(&validations)?;
     }
     if let Some((name, main)) = evaluations.first() {
         text += &evaluation::details(name, main);
@@ -153,6 +169,11 @@ fn model(entry: &Entry, folder: &Path) -> Result<String> {
         );
     }
     Ok(text)
+}
+
+fn read_all(files: &[PathBuf], folder: &Path) -> Result<Vec<EvaluationFile>> {
+    let read = |file: &PathBuf| EvaluationFile::read(&folder.join(file));
+    files.iter().map(read).collect()
 }
 
 /// What the contract and the file say about a model.

@@ -34,7 +34,15 @@ struct Arguments {
     /// Write the best network here as ONNX as well as into the run's folder
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
-    /// One value of the input, such as before=96 or 'leads=["MLII", "V1"]'; may be repeated
+    /// Leads by name, in the order of the channels, such as MLII,V1; records without them are left out
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "Input"
+    )]
+    leads: Vec<String>,
+    /// One value of the input, such as before=96 or 'band=[0.5, 30.0]'; may be repeated
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Input")]
     input: Vec<String>,
 }
@@ -87,6 +95,9 @@ impl Request {
         };
         settings.update_from_arg_matches(&matches)?;
         settings.input = overlay_input(&settings, &arguments.input)?;
+        if !arguments.leads.is_empty() {
+            settings.input.leads.clone_from(&arguments.leads);
+        }
         settings.check()?;
         let resumed = run.is_some();
         let run = match run {

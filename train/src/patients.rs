@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use data::beats::Beats;
 use data::dataset::{self, Annotated, REFERENCE};
 use data::retime::{Retiming, retime};
@@ -14,15 +14,19 @@ use crate::sampler::mix;
 use crate::settings::Settings;
 use crate::source::{Parts, cohort, is_synthetic, join, name_of, shares};
 
-/// What each recording is turned into by `--retimed`, each with its own seed.
-const RETIMINGS: [Retiming; 4] = [
-    Retiming::Premature,
-    Retiming::Premature,
-    Retiming::Fibrillation,
-    Retiming::Arrhythmia,
+/// What each recording is turned into by `--retimed`, each with its own seed,
+/// and of its S beats one in how many is kept: sick sinuses have S beats by the
+/// hundred and would crowd out the others.
+const RETIMINGS: [(Retiming, usize); 6] = [
+    (Retiming::Premature, 1),
+    (Retiming::Premature, 1),
+    (Retiming::Fibrillation, 1),
+    (Retiming::Fibrillation, 1),
+    (Retiming::Arrhythmia, 1),
+    (Retiming::SickSinus, 4),
 ];
-/// Of the normal beats of a retimed recording, one in so many is kept: they
-/// are many, and most are near copies.
+/// Of the normal beats of a retimed recording, so many times fewer are kept:
+/// they are many, and most are near copies.
 const THINNING: usize = 4;
 
 /// What is made of one recording.
@@ -75,12 +79,16 @@ pub fn parts(settings: &Settings) -> Result<Parts> {
     } else {
         let folder = dataset::locate(settings.data.as_deref())?;
         let (names, description) = training_records(&folder)?;
-        add(all_prepared(&folder, &names, settings)?, description)?;
+        let fit = Fit::of(&folder, &names, settings)?;
+        let description = description + &fit.lacking;
+        add(fit.records, description)?;
     }
     for folder in &settings.extra {
         let names = wfdb::record_names(folder)?;
         let description = format!("{} ({} records)", name_of(folder), names.len());
-        add(all_prepared(folder, &names, settings)?, description)?;
+        let fit = Fit::of(folder, &names, settings)?;
+        let description = description + &fit.lacking;
+        add(fit.records, description)?;
     }
     let mut records: Vec<Option<Prepared>> = records.into_iter().map(Some).collect();
     let mut take = |rows: &[usize]| -> Vec<Prepared> {
@@ -158,10 +166,46 @@ fn training_records(folder: &Path) -> Result<(Vec<String>, String)> {
     Ok((names, description))
 }
 
-fn all_prepared(folder: &Path, names: &[String], settings: &Settings) -> Result<Vec<Prepared>> {
-    Ok(dataset::map(folder, names, REFERENCE, |record| {
-        prepared(&record, settings)
-    })?)
+/// The records of a folder that have the leads asked for.
+struct Fit {
+    records: Vec<Prepared>,
+    /// The others in words, to follow the folder's description; empty when
+    /// there are none.
+    lacking: String,
+}
+
+impl Fit {
+    fn of(folder: &Path, names: &[String], settings: &Settings) -> Result<Fit> {
+        let made = dataset::map(folder, names, REFERENCE, |record| {
+            // Leads are known only once the record is read.
+            match prepare::choose(&record.record, &settings.input) {
+                Ok(_) => prepared(&record, settings).map(Ok),
+                Err(lacks) => Ok(Err(lacks.to_string())),
+            }
+        })?;
+        let mut records = Vec::new();
+        let (mut left_out, mut reason) = (Vec::new(), None);
+        for (name, made) in names.iter().zip(made) {
+            match made {
+                Ok(prepared) => records.push(prepared),
+                Err(lacks) => {
+                    left_out.push(name.as_str());
+                    reason.get_or_insert(lacks);
+                }
+            }
+        }
+        if let (true, Some(reason)) = (records.is_empty(), reason) {
+            bail!(
+                "{}: no record has the leads asked for: {reason}",
+                folder.display()
+            );
+        }
+        let lacking = match left_out.as_slice() {
+            [] => String::new(),
+            left_out => format!(" without {}", left_out.join(" ")),
+        };
+        Ok(Fit { records, lacking })
+    }
 }
 
 /// Everything that the settings ask for of one recording.
@@ -183,14 +227,14 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
             .name
             .bytes()
             .fold(0, |sum, byte| mix(sum, u64::from(byte), 1));
-        for (k, kind) in RETIMINGS.into_iter().enumerate() {
+        for (k, (kind, one_in)) in RETIMINGS.into_iter().enumerate() {
             let seed = mix(settings.seed, name, k as u64);
             let (moved, marks) = retime(record, annotations, kind, seed);
             let beats = prepare::record(&moved, &marks, spec)?;
             let kept: Vec<usize> = (0..beats.len())
                 .filter(|&i| match beats.labels[i] {
-                    Class::S => true,
-                    Class::N => i % THINNING == k % THINNING,
+                    Class::S => i % one_in == 0,
+                    Class::N => (i + k) % (one_in * THINNING) == 0,
                     _ => false,
                 })
                 .collect();

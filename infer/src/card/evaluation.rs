@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use data::Class;
-use data::metrics::{fraction, percent};
+use data::metrics::{Confusion, fraction, percent};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// The JSON file of `infer evaluate`.
@@ -43,6 +44,11 @@ impl EvaluationFile {
             path.display()
         );
         Ok(EvaluationFile(value))
+    }
+
+    fn confusion(&self) -> Result<Confusion> {
+        Confusion::deserialize(&self.0["confusion"])
+            .context("an evaluation's 'confusion' is not a matrix of five by five numbers; make the file again with `infer evaluate --json`")
     }
 
     fn number(&self, place: &str) -> Option<f64> {
@@ -158,6 +164,37 @@ pub fn seeds(seeds: &[EvaluationFile]) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Cross-validations: the beats of all folds together, each classified by the
+/// network that was trained without their patient.
+///
+/// # Errors
+/// A fold's file holds no confusion matrix.
+pub fn cross_validations(validations: &[(&str, Vec<EvaluationFile>)]) -> Result<String> {
+    let mut text = String::from(
+        "### Patients held out of training\n\nCross-validation over patients: the recipe is trained once for each fold without the fold's patients and classifies theirs; the beats of all folds together, %.\n\n\
+         | | folds | beats | accuracy | jk | V Se | V +P | V F1 | S Se | S +P | S F1 | F F1 |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for (name, folds) in validations {
+        let mut all = Confusion::default();
+        for fold in folds {
+            all += &fold.confusion()?;
+        }
+        let (v, s) = (all.class(Class::V), all.class(Class::S));
+        let cells = [v.se, v.ppv, v.f1, s.se, s.ppv, s.f1, all.class(Class::F).f1].map(percent);
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {} | {} | {} | {} |",
+            folds.len(),
+            all.total(),
+            percent(all.accuracy()),
+            fraction(all.jk()),
+            cells.join(" | ")
+        );
+    }
+    text.push('\n');
+    Ok(text)
 }
 
 /// One evaluation at length.

@@ -189,6 +189,7 @@ fn the_card_is_made_of_evaluations() {
         file = "window.onnx"
         purpose = "A test."
         seeds = ["out.json", "out.json"]
+        cross_validation = [{ name = "held out", folds = ["out.json", "out.json"] }]
 
         [[model.evaluation]]
         name = "spikes"
@@ -202,6 +203,8 @@ fn the_card_is_made_of_evaluations() {
         .stdout(contains("## window.onnx"))
         .stdout(contains(format!("| spikes | 40 | {accuracy:.2} |")))
         .stdout(contains("Over 2 seeds"))
+        // The beats of both folds together, as right as those of one.
+        .stdout(contains(format!("| held out | 2 | 80 | {accuracy:.2} |")))
         .stdout(contains("| a\\|b, c | 0.5 |"))
         .stdout(contains("Untrained."));
 }
