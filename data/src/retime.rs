@@ -305,7 +305,8 @@ fn sick_sinus(beats: &mut [Plan], fs: f64, rng: &mut ChaCha8Rng) {
 
 fn fibrillation(beats: &mut [Plan], rng: &mut ChaCha8Rng) {
     let median = typical_interval(beats);
-    let (rate, spread) = (even(rng, 0.65, 1.1), even(rng, 0.12, 0.28));
+    // DS1's own fibrillation spreads by 0.25 to 0.35.
+    let (rate, spread) = (even(rng, 0.65, 1.1), even(rng, 0.15, 0.38));
     let p = even(rng, -0.1, 0.1);
     for beat in beats {
         let interval = median * rate * normal(rng, spread).exp();
