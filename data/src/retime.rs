@@ -541,12 +541,19 @@ mod tests {
     #[test]
     fn in_a_sick_sinus_most_beats_are_ectopic_and_sinus_beats_are_late() {
         let (record, marks) = steady(2000);
-        let (_, annotations) = retime(&record, &marks, Retiming::SickSinus, 4);
-        let gaps = intervals(&annotations);
+        // A patient may have plain sinus rhythm for a while: look at several.
+        let beats: Vec<(Symbol, i64)> = (0..8)
+            .flat_map(|seed| {
+                let (_, annotations) = retime(&record, &marks, Retiming::SickSinus, seed);
+                let symbols = annotations[1..].iter().map(|a| a.symbol);
+                symbols.zip(intervals(&annotations)).collect::<Vec<_>>()
+            })
+            .collect();
         let mean = |symbol: Symbol| {
-            let of: Vec<i64> = (0..gaps.len())
-                .filter(|&i| annotations[i + 1].symbol == symbol)
-                .map(|i| gaps[i])
+            let of: Vec<i64> = beats
+                .iter()
+                .filter(|(s, _)| *s == symbol)
+                .map(|(_, interval)| *interval)
                 .collect();
             (of.len(), of.iter().sum::<i64>() as f64 / of.len() as f64)
         };
