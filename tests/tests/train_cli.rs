@@ -208,6 +208,38 @@ const REFUSED: [(&[&str], &[&str]); 14] = [
 ];
 
 #[test]
+fn two_leads_are_trained_on_records_that_have_them() {
+    let desk = Desk::new();
+    Command::new(program("data"))
+        .args(["synth", "--patients", "5", "--minutes", "1", "--output"])
+        .arg(desk.path("ecg"))
+        .assert()
+        .success();
+    let header = desk.read("ecg/s001.hea").replace(" V1", " V2");
+    std::fs::write(desk.path("ecg/s001.hea"), header).unwrap();
+    let arguments = |leads: &'static str| {
+        let mut arguments = QUICK.to_vec();
+        arguments[1] = "ecg";
+        arguments.extend(["--recipe", "inter-patient", "--validation", "0.4"]);
+        arguments.extend(["--shown", "500", "--out", "run", "--leads", leads]);
+        arguments.extend(["--export", "two.onnx"]);
+        arguments
+    };
+    desk.train(&arguments("MLII,aVF"))
+        .assert()
+        .failure()
+        .stderr(contains("no lead aVF").and(contains("panicked").not()));
+    desk.train(&arguments("MLII,V1"))
+        .assert()
+        .success()
+        .stderr(contains("without s001"));
+    let bytes = std::fs::read(desk.path("two.onnx")).unwrap();
+    let contract = models::onnx::contract(&bytes).unwrap();
+    assert_eq!(contract.input.leads, ["MLII", "V1"]);
+    assert!(contract.training.data.contains("without s001"));
+}
+
+#[test]
 fn bad_input_is_one_message_and_no_files() {
     let desk = Desk::new();
     for (arguments, names) in REFUSED {
