@@ -4,6 +4,7 @@
 //! every figure comes from a file that a program of this project wrote.
 
 mod evaluation;
+mod explanation;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -61,6 +62,8 @@ struct Entry {
     /// Cross-validations of the recipe over patients.
     #[serde(default)]
     cross_validation: Vec<CrossValidation>,
+    /// How good its explanations are.
+    explanation: Option<Evaluated>,
 }
 
 /// One cross-validation of a manifest.
@@ -79,7 +82,7 @@ struct CrossValidation {
 struct Evaluated {
     /// What was evaluated on what.
     name: String,
-    /// The JSON file that `infer evaluate` wrote.
+    /// The JSON file that `infer evaluate` or `infer explain --score` wrote.
     file: PathBuf,
 }
 
@@ -157,6 +160,9 @@ fn model(entry: &Entry, folder: &Path) -> Result<String> {
     }
     for (_, evaluation) in &evaluations {
         text += &evaluation.noise();
+    }
+    if let Some(score) = &entry.explanation {
+        text += &explanation::section(&folder.join(&score.file), &score.name)?;
     }
     if let Some(settings) = &entry.settings {
         let path = folder.join(settings);

@@ -179,6 +179,15 @@ fn the_card_is_made_of_evaluations() {
     desk.evaluate(&["--model", &desk.text("window.onnx")])
         .assert()
         .success();
+    infer(&[
+        "explain",
+        &desk.text(""),
+        "--model",
+        &desk.text("window.onnx"),
+    ])
+    .args(["--score", "--output", &desk.text("explained")])
+    .assert()
+    .success();
     std::fs::write(desk.path("tried.csv"), "tried,S F1\n\"a|b, c\",0.5\n").unwrap();
     let manifest = r#"
         intended_use = "Research."
@@ -189,6 +198,7 @@ fn the_card_is_made_of_evaluations() {
         file = "window.onnx"
         purpose = "A test."
         seeds = ["out.json", "out.json"]
+        explanation = { name = "Spikes", file = "explained/score.json" }
         cross_validation = [{ name = "held out", folds = ["out.json", "out.json"] }]
 
         [[model.evaluation]]
@@ -205,6 +215,11 @@ fn the_card_is_made_of_evaluations() {
         .stdout(contains("Over 2 seeds"))
         // The beats of both folds together, as right as those of one.
         .stdout(contains(format!("| held out | 2 | 80 | {accuracy:.2} |")))
+        .stdout(
+            contains("Spikes, 40 beats.").and(
+                contains("| integrated-gradients | +").or(contains("| integrated-gradients | -")),
+            ),
+        )
         .stdout(contains("| a\\|b, c | 0.5 |"))
         .stdout(contains("Untrained."));
 }

@@ -1,0 +1,77 @@
+//! How good a model's explanations are, as Markdown tables.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use clap::ValueEnum;
+use data::Class;
+use data::metrics::percent;
+use serde_json::Value;
+
+use crate::explain::methods::Method;
+use crate::explain::path::STEPS;
+
+/// The parts of a beat that credit goes to, as the file names them.
+const PARTS: [&str; 5] = ["P", "QRS", "T", "rest", "rhythm"];
+
+/// The tables of a `score.json` that `infer explain --score` wrote on `data`.
+///
+/// # Errors
+/// The file cannot be read or is not a score of explanations.
+pub fn section(path: &Path, data: &str) -> Result<String> {
+    let place = || path.display().to_string();
+    let bytes = std::fs::read(path).with_context(place)?;
+    let score: Value = serde_json::from_slice(&bytes).with_context(place)?;
+    ensure!(
+        score.get("methods").is_some() && score.get("shares").is_some(),
+        "{}: not a file of `infer explain --score`: it has no 'methods' and 'shares'",
+        path.display()
+    );
+    let number = |place: &str| score.pointer(place).and_then(Value::as_f64);
+    let mut text = format!(
+        "### Explanations\n\n{data}, {} beats. Gain in mean probability of the class over a random order of deleting or inserting stretches of 30 ms (above 0 is better), and correlation with the credit of the same network with shuffled weights (near 0 is better); 95 % intervals over patients.\n\n\
+         | method | deletion | insertion | shuffled weights |\n|---|---|---|---|\n",
+        score["beats"]
+    );
+    for method in Method::value_variants() {
+        let name = method.name();
+        let shown = |what: &str| {
+            let at = |end: &str| number(&format!("/methods/{name}/{what}/{end}"));
+            let mean = at("mean").map_or("-".into(), |mean| format!("{mean:+.3}"));
+            match (at("interval/0"), at("interval/1")) {
+                (Some(low), Some(high)) => format!("{mean} ({low:+.3} to {high:+.3})"),
+                _ => mean,
+            }
+        };
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {} | {} |",
+            shown("deletion_gain"),
+            shown("insertion_gain"),
+            shown("shuffled_weights_correlation")
+        );
+    }
+    let _ = write!(
+        text,
+        "\nIntegrated gradients of {STEPS} steps miss the logit's difference by {} % (median), {} % (95 % of beats below). Where their credit goes, %:\n\n\
+         | class | beats | {} |\n|---|---|{}\n",
+        percent(number("/completeness_error/median")),
+        percent(number("/completeness_error/p95")),
+        PARTS.join(" | "),
+        "---|".repeat(PARTS.len())
+    );
+    for class in Class::ALL {
+        let Some(beats) = number(&format!("/shares/{class}/beats")) else {
+            continue;
+        };
+        let part = |part: &str| percent(number(&format!("/shares/{class}/{part}")));
+        let _ = writeln!(
+            text,
+            "| {class} | {beats} | {} |",
+            PARTS.map(part).join(" | ")
+        );
+    }
+    text.push('\n');
+    Ok(text)
+}
