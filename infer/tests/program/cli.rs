@@ -244,8 +244,11 @@ fn models_that_cannot_be_honoured_are_refused() {
     let model = kaggle_model(0.0);
     let patched = |from: &str, to: &str| patch(&model, from, to);
     let rate = format!("\"fs\":{:?}", InputSpec::kaggle().fs);
+    let mut damaged = model.clone();
+    damaged[model.len() / 2] ^= 1;
     let table = [
         ("no model at all", b"not a model".to_vec(), "ONNX"),
+        ("a bit of a weight", damaged, "damaged or was changed"),
         (
             "no contract",
             patched("ectopy.contract", "ectopy.contrast"),

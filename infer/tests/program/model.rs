@@ -16,8 +16,8 @@ pub fn window_model() -> Vec<u8> {
     models::untrained::classifier_for(&InputSpec::window(), 1).unwrap()
 }
 
-/// A model in which one word is replaced by another of the same length, sealed
-/// again.
+/// A model in which one word is replaced by another of the same length, and
+/// which is sealed again.
 pub fn patch(model: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let at = model.windows(from.len()).position(|w| w == from.as_bytes());
