@@ -121,7 +121,8 @@ pub fn text_style<'a>(size: u32, horizontal: HPos, vertical: VPos) -> TextStyle<
 /// with the decimals that their steps of 1, 2 or 5 units need, and no sign
 /// before zero.
 pub fn tick(value: f64, extent: f64, ticks: usize) -> String {
-    let finest = extent / ticks as f64;
+    // So many ticks lie in less than one step more than they are.
+    let finest = extent / (ticks + 1) as f64;
     // 1e-9: a step of exactly one unit is not the next larger one.
     let unit = (finest / 5.0 * (1.0 - 1e-9)).log10().floor() as i32 + 1;
     let decimals = (-unit).clamp(0, 9) as usize;
@@ -247,6 +248,7 @@ mod tests {
         assert_eq!(tick(4.0, 10.0, 9), "4");
         assert_eq!(tick(0.5, 1.2, 5), "0.5");
         assert_eq!(tick(0.1, 0.83, 9), "0.1");
+        assert_eq!(tick(0.005, 0.0253, 5), "0.005");
         assert_eq!(tick(0.06, 0.09, 5), "0.06");
         assert_eq!(tick(-1e-17, 0.83, 9), "0.0");
         assert_eq!(tick(-0.06, 0.09, 5), "-0.06");
