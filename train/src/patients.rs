@@ -98,7 +98,7 @@ pub fn parts(settings: &Settings) -> Result<Parts> {
     let validation = join(validation.into_iter().map(|r| r.beats).collect())
         .context("no patients are held out for validation")?;
     let mut description = descriptions.join(" + ");
-    if settings.second_lead > 0.0 {
+    if settings.second_lead > 0.0 && settings.input.leads.is_empty() {
         description += ", second leads";
     }
     if settings.retimed > 0.0 {
