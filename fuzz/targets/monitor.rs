@@ -7,6 +7,7 @@
 #![no_main]
 
 use std::cell::RefCell;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -28,8 +29,10 @@ static MODELS: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
 });
 
 thread_local! {
-    /// Planning a graph takes longer than most inputs.
-    static CLASSIFIERS: RefCell<[Option<Classifier>; 2]> = const { RefCell::new([None, None]) };
+    /// Planning a graph takes longer than most inputs. Never dropped: tract's own
+    /// thread locals may be gone by then.
+    static CLASSIFIERS: RefCell<ManuallyDrop<[Option<Classifier>; 2]>> =
+        const { RefCell::new(ManuallyDrop::new([None, None])) };
 }
 
 fn classifier(leads: usize) -> Classifier {
@@ -58,7 +61,10 @@ impl Seen {
                     assert!(beat.rr.is_none_or(|rr| rr > 0.0));
                     self.beat = Some(beat.sample);
                 }
-                Event::Gap(Gap { start, length: None }) => {
+                Event::Gap(Gap {
+                    start,
+                    length: None,
+                }) => {
                     assert!(self.gap.is_none() && start <= samples);
                     self.gap = Some(start);
                 }
@@ -115,7 +121,10 @@ fuzz_target!(|bytes: &[u8]| {
                 total += samples.len();
                 samples.clear();
                 let events = match step[1] % 4 {
-                    0 => monitor.skip((step[2] as u64) << (step[1] >> 2)).expect("a gap").to_vec(),
+                    0 => monitor
+                        .skip(u64::from(step[2]) << (step[1] >> 2 & 31))
+                        .expect("a gap")
+                        .to_vec(),
                     1 => monitor.finish().expect("an end").to_vec(),
                     2 => {
                         monitor.reset();
