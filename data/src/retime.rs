@@ -162,11 +162,7 @@ impl Episode {
     fn draw(rng: &mut ChaCha8Rng) -> Episode {
         use Pattern::*;
         let pattern = [Alone, EverySecond, EveryThird, Runs][rng.random_range(0..4)];
-        let p = match rng.random_range(0..3) {
-            0 => 1.0,
-            1 => even(rng, -0.8, 0.6),
-            _ => even(rng, 0.0, 1.5),
-        };
+        let p = p_wave(rng);
         let pause = match rng.random_range(0..3) {
             0 => 0.0,
             1 => even(rng, 0.0, 0.4),
@@ -252,6 +248,16 @@ fn geometric(rng: &mut ChaCha8Rng, on: f64) -> usize {
     (u.ln() / on.ln()) as usize
 }
 
+/// Draws what becomes of an ectopic focus's P wave: as it was, turned or
+/// flattened, or of another size.
+fn p_wave(rng: &mut ChaCha8Rng) -> f64 {
+    match rng.random_range(0..3) {
+        0 => 1.0,
+        1 => even(rng, -0.8, 0.6),
+        _ => even(rng, 0.0, 1.5),
+    }
+}
+
 fn typical_interval(beats: &[Plan]) -> f64 {
     let mut all: Vec<f64> = beats.iter().skip(1).map(|b| b.recorded).collect();
     all.sort_by(f64::total_cmp);
@@ -265,11 +271,7 @@ fn sick_sinus(beats: &mut [Plan], fs: f64, rng: &mut ChaCha8Rng) {
     let (spread, sinus_spread) = (even(rng, 0.01, 0.08), even(rng, 0.03, 0.2));
     let (on, sinus_on) = (even(rng, 0.5, 0.92), even(rng, 0.0, 0.4));
     let first = even(rng, 0.8, 1.1);
-    let p = match rng.random_range(0..3) {
-        0 => 1.0,
-        1 => even(rng, -0.8, 0.6),
-        _ => even(rng, 0.0, 1.5),
-    };
+    let p = p_wave(rng);
     let plain = [0.0, 0.3][rng.random_range(0..2)];
     let (mut i, mut until, mut quiet) = (1, 0, false);
     while i < beats.len() {

@@ -374,7 +374,7 @@ impl RhythmMemory {
         let before = or(self.last[0], m10);
         let second = or(self.last[1], before);
         let quantile = |part, otherwise| self.long.quantile(part).unwrap_or(otherwise);
-        let slowest = |otherwise| self.longest.quantile(0.9).unwrap_or(otherwise);
+        let slowest = self.longest.quantile(0.9);
         let held = self.step_count.min(SHORT);
         let timing = Timing {
             previous: r - m10,
@@ -403,8 +403,8 @@ impl RhythmMemory {
             acceleration: m10 - m200,
             local: r - 0.5 * (before + after),
             alternation: self.double_steps.median().unwrap_or(0.0),
-            below_slowest: r - slowest(r),
-            next_below_slowest: after - slowest(after),
+            below_slowest: slowest.map_or(0.0, |slowest| r - slowest),
+            next_below_slowest: slowest.map_or(0.0, |slowest| after - slowest),
             slow_part: if self.longest.is_empty() {
                 0.0
             } else {

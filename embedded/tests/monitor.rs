@@ -256,8 +256,7 @@ fn a_foreign_or_corrupt_model_is_refused() {
     let mut damaged = bytes.clone();
     damaged[bytes.len() / 2] ^= 1;
     assert!(refusal(&damaged).contains("damaged or was changed after its export"));
-    // Sealed by whoever changed it: then it is read for what it says.
-    // The contract gone, everything else in place.
+    // The contract gone, everything else in place and sealed again.
     let key = models::contract::METADATA_KEY.as_bytes();
     let at = bytes.windows(key.len()).position(|w| w == key).unwrap();
     let mut stripped = bytes.clone();

@@ -16,6 +16,7 @@ use data::input::InputSpec;
 use models::Contract;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use evaluation::EvaluationFile;
@@ -264,6 +265,21 @@ fn csv_table(path: &Path) -> Result<String> {
 /// Text that cannot end a cell of a Markdown table.
 fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
+}
+
+/// The JSON file of a command of this program, told by two of its keys.
+fn read_json(path: &Path, command: &str, keys: [&str; 2]) -> Result<Value> {
+    let place = || path.display().to_string();
+    let bytes = std::fs::read(path).with_context(place)?;
+    let value: Value = serde_json::from_slice(&bytes).with_context(place)?;
+    ensure!(
+        keys.iter().all(|key| value.get(key).is_some()),
+        "{}: not a file of `{command}`: it has no '{}' and '{}'",
+        path.display(),
+        keys[0],
+        keys[1]
+    );
+    Ok(value)
 }
 
 fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {

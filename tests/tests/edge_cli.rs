@@ -71,6 +71,12 @@ impl Bench {
         command
     }
 
+    /// The samples as 32-bit floats, little endian.
+    fn bytes(&self) -> Vec<u8> {
+        let samples = self.samples();
+        samples.iter().flat_map(|x| x.to_le_bytes()).collect()
+    }
+
     fn start(&self, arguments: &[&str]) -> Child {
         std::process::Command::new(program("embedded"))
             .args(self.arguments(arguments))
@@ -117,6 +123,26 @@ fn terminate(child: &Child) {
         .args(["-TERM", &child.id().to_string()])
         .status();
     assert!(status.unwrap().success());
+}
+
+/// A local port and its name as a source of the program.
+fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    (listener, address)
+}
+
+/// What a child prints until it is stopped after so many gap events.
+fn stopped_after_gaps(child: &mut Child, gaps: usize) -> String {
+    let mut reader = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    while text.matches("\"event\":\"gap\"").count() < gaps {
+        assert!(reader.read_line(&mut text).unwrap() > 0, "{text}");
+    }
+    terminate(child);
+    reader.read_to_string(&mut text).unwrap();
+    assert!(ended(child).success());
+    text
 }
 
 #[test]
@@ -170,7 +196,7 @@ fn every_encoding_gives_the_beats_of_the_record() {
         .iter()
         .flat_map(|x| ((x * 1000.0).round() as i32 + 7).to_le_bytes())
         .collect();
-    let f32s: Vec<u8> = samples.iter().flat_map(|x| x.to_le_bytes()).collect();
+    let f32s = bench.bytes();
     let csv: String = samples.iter().map(|x| format!("9,{x}\n")).collect();
     let piped = |arguments: &[&str], bytes: &[u8]| {
         let output = bench.run(arguments).write_stdin(bytes).output().unwrap();
@@ -270,13 +296,8 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 #[test]
 fn a_lost_connection_is_opened_again_and_becomes_a_gap() {
     let bench = Bench::new();
-    let bytes: Vec<u8> = bench
-        .samples()
-        .iter()
-        .flat_map(|x| x.to_le_bytes())
-        .collect();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let bytes = bench.bytes();
+    let (listener, address) = listen();
     let mut child = bench.start(&[&address, "--format", "f32", "--fs", "360"]);
     let half = bytes.len() / 8 * 4;
     for part in [&bytes[..half], &bytes[half..]] {
@@ -285,15 +306,8 @@ fn a_lost_connection_is_opened_again_and_becomes_a_gap() {
         // What is sent must be read before the connection ends.
         std::thread::sleep(Duration::from_millis(300));
     }
-    let mut reader = BufReader::new(child.stdout.take().unwrap());
-    let mut text = String::new();
     // The second connection is lost as well: its gap ends the test.
-    while text.matches("\"event\":\"gap\"").count() < 3 {
-        assert!(reader.read_line(&mut text).unwrap() > 0, "{text}");
-    }
-    terminate(&child);
-    reader.read_to_string(&mut text).unwrap();
-    assert!(ended(&mut child).success());
+    let text = stopped_after_gaps(&mut child, 3);
     let all = lines(text.as_bytes());
     let gaps: Vec<_> = all.iter().filter(|l| l["event"] == "gap").collect();
     let start = gaps[0]["start"].as_u64().unwrap();
@@ -308,27 +322,15 @@ fn a_lost_connection_is_opened_again_and_becomes_a_gap() {
 #[test]
 fn the_silence_before_a_link_is_given_up_counts_as_lost() {
     let bench = Bench::new();
-    let bytes: Vec<u8> = bench
-        .samples()
-        .iter()
-        .flat_map(|x| x.to_le_bytes())
-        .collect();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let bytes = bench.bytes();
+    let (listener, address) = listen();
     let mut child = bench.start(&[&address, "--format", "f32", "--fs", "360", "--silence", "1"]);
     let (mut silent, _) = listener.accept().unwrap();
     silent.write_all(&bytes).unwrap();
     // It stays open; the program opens another one.
     let (mut again, _) = listener.accept().unwrap();
     again.write_all(&bytes).unwrap();
-    let mut reader = BufReader::new(child.stdout.take().unwrap());
-    let mut text = String::new();
-    while text.matches("\"event\":\"gap\"").count() < 2 {
-        assert!(reader.read_line(&mut text).unwrap() > 0, "{text}");
-    }
-    terminate(&child);
-    reader.read_to_string(&mut text).unwrap();
-    assert!(ended(&mut child).success());
+    let text = stopped_after_gaps(&mut child, 2);
     let all = lines(text.as_bytes());
     let gap = all.iter().find(|l| l["length"].is_u64()).unwrap();
     // A second of silence and half a second of waiting, at least.
@@ -339,13 +341,8 @@ fn the_silence_before_a_link_is_given_up_counts_as_lost() {
 #[test]
 fn a_source_that_ends_for_good_ends_the_program_where_that_is_asked() {
     let bench = Bench::new();
-    let bytes: Vec<u8> = bench
-        .samples()
-        .iter()
-        .flat_map(|x| x.to_le_bytes())
-        .collect();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("tcp://{}", listener.local_addr().unwrap());
+    let bytes = bench.bytes();
+    let (listener, address) = listen();
     let mut child = bench.start(&[&address, "--format", "f32", "--fs", "360", "--no-reconnect"]);
     let (mut connection, _) = listener.accept().unwrap();
     let sender = std::thread::spawn(move || connection.write_all(&bytes).unwrap());

@@ -3,11 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use data::Class;
 use data::metrics::{Confusion, fraction, percent};
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::read_json;
 
 /// The JSON file of `infer evaluate`.
 pub struct EvaluationFile(Value);
@@ -35,14 +37,8 @@ impl EvaluationFile {
     /// # Errors
     /// The file cannot be read or is not an evaluation.
     pub fn read(path: &Path) -> Result<EvaluationFile> {
-        let place = || path.display().to_string();
-        let bytes = std::fs::read(path).with_context(place)?;
-        let value: Value = serde_json::from_slice(&bytes).with_context(place)?;
-        ensure!(
-            value.get("classes").is_some() && value.get("accuracy").is_some(),
-            "{}: not a file of `infer evaluate --json`: it has no 'accuracy' and 'classes'",
-            path.display()
-        );
+        let keys = ["accuracy", "classes"];
+        let value = read_json(path, "infer evaluate --json", keys)?;
         Ok(EvaluationFile(value))
     }
 

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use clap::ValueEnum;
 use data::Class;
 use data::metrics::percent;
 use serde_json::Value;
 
+use super::read_json;
 use crate::explain::methods::Method;
 use crate::explain::path::STEPS;
 
@@ -20,14 +21,7 @@ const PARTS: [&str; 5] = ["P", "QRS", "T", "rest", "rhythm"];
 /// # Errors
 /// The file cannot be read or is not a score of explanations.
 pub fn section(path: &Path, data: &str) -> Result<String> {
-    let place = || path.display().to_string();
-    let bytes = std::fs::read(path).with_context(place)?;
-    let score: Value = serde_json::from_slice(&bytes).with_context(place)?;
-    ensure!(
-        score.get("methods").is_some() && score.get("shares").is_some(),
-        "{}: not a file of `infer explain --score`: it has no 'methods' and 'shares'",
-        path.display()
-    );
+    let score = read_json(path, "infer explain --score", ["methods", "shares"])?;
     let number = |place: &str| score.pointer(place).and_then(Value::as_f64);
     let mut text = format!(
         "### Explanations\n\n{data}, {} beats. Gain in mean probability of the class over a random order of deleting or inserting stretches of 30 ms (above 0 is better), and correlation with the credit of the same network with shuffled weights (near 0 is better); 95 % intervals over patients.\n\n\

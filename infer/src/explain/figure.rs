@@ -172,6 +172,7 @@ impl Trace {
     fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Painted<B> {
         let seconds = |i: f64| (i - self.origin as f64) / self.fs;
         let last = self.values.len().saturating_sub(1) as f64;
+        let extent = seconds(last) - seconds(0.0);
         let (low, high) = self.range();
         let mut chart = ChartBuilder::on(area)
             .margin(8)
@@ -193,7 +194,7 @@ impl Trace {
             let corners = [(start, low), (end, high)];
             chart.draw_series([Rectangle::new(corners, shade.filled())])?;
             // A stretch that the window's end cuts short has no room for its name.
-            let pixels = (end - start) / (seconds(last) - seconds(0.0)) * f64::from(CELL.0 - AXIS);
+            let pixels = (end - start) / extent * f64::from(CELL.0 - AXIS);
             if pixels < 0.7 * f64::from(TICK_SIZE) * region.name().len() as f64 {
                 continue;
             }
@@ -211,8 +212,8 @@ impl Trace {
             .y_desc(&self.axis)
             .y_labels(Y_TICKS)
             .x_labels(X_TICKS)
-            .x_label_formatter(&|x| tick(*x, seconds(last) - seconds(0.0), X_TICKS))
-            .y_label_formatter(&|y| tick(*y, high - low, Y_TICKS))
+            .x_label_formatter(&|x| tick(*x, extent, X_TICKS))
+            .y_label_formatter(&|y| tick(*y, room, Y_TICKS))
             .draw()?;
         let point = |i: usize, values: &[f32]| (seconds(i as f64), f64::from(values[i]));
         if !self.ghost.is_empty() {

@@ -115,16 +115,16 @@ fn points(
         rhythm: scaled(&rows.rhythm),
     };
     let found = explainer.run(&there, targets)?;
-    let of_row = |values: &[f32], row: usize| {
-        let width = values.len() / count;
-        values[row * width..][..width].to_vec()
-    };
     let point = |(row, target): (usize, &i64)| {
-        let mut gradient = of_row(&found.saliency, row);
-        gradient.extend(of_row(&found.rhythm, row));
-        let mut values = of_row(&rows.windows, row);
-        values.extend(of_row(&rows.rhythm, row));
-        let slopes = gradient.iter().zip(&values);
+        let gradient = [
+            of_row(&found.saliency, row, count),
+            of_row(&found.rhythm, row, count),
+        ]
+        .concat();
+        let values = of_row(&rows.windows, row, count).iter();
+        let slopes = gradient
+            .iter()
+            .zip(values.chain(of_row(&rows.rhythm, row, count)));
         Point {
             at: at[row],
             logit: f64::from(found.logits[row * classes + *target as usize]),
@@ -133,6 +133,12 @@ fn points(
         }
     };
     Ok(targets.iter().enumerate().map(point).collect())
+}
+
+/// The values of one of `count` rows.
+fn of_row(values: &[f32], row: usize, count: usize) -> &[f32] {
+    let width = values.len() / count;
+    &values[row * width..][..width]
 }
 
 /// Middles of the stretches in which the gradients at the ends say least about
