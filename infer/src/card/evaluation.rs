@@ -108,7 +108,7 @@ impl EvaluationFile {
 pub fn comparison(evaluations: &[(&str, EvaluationFile)]) -> String {
     let headings: Vec<&str> = FIGURES.iter().map(|f| f.0).collect();
     let mut text = format!(
-        "### Results\n\nWhole records, reference beats, escape beats (e, j) as N; Se, +P, F1 and accuracy in %.\n\n\
+        "### Results\n\nBy `infer evaluate`: whole records, reference beats, escape beats (e, j) as N; Se, +P, F1 and accuracy in %.\n\n\
          | | beats | {} |\n|---|{}\n",
         headings.join(" | "),
         "---|".repeat(headings.len() + 1)

@@ -24,7 +24,7 @@ pub fn section(path: &Path, data: &str) -> Result<String> {
     let score = read_json(path, "infer explain --score", ["methods", "shares"])?;
     let number = |place: &str| score.pointer(place).and_then(Value::as_f64);
     let mut text = format!(
-        "### Explanations\n\n{data}, {} beats. Gain in mean probability of the class over a random order of deleting or inserting stretches of 30 ms (above 0 is better), and correlation with the credit of the same network with shuffled weights (near 0 is better); 95 % intervals over patients.\n\n\
+        "### Explanations\n\nBy `infer explain --score`. {data}, {} beats. Gain in mean probability of the class over a random order of deleting or inserting stretches of 30 ms (above 0 is better), and correlation with the credit of the same network with shuffled weights (near 0 is better); 95 % intervals over patients.\n\n\
          | method | deletion | insertion | shuffled weights |\n|---|---|---|---|\n",
         score["beats"]
     );
