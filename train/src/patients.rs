@@ -15,19 +15,23 @@ use crate::settings::Settings;
 use crate::source::{Parts, cohort, is_synthetic, join, name_of, shares};
 
 /// What each recording is turned into by `--retimed`, each with its own seed,
-/// and of its S beats one in how many is kept: sick sinuses have S beats by the
-/// hundred and would crowd out the others.
-const RETIMINGS: [(Retiming, usize); 6] = [
-    (Retiming::Premature, 1),
-    (Retiming::Premature, 1),
-    (Retiming::Fibrillation, 1),
-    (Retiming::Fibrillation, 1),
-    (Retiming::Arrhythmia, 1),
-    (Retiming::SickSinus, 4),
+/// and of its normal and of its S beats one in how many is kept. Normal beats
+/// are many, and most are near copies; sick sinuses have S beats by the
+/// hundred and would crowd out the others, as would blocked rhythms with their
+/// long intervals before normal beats.
+const RETIMINGS: [(Retiming, usize, usize); 8] = [
+    (Retiming::Premature, 4, 1),
+    (Retiming::Premature, 4, 1),
+    (Retiming::Fibrillation, 4, 1),
+    (Retiming::Fibrillation, 4, 1),
+    (Retiming::Arrhythmia, 4, 1),
+    (Retiming::SickSinus, 16, 4),
+    (Retiming::Block, 12, 1),
+    (Retiming::Fusion, 4, 1),
 ];
-/// Of the normal beats of a retimed recording, so many times fewer are kept:
-/// they are many, and most are near copies.
-const THINNING: usize = 4;
+/// A class that hardly occurs counts in retimed recordings as if it were this
+/// share of the recorded beats.
+const LEAST_SHARE: f64 = 0.01;
 
 /// What is made of one recording.
 struct Prepared {
@@ -126,7 +130,8 @@ fn together(
     }
     let recorded = join(std::mem::take(&mut rows.parts))?;
     let occurs = shares(&recorded);
-    // Per class the retimed beats count `--retimed` times what the recorded do.
+    // Per class the retimed beats count `--retimed` times what the recorded do, or
+    // what a rare class is taken to be.
     let mut sums = [0.0; Class::ALL.len()];
     for (class, &weight) in recorded.labels.iter().zip(&rows.weights) {
         sums[class.index()] += f64::from(weight);
@@ -138,10 +143,11 @@ fn together(
         }
     }
     rows.parts.push(recorded);
+    let least = LEAST_SHARE * sums.iter().sum::<f64>();
     for beats in retimed {
         rows.add(beats, |class| {
             let c = class.index();
-            settings.retimed * sums[c] / counts[c].max(1) as f64
+            settings.retimed * sums[c].max(least) / counts[c].max(1) as f64
         });
     }
     Ok(Parts {
@@ -227,14 +233,15 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
             .name
             .bytes()
             .fold(0, |sum, byte| mix(sum, u64::from(byte), 1));
-        for (k, (kind, one_in)) in RETIMINGS.into_iter().enumerate() {
+        for (k, (kind, normal, supraventricular)) in RETIMINGS.into_iter().enumerate() {
             let seed = mix(settings.seed, name, k as u64);
             let (moved, marks) = retime(record, annotations, kind, seed);
             let beats = prepare::record(&moved, &marks, spec)?;
             let kept: Vec<usize> = (0..beats.len())
                 .filter(|&i| match beats.labels[i] {
-                    Class::S => i % one_in == 0,
-                    Class::N => (i + k) % (one_in * THINNING) == 0,
+                    Class::S => i % supraventricular == 0,
+                    Class::N => (i + k) % normal == 0,
+                    Class::F => kind == Retiming::Fusion,
                     _ => false,
                 })
                 .collect();
