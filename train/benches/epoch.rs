@@ -84,10 +84,10 @@ fn main() -> Result<()> {
     };
     let examples = Examples::new(&noise(), Device::Cpu)?;
     let python = python();
-    let (mut bf16, mut f32, mut eager) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut default_speed, mut f32, mut eager) = (Vec::new(), Vec::new(), Vec::new());
     // Turn by turn, so that a busy machine slows all alike.
     for _ in 0..ROUNDS {
-        bf16.push(ours(&settings, &examples)?);
+        default_speed.push(ours(&settings, &examples)?);
         f32.push(ours(&full, &examples)?);
         match peer(&python, &settings) {
             Ok(speed) => eager.push(speed),
@@ -100,7 +100,9 @@ fn main() -> Result<()> {
         settings.batch,
         tch::get_num_threads()
     );
-    let lines = [("train, bf16 convolutions", bf16), ("train, f32", f32)];
+    let kind = settings.precision.kind(Device::Cpu);
+    let default = format!("train, default ({kind:?})");
+    let lines = [(default.as_str(), default_speed), ("train, f32", f32)];
     let eager = (!eager.is_empty()).then(|| median(eager));
     if let Some(eager) = eager {
         println!("  PyTorch eager            {eager:8.0} beats/s");

@@ -39,6 +39,16 @@ pub fn choose(name: &str) -> Result<Device> {
     Ok(Device::Cuda(number))
 }
 
+/// Whether `device` multiplies 16-bit numbers faster than 32-bit ones. A
+/// processor without instructions for them takes several times as long.
+pub fn has_fast_bf16(device: Device) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let processor = is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    let processor = false;
+    device.is_cuda() || processor
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use data::Class;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use crate::augment::Augmentation;
 use crate::evaluation::Evaluation;
@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::run::RunFolder;
 use crate::sampler::{Sampler, mix};
 use crate::schedule::Schedule;
-use crate::settings::{Precision, Settings};
+use crate::settings::Settings;
 use crate::state::{Epoch, State};
 
 /// How a run ended.
@@ -72,10 +72,7 @@ impl Stepper {
                 shown_more: shown_more(settings, train),
                 distillation: settings.distillation(),
             },
-            mode: Mode::Training(match settings.precision {
-                Precision::Bf16 => Kind::BFloat16,
-                Precision::F32 => Kind::Float,
-            }),
+            mode: Mode::Training(settings.precision.kind(train.labels.device())),
             clip: settings.clip,
             average: settings.average,
         }

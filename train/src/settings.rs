@@ -9,8 +9,10 @@ use data::input::InputSpec;
 use models::Architecture;
 use models::architecture::Pooling;
 use serde::{Deserialize, Serialize};
+use tch::{Device, Kind};
 
 use crate::augment::Augmentation;
+use crate::device::has_fast_bf16;
 use crate::loss::Distillation;
 use crate::optimiser::Algorithm;
 use crate::schedule::{Schedule, Shape};
@@ -34,10 +36,23 @@ pub enum Recipe {
 #[serde(rename_all = "lowercase")]
 #[value(rename_all = "lowercase")]
 pub enum Precision {
-    /// 16 bits: twice as fast on a CPU with AVX-512 BF16 or AMX and on a GPU
+    /// 16 bits where the device has instructions for them, else 32
+    Auto,
+    /// 16 bits: twice as fast on a CPU with AVX-512 BF16 or AMX and on a GPU, slow elsewhere
     Bf16,
     /// 32 bits
     F32,
+}
+
+impl Precision {
+    /// What convolutions compute in on this device.
+    pub fn kind(self, device: Device) -> Kind {
+        match self {
+            Precision::F32 => Kind::Float,
+            Precision::Auto if !has_fast_bf16(device) => Kind::Float,
+            Precision::Auto | Precision::Bf16 => Kind::BFloat16,
+        }
+    }
 }
 
 /// The figure on the validation part that picks the best epoch.
@@ -170,6 +185,9 @@ pub struct Settings {
         allow_negative_numbers = true
     )]
     pub class_bias: Vec<f64>,
+    /// Networks of other seeds that are trained first and become teachers
+    #[arg(long, help_heading = "Loss and sampling", value_name = "N")]
+    pub ensemble: usize,
     /// Run folders of teachers whose averaged answers are learned as well
     #[arg(long, help_heading = "Loss and sampling", value_name = "RUN")]
     pub teacher: Vec<PathBuf>,
@@ -401,7 +419,7 @@ impl Settings {
     /// How much the teachers count.
     pub fn distillation(&self) -> Distillation {
         Distillation {
-            weight: if self.teacher.is_empty() {
+            weight: if self.teacher.is_empty() && self.ensemble == 0 {
                 0.0
             } else {
                 self.teacher_weight
