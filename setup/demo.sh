@@ -12,7 +12,7 @@ run data synth --output demo/records --patients 3 --minutes 5 --seed 100
 
 say 'Train on synthetic patients and export to ONNX'
 rm -rf demo/run
-run train --data synthetic --epochs 2 --ensemble 0 --out demo/run --export demo/resnet.onnx
+run train --data synthetic --epochs 2 --out demo/run --export demo/resnet.onnx
 
 say 'Classify a recording with ONNX Runtime'
 run infer demo/records/s000 --model demo/resnet.onnx --output demo/predictions.csv

@@ -103,16 +103,7 @@ fn a_run_leaves_its_files_and_a_model() {
 #[test]
 fn the_inter_patient_recipe_exports_two_inputs() {
     let desk = Desk::new();
-    let rows = [
-        "--shown",
-        "0",
-        "--retimed",
-        "0",
-        "--second-lead",
-        "0",
-        "--ensemble",
-        "0",
-    ];
+    let rows = ["--shown", "0", "--retimed", "0", "--second-lead", "0"];
     let files = ["--out", "run", "--export", "resnet.onnx"];
     desk.train(&[&QUICK[..], &rows, &files].concat())
         .assert()
@@ -127,8 +118,7 @@ fn the_inter_patient_recipe_exports_two_inputs() {
 #[test]
 fn a_resumed_run_ends_as_an_unbroken_one() {
     let desk = Desk::new();
-    // The broken run stops in the network that is trained first, to teach.
-    let kaggle = ["--recipe", "kaggle", "--ensemble", "1"];
+    let kaggle = ["--recipe", "kaggle"];
     desk.train(&[&QUICK[..], &kaggle, &["--out", "whole"]].concat())
         .assert()
         .success();

@@ -54,6 +54,8 @@ pub struct Request {
     pub settings: Settings,
     /// The run's folder.
     pub run: RunFolder,
+    /// Whether the run has a checkpoint to go on from.
+    pub resumed: bool,
     /// Epochs after which to end as if interrupted.
     pub stop_after: Option<usize>,
     /// Where else the model goes.
@@ -97,6 +99,7 @@ impl Request {
             settings.input.leads.clone_from(&arguments.leads);
         }
         settings.check()?;
+        let resumed = run.is_some();
         let run = match run {
             Some(run) => run,
             None => RunFolder::create(arguments.out.as_deref(), settings.recipe.name())?,
@@ -104,6 +107,7 @@ impl Request {
         Ok(Request {
             settings,
             run,
+            resumed,
             stop_after: arguments.stop_after,
             export: arguments.export,
         })

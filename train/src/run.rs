@@ -61,13 +61,6 @@ impl RunFolder {
         Ok(run)
     }
 
-    /// The folder of the `k`-th network that is trained first, to teach.
-    pub fn member(&self, k: usize) -> RunFolder {
-        RunFolder {
-            path: self.path.join(format!("member-{k}")),
-        }
-    }
-
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

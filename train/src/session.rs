@@ -1,9 +1,8 @@
 //! A run from beats to files, top to bottom.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use data::beats::Beats;
 use data::metrics::{Confusion, Summary, calibration_error};
 use data::plot::{self, ConfusionMatrix};
 use models::contract::{self, Contract, Training};
@@ -63,14 +62,17 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     if settings.threads > 0 {
         tch::set_num_threads(settings.threads as i32);
     }
-    let network = settings.architecture(&settings.input).network()?;
+    let architecture = settings.architecture(&settings.input);
+    let network = architecture.network()?;
 
     let parts = Parts::load(settings)?;
     let mut train = Examples::new(&parts.train, device)?;
     train.weights = parts.weights.clone();
     train.occurs = parts.occurs;
     let mut validation = Examples::new(&parts.validation, device).context("validation part")?;
+    train.teacher = teachers(settings, &train, device)?;
     let standard = Standard::of(&parts.train);
+    standard.save(run)?;
     standard.apply(&mut train);
     standard.apply(&mut validation);
     eprintln!(
@@ -84,64 +86,31 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
         tch::get_num_threads(),
         run.path().display(),
     );
-    run.write_settings(settings)?;
 
-    let interrupted = || {
-        eprintln!("stopped; go on with --resume {}", run.path().display());
-        Ok(Ending::Interrupted)
-    };
-    let mut teachers = settings.teacher.clone();
-    for (k, (its, run)) in members(settings, run).iter().enumerate() {
-        eprintln!("member {} of {}", k + 1, settings.ensemble);
-        if learn(its, run, &standard, &train, &validation, stop)?.is_none() {
-            return interrupted();
-        }
-        teachers.push(run.path().to_owned());
+    let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
+    let mut state = fit::start(settings, network, device)?;
+    if request.resumed {
+        state.load(&run.checkpoint())?;
     }
-    train.teacher = answers(&teachers, settings, &parts.train, device)?;
-    let Some(mut state) = learn(settings, run, &standard, &train, &validation, stop)? else {
-        return interrupted();
-    };
+    run.write_settings(settings)?;
+    if fit(
+        settings,
+        &stepper,
+        &train,
+        &validation,
+        &mut state,
+        run,
+        stop,
+    )? == Ending::Interrupted
+    {
+        eprintln!("stopped; go on with --resume {}", run.path().display());
+        return Ok(Ending::Interrupted);
+    }
+
     state.best = standard.fold(&state.best)?;
     let validation = Examples::new(&parts.validation, device)?;
     finish(request, &parts, &state, &validation, device)?;
     Ok(Ending::Finished)
-}
-
-/// The settings and folders of the networks that are trained first.
-fn members(settings: &Settings, run: &RunFolder) -> Vec<(Settings, RunFolder)> {
-    let member = |k: usize| {
-        let its = Settings {
-            seed: settings.seed * 100 + k as u64,
-            ensemble: 0,
-            teacher: Vec::new(),
-            ..settings.clone()
-        };
-        (its, run.member(k))
-    };
-    (1..=settings.ensemble).map(member).collect()
-}
-
-/// Trains one network, from its checkpoint if it has one; `None` when a signal
-/// ended it early.
-fn learn(
-    settings: &Settings,
-    run: &RunFolder,
-    standard: &Standard,
-    train: &Examples,
-    validation: &Examples,
-    stop: &Stop,
-) -> Result<Option<State>> {
-    let network = settings.architecture(&settings.input).network()?;
-    let stepper = Stepper::new(settings, settings.augmentation(&settings.input), train);
-    let mut state = fit::start(settings, network, train.labels.device())?;
-    if run.checkpoint().is_file() {
-        state.load(&run.checkpoint())?;
-    }
-    run.write_settings(settings)?;
-    standard.save(run)?;
-    let ending = fit(settings, &stepper, train, validation, &mut state, run, stop)?;
-    Ok((ending == Ending::Finished).then_some(state))
 }
 
 /// Calibrates, reports, draws and exports the best network.
@@ -284,20 +253,10 @@ fn draw(run: &RunFolder, state: &State, confusion: &Confusion, title: &str) -> R
     Ok(())
 }
 
-/// Mean logits of the teachers, each in its run's folder, on some beats;
-/// `None` without teachers.
-fn answers(
-    teachers: &[PathBuf],
-    settings: &Settings,
-    beats: &Beats,
-    device: Device,
-) -> Result<Option<Tensor>> {
-    if teachers.is_empty() {
-        return Ok(None);
-    }
-    let examples = Examples::new(beats, device)?;
-    let mut sum = Tensor::from(0.0_f32).to_device(device);
-    for folder in teachers {
+/// Mean logits of the teachers on the training part.
+fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Option<Tensor>> {
+    let mut sum: Option<Tensor> = None;
+    for folder in &settings.teacher {
         let run = RunFolder::open(folder)?;
         let its = run.read_settings()?;
         anyhow::ensure!(
@@ -308,7 +267,11 @@ fn answers(
         let network = its.architecture(&its.input).network()?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
         let teacher = Standard::load(&run)?.fold(&teacher)?;
-        sum = sum + teacher.logits(&examples.windows, examples.rhythm.as_ref());
+        let logits = teacher.logits(&train.windows, train.rhythm.as_ref());
+        sum = Some(match sum {
+            None => logits,
+            Some(sum) => sum + logits,
+        });
     }
-    Ok(Some(sum / teachers.len() as f64))
+    Ok(sum.map(|sum| sum / settings.teacher.len() as f64))
 }

@@ -185,9 +185,6 @@ pub struct Settings {
         allow_negative_numbers = true
     )]
     pub class_bias: Vec<f64>,
-    /// Networks of other seeds that are trained first and become teachers
-    #[arg(long, help_heading = "Loss and sampling", value_name = "N")]
-    pub ensemble: usize,
     /// Run folders of teachers whose averaged answers are learned as well
     #[arg(long, help_heading = "Loss and sampling", value_name = "RUN")]
     pub teacher: Vec<PathBuf>,
@@ -419,7 +416,7 @@ impl Settings {
     /// How much the teachers count.
     pub fn distillation(&self) -> Distillation {
         Distillation {
-            weight: if self.teacher.is_empty() && self.ensemble == 0 {
+            weight: if self.teacher.is_empty() {
                 0.0
             } else {
                 self.teacher_weight
