@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::read_json;
 use crate::explain::methods::Method;
 use crate::explain::path::STEPS;
+use crate::explain::quality::FINE_STEPS;
 
 /// The parts of a beat that credit goes to, as the file names them.
 const PARTS: [&str; 5] = ["P", "QRS", "T", "rest", "rhythm"];
@@ -48,10 +49,12 @@ pub fn section(path: &Path, data: &str) -> Result<String> {
     }
     let _ = write!(
         text,
-        "\nIntegrated gradients of {STEPS} steps miss the logit's difference by {} % (median), {} % (95 % of beats below). Where their credit goes, %:\n\n\
+        "\nIntegrated gradients of {STEPS} steps miss the logit's difference by {} % (median), {} % (95 % of beats below); their credits differ from those of {FINE_STEPS} equal steps by {} % (median), {} % (95 % of beats below) of their size. Where the credit goes, %:\n\n\
          | class | beats | {} |\n|---|---|{}\n",
         percent(number("/completeness_error/median")),
         percent(number("/completeness_error/p95")),
+        percent(number("/credit_error/median")),
+        percent(number("/credit_error/p95")),
         PARTS.join(" | "),
         "---|".repeat(PARTS.len())
     );

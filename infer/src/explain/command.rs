@@ -25,14 +25,14 @@ use super::optimise::optimise;
 use super::pictures::{self, Atlas};
 use super::quality::Sample;
 use super::report;
-use super::results::{Explained, Format, Results};
+use super::results::{CHUNK, Explained, Format, Results};
 use crate::classifier::{BATCH, differences};
 use crate::cli::Classify;
 use crate::shipped;
 use crate::source::{Choice, Fiducials, Source};
 
 /// Beats of each class on which `--score` measures.
-const PER_CLASS: usize = 200;
+const PER_CLASS: usize = 500;
 
 /// Rows that one range of `--rows` may hold: their pictures wait in memory.
 const MOST_ROWS: u64 = 1000;
@@ -304,7 +304,7 @@ fn explain(explainer: &mut Explainer, sources: &[Source], arguments: &Explain) -
     let mut atlas = Atlas::new(&contract, methods[0]);
     let mut drawn = Pictures::new(arguments);
     let mut count = 0;
-    let portion = BATCH * explainer.threads();
+    let portion = (BATCH * explainer.threads()).next_multiple_of(CHUNK);
     let started = std::time::Instant::now();
     for source in sources {
         portions(

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use anyhow::Result;
+use data::input::InputSpec;
 use data::metrics::{Interval, bootstrap, percentile};
 use models::onnx;
 use models::{Network, Weights};
@@ -14,12 +15,19 @@ use rand_chacha::ChaCha8Rng;
 
 use super::graph::{Explainer, Rows};
 use super::methods::{Attributions, Method, attribute};
+use super::path::in_equal_steps;
 use super::regions::regions;
 
 /// Points of a deletion or insertion curve after the first.
 const POINTS: usize = 10;
 /// Length of the stretches that are deleted and inserted, in seconds.
 const STRETCH: f64 = 0.03;
+/// Random orders that a method's is compared with: one alone is noisy.
+const ORDERS: usize = 8;
+/// Steps of one length that integrated gradients are measured by.
+pub const FINE_STEPS: usize = 512;
+/// Rows on which they are.
+const FINE_ROWS: usize = 64;
 /// Draws of a bootstrap.
 const DRAWS: usize = 1000;
 
@@ -77,49 +85,84 @@ pub struct Sample<'a> {
     pub seed: u64,
 }
 
+/// Areas under the curves of a random order, per row.
+pub struct Chance {
+    deletion: Vec<f64>,
+    insertion: Vec<f64>,
+}
+
+/// The curves of [`faithfulness`] for random orders, [`ORDERS`] of them
+/// averaged.
+///
+/// # Errors
+/// Those of the graph.
+pub fn chance(explainer: &mut Explainer, sample: &Sample) -> Result<Chance> {
+    let count = stretches(&explainer.contract.input).len();
+    let mut draw = ChaCha8Rng::seed_from_u64(sample.seed);
+    let mut chance = Chance {
+        deletion: vec![0.0; sample.targets.len()],
+        insertion: vec![0.0; sample.targets.len()],
+    };
+    for _ in 0..ORDERS {
+        let orders: Vec<Vec<usize>> = sample
+            .targets
+            .iter()
+            .map(|_| shuffled_order(count, &mut draw))
+            .collect();
+        for (keep_first, sums) in [(false, &mut chance.deletion), (true, &mut chance.insertion)] {
+            let areas = curve_areas(explainer, sample, &orders, keep_first)?;
+            let add = |(sum, area): (&mut f64, f64)| *sum += area / ORDERS as f64;
+            sums.iter_mut().zip(areas).for_each(add);
+        }
+    }
+    Ok(chance)
+}
+
+fn shuffled_order(count: usize, draw: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    order.shuffle(draw);
+    order
+}
+
 /// Deletion and insertion for one method's credit.
 ///
 /// Stretches of 30 ms are removed, those with the most credit first, and the
 /// rest is bridged by straight lines; or they are put back one after the
 /// other, starting from none. Gradients are ranked by their size, credits by
-/// their sign.
+/// their sign; equals come in random order.
 ///
 /// # Errors
 /// Those of the graph.
 pub fn faithfulness(
     explainer: &mut Explainer,
     sample: &Sample,
+    chance: &Chance,
     method: Method,
     credit: &Attributions,
 ) -> Result<Faithfulness> {
     let input = &explainer.contract.input;
-    let stretches = stretches(input.channels(), input.length(), input.fs);
-    let width = input.window_values();
+    let (stretches, width) = (stretches(input), input.window_values());
     let by_size = matches!(method, Method::Gradient | Method::Smoothgrad);
     let importance = |value: &f32| if by_size { value.abs() } else { *value };
     let mut draw = ChaCha8Rng::seed_from_u64(sample.seed);
-    let (mut orders, mut random) = (Vec::new(), Vec::new());
-    for row in credit.window.chunks_exact(width) {
+    let order_of = |row: &[f32]| {
         let mean =
             |s: &Range<usize>| row[s.clone()].iter().map(importance).sum::<f32>() / s.len() as f32;
         let means: Vec<f32> = stretches.iter().map(mean).collect();
-        let mut order: Vec<usize> = (0..stretches.len()).collect();
-        order.shuffle(&mut draw);
-        random.push(order.clone());
+        let mut order = shuffled_order(stretches.len(), &mut draw);
         order.sort_by(|&a, &b| means[b].total_cmp(&means[a]));
-        orders.push(order);
-    }
-    let mut areas = |orders: &[Vec<usize>], keep_first: bool| {
-        curve_areas(explainer, sample, &stretches, orders, keep_first)
+        order
     };
-    let difference =
-        |a: Vec<f64>, b: Vec<f64>| -> Vec<f64> { a.iter().zip(&b).map(|(a, b)| a - b).collect() };
-    let deletion = difference(areas(&random, false)?, areas(&orders, false)?);
-    let insertion = difference(areas(&orders, true)?, areas(&random, true)?);
-    let estimate = |values: &[f64]| Estimate::of(values, sample.groups, sample.seed);
+    let orders: Vec<Vec<usize>> = credit.window.chunks_exact(width).map(order_of).collect();
+    let deletion = curve_areas(explainer, sample, &orders, false)?;
+    let insertion = curve_areas(explainer, sample, &orders, true)?;
+    let estimate = |above: &[f64], below: &[f64]| {
+        let gains: Vec<f64> = above.iter().zip(below).map(|(a, b)| a - b).collect();
+        Estimate::of(&gains, sample.groups, sample.seed)
+    };
     Ok(Faithfulness {
-        deletion: estimate(&deletion),
-        insertion: estimate(&insertion),
+        deletion: estimate(&chance.deletion, &deletion),
+        insertion: estimate(&insertion, &chance.insertion),
     })
 }
 
@@ -128,14 +171,11 @@ pub fn faithfulness(
 fn curve_areas(
     explainer: &mut Explainer,
     sample: &Sample,
-    stretches: &[Range<usize>],
     orders: &[Vec<usize>],
     keep_first: bool,
 ) -> Result<Vec<f64>> {
-    let (width, length) = {
-        let input = &explainer.contract.input;
-        (input.window_values(), input.length())
-    };
+    let input = &explainer.contract.input;
+    let (stretches, width, length) = (stretches(input), input.window_values(), input.length());
     let classes = explainer.contract.classes.len();
     let temperature = explainer.contract.temperature;
     let mut areas = vec![0.0; sample.targets.len()];
@@ -163,43 +203,84 @@ fn curve_areas(
     Ok(areas)
 }
 
-fn stretches(channels: usize, length: usize, fs: f64) -> Vec<Range<usize>> {
-    let width = ((STRETCH * fs).round() as usize).max(1);
+fn stretches(input: &InputSpec) -> Vec<Range<usize>> {
+    let length = input.length();
+    let width = ((STRETCH * input.fs).round() as usize).max(1);
     let within = |channel: usize| {
         (0..length).step_by(width).map(move |start| {
             let end = (start + width).min(length);
             channel * length + start..channel * length + end
         })
     };
-    (0..channels).flat_map(within).collect()
+    (0..input.channels()).flat_map(within).collect()
 }
 
-/// Replaces what is not kept by straight lines between what is; what lies
-/// outside of that by the nearest kept value; everything by 0 if nothing is kept.
+/// Replaces what is not kept by straight lines between what is. Just outside
+/// of the window lies 0, which is no signal: otherwise a lone stretch of a QRS
+/// complex would lift the whole window to its height.
 fn bridge(values: &mut [f32], kept: &[bool]) {
-    let mut left: Option<usize> = None;
-    let mut i = 0;
-    while i < values.len() {
-        if kept[i] {
-            left = Some(i);
-            i += 1;
+    let (mut left, mut from) = (0.0, 0);
+    while from < values.len() {
+        if kept[from] {
+            left = values[from];
+            from += 1;
             continue;
         }
-        let right = (i..values.len()).find(|&j| kept[j]);
-        let end = right.unwrap_or(values.len());
-        for at in i..end {
-            values[at] = match (left, right) {
-                (None, None) => 0.0,
-                (Some(a), None) => values[a],
-                (None, Some(b)) => values[b],
-                (Some(a), Some(b)) => {
-                    let part = (at - a) as f32 / (b - a) as f32;
-                    values[a] + (values[b] - values[a]) * part
-                }
-            };
+        let to = (from..values.len()).find(|&i| kept[i]);
+        let (right, to) = to.map_or((0.0, values.len()), |to| (values[to], to));
+        let steps = (to - from + 1) as f32;
+        for (i, value) in values[from..to].iter_mut().enumerate() {
+            *value = left + (right - left) * (i + 1) as f32 / steps;
         }
-        i = end;
+        from = to;
     }
+}
+
+/// By how much credits of integrated gradients differ from those of
+/// [`FINE_STEPS`] equal steps, as a part of their size (sums of absolute
+/// values), for up to [`FINE_ROWS`] of the rows.
+///
+/// # Errors
+/// Those of the graph.
+pub fn inaccuracy(
+    explainer: &mut Explainer,
+    sample: &Sample,
+    credit: &Attributions,
+) -> Result<Vec<f64>> {
+    let count = sample.targets.len();
+    let chosen: Vec<usize> = (0..count)
+        .step_by(count.div_ceil(FINE_ROWS).max(1))
+        .collect();
+    let select = |values: &[f32]| -> Vec<f32> {
+        let width = values.len() / count;
+        let rows = chosen
+            .iter()
+            .flat_map(|row| &values[row * width..][..width]);
+        rows.copied().collect()
+    };
+    let rows = Rows {
+        windows: select(&sample.rows.windows),
+        rhythm: select(&sample.rows.rhythm),
+    };
+    let targets: Vec<i64> = chosen.iter().map(|&row| sample.targets[row]).collect();
+    let (window, rhythm) = in_equal_steps(explainer, &rows, &targets, FINE_STEPS)?;
+    let pairs = [
+        (select(&credit.window), window),
+        (select(&credit.rhythm), rhythm),
+    ];
+    let of_row = |row: usize| {
+        let (mut apart, mut size) = (0.0, 0.0);
+        for (found, fine) in &pairs {
+            let width = fine.len() / chosen.len();
+            let values = row * width..(row + 1) * width;
+            for (found, fine) in found[values.clone()].iter().zip(&fine[values]) {
+                apart += f64::from((found - fine).abs());
+                size += f64::from(fine.abs());
+            }
+        }
+        apart / size.max(f64::MIN_POSITIVE)
+    };
+    Ok((0..chosen.len()).map(of_row).collect())
 }
 
 /// By how much the credits of integrated gradients miss the difference of the
@@ -349,12 +430,12 @@ mod tests {
 
     #[test]
     fn gaps_are_bridged_by_straight_lines() {
-        let mut values = [1.0, 9.0, 9.0, 4.0, 9.0, 9.0];
-        bridge(&mut values, &[true, false, false, true, false, false]);
-        assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 4.0, 4.0]);
+        let mut values = [1.0, 9.0, 9.0, 4.0, 9.0];
+        bridge(&mut values, &[true, false, false, true, false]);
+        assert_eq!(values, [1.0, 2.0, 3.0, 4.0, 2.0]);
         let mut start = [7.0, 2.0];
         bridge(&mut start, &[false, true]);
-        assert_eq!(start, [2.0, 2.0]);
+        assert_eq!(start, [1.0, 2.0]);
         let mut all = [3.0, 3.0];
         bridge(&mut all, &[false, false]);
         assert_eq!(all, [0.0, 0.0]);

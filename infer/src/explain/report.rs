@@ -12,7 +12,8 @@ use super::graph::Explainer;
 use super::methods::{Method, attribute};
 use super::path::STEPS;
 use super::quality::{
-    Estimate, Faithfulness, Sample, Shares, completeness, faithfulness, quantiles, sanity, shares,
+    Estimate, FINE_STEPS, Faithfulness, Sample, Shares, chance, completeness, faithfulness,
+    inaccuracy, quantiles, sanity, shares,
 };
 use super::regions::Region;
 
@@ -20,8 +21,12 @@ use super::regions::Region;
 pub struct Report {
     beats: usize,
     methods: Vec<(Method, Faithfulness, Option<Estimate>)>,
-    /// Median and 95 % quantile of the error of integrated gradients.
+    /// Integrated gradients: by how much their sum misses the logit's
+    /// difference, median and 95 % quantile.
     completeness: Option<[f64; 2]>,
+    /// By how much they differ from those of many steps, median and 95 %
+    /// quantile.
+    inaccuracy: Option<[f64; 2]>,
     /// Where the credit of integrated gradients goes, per class.
     shares: Vec<(Class, usize, Shares)>,
 }
@@ -36,17 +41,20 @@ pub fn measure(explainer: &mut Explainer, bytes: &[u8], sample: &Sample) -> Resu
         beats: sample.targets.len(),
         methods: Vec::new(),
         completeness: None,
+        inaccuracy: None,
         shares: Vec::new(),
     };
+    let chance = chance(explainer, sample)?;
     for &method in Method::value_variants() {
         let credit = attribute(explainer, method, sample.rows, sample.targets, sample.seed)?;
-        let faithful = faithfulness(explainer, sample, method, &credit)?;
+        let faithful = faithfulness(explainer, sample, &chance, method, &credit)?;
         let correlation = sanity(explainer, bytes, sample, method, &credit)?;
         report.methods.push((method, faithful, correlation));
         if method != Method::IntegratedGradients {
             continue;
         }
         report.completeness = quantiles(completeness(explainer, sample, &credit)?);
+        report.inaccuracy = quantiles(inaccuracy(explainer, sample, &credit)?);
         for (index, class) in explainer.contract.classes.iter().enumerate() {
             let of_class = sample.targets.iter().enumerate();
             let of_class = of_class.filter(|(_, target)| **target == index as i64);
@@ -118,6 +126,14 @@ impl Report {
                 100.0 * high
             );
         }
+        if let Some([median, high]) = self.inaccuracy {
+            let _ = writeln!(
+                text,
+                "They differ from those of {FINE_STEPS} equal steps by {:.2} % (median), {:.2} % (95 % of beats below) of their size",
+                100.0 * median,
+                100.0 * high
+            );
+        }
         text += "\nWhere the credit of integrated gradients goes, %\n\nclass  beats";
         for region in Region::ALL {
             let _ = write!(text, "{:>7}", region.name());
@@ -151,10 +167,13 @@ impl Report {
             });
             (class.to_string(), value)
         });
+        let quantiles =
+            |q: Option<[f64; 2]>| q.map(|[median, p95]| json!({"median": median, "p95": p95}));
         json!({
             "beats": self.beats,
             "methods": methods.collect::<serde_json::Map<_, _>>(),
-            "completeness_error": self.completeness.map(|[median, p95]| json!({"median": median, "p95": p95})),
+            "completeness_error": quantiles(self.completeness),
+            "credit_error": quantiles(self.inaccuracy),
             "shares": shares.collect::<serde_json::Map<_, _>>(),
         })
     }
