@@ -71,18 +71,23 @@ const T_DISCORDANT: [Wave; 2] = [
     wave(0.260, 0.055, [-0.16, 0.22, -0.20]),
     wave(0.310, 0.038, [-0.14, 0.18, -0.16]),
 ];
-/// Main deflection, notch and T wave of the two classical ectopic foci: right
-/// ventricular (looks like left block) and left ventricular.
+/// Main deflection, its broad end and T wave of the two classical ectopic foci:
+/// right ventricular (looks like left block) and left ventricular. Wide and
+/// high, so that their slope stands to that of a normal beat as it does in
+/// MIT-BIH DS1 and the Supraventricular Arrhythmia Database: the envelope of the
+/// QRS band over the median of eight normal beats before is there .82 in the
+/// median patient and above .47 in 98 % of them; here it is .78 and .49 (300
+/// patients' hours of `Morphology::new`).
 const ECTOPIC: [[Wave; 4]; 2] = [
     [
-        wave(0.0, 0.036, [1.50, -1.30, 1.10]),
-        wave(0.062, 0.022, [0.35, -0.40, 0.30]),
+        wave(0.0, 0.022, [1.95, -1.70, 1.45]),
+        wave(0.055, 0.022, [0.78, -0.68, 0.58]),
         wave(0.285, 0.060, [-0.42, 0.40, -0.35]),
         wave(0.340, 0.040, [-0.20, 0.18, -0.15]),
     ],
     [
-        wave(0.0, 0.034, [-1.40, 1.30, -0.90]),
-        wave(-0.055, 0.020, [0.30, 0.25, 0.30]),
+        wave(0.0, 0.022, [-1.80, 1.70, -1.15]),
+        wave(-0.055, 0.022, [-0.72, 0.68, -0.46]),
         wave(0.280, 0.058, [0.45, -0.35, 0.40]),
         wave(0.335, 0.040, [0.18, -0.15, 0.16]),
     ],
