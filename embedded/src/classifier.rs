@@ -11,7 +11,10 @@ use models::contract::{
 };
 use models::{Contract, seal};
 use sha2::{Digest, Sha256};
+use tract_onnx::Onnx;
 use tract_onnx::prelude::*;
+
+use crate::graph;
 
 /// The graph's outputs, in the order in which they are asked for.
 const OUTPUTS: [&str; 2] = [LOGITS, PROBABILITIES];
@@ -34,9 +37,7 @@ pub struct Prediction {
 }
 
 /// A classifier that has been checked against its contract. Its batch is one
-/// beat and its plan is made once, when it is loaded. In tract 0.23.9 the last
-/// bits of a beat's answer depend on its place in a larger batch, and what the
-/// monitor reports must not depend on how samples are cut into calls.
+/// beat and its plan is made once, when it is loaded.
 pub struct Classifier {
     contract: Contract,
     path: PathBuf,
@@ -164,24 +165,20 @@ impl Classifier {
 /// Parses, checks and optimises the graph for one beat at a time.
 fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     seal::verify(bytes)?;
-    let mut model = tract_onnx::onnx()
-        .model_for_read(&mut &bytes[..])
-        .map_err(|e| anyhow!("not a readable ONNX model: {}", first_line(&e)))?;
-    let contract = contract(&model)?;
+    let file = Onnx::default()
+        .proto_model_for_read(&mut &bytes[..])
+        .map_err(|e| anyhow!("not a readable ONNX model: {}", root(&e)))?;
+    let metadata = &file.metadata_props;
+    let entry = metadata.iter().find(|entry| entry.key == METADATA_KEY);
+    let contract = Contract::from_json(&entry.ok_or(ContractError::Missing)?.value)?;
+    let graph = file.graph.context("the file has no graph")?;
     let input = &contract.input;
-    let mut names = vec![BEAT];
-    let mut facts = vec![f32::fact([1, input.channels(), input.length()])];
+    let mut inputs = vec![(BEAT, tvec![1, input.channels(), input.length()])];
     if !input.rhythm.is_empty() {
-        names.push(RHYTHM);
-        facts.push(f32::fact([1, input.rhythm.len()]));
+        inputs.push((RHYTHM, tvec![1, input.rhythm.len()]));
     }
-    let found: Vec<String> = model
-        .input_outlets()
-        .map_err(of_tract)?
-        .iter()
-        .map(|outlet| model.node(outlet.node).name.clone())
-        .collect();
-    if let Some(extra) = found.iter().find(|name| !names.contains(&name.as_str())) {
+    let found = || graph.input.iter().map(|i| &*i.name);
+    if let Some(extra) = found().find(|name| inputs.iter().all(|i| i.0 != *name)) {
         bail!(
             "the contract knows no input '{extra}': {}",
             if extra == "target" {
@@ -191,31 +188,21 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
             }
         );
     }
-    if let Some(missing) = names.iter().find(|n| !found.iter().any(|f| f == *n)) {
+    if let Some((missing, _)) = inputs.iter().find(|i| found().all(|name| name != i.0)) {
         bail!("the contract needs the input '{missing}', the graph does not have it");
     }
-    model.set_input_names(&names).map_err(of_tract)?;
-    let outlets: Vec<OutletId> = OUTPUTS
-        .iter()
-        .map(|name| {
-            model.find_outlet_label(name).with_context(|| {
-                format!("the contract needs the output '{name}', the graph does not have it")
-            })
-        })
-        .collect::<Result<_>>()?;
-    model.select_output_outlets(&outlets).map_err(of_tract)?;
-    for (i, fact) in facts.into_iter().enumerate() {
-        model.set_input_fact(i, fact.into()).map_err(of_tract)?;
+    let outputs = || graph.output.iter().map(|o| &*o.name);
+    if let Some(missing) = OUTPUTS.iter().find(|o| outputs().all(|name| name != **o)) {
+        bail!("the contract needs the output '{missing}', the graph does not have it");
     }
-    let misfit = |e: TractError| {
+    let model = graph::read(&graph, &inputs, &OUTPUTS).map_err(|e| {
         anyhow!(
-            "the graph does not fit its contract's input of {} channels x {} samples: {}",
+            "the graph does not fit its contract's input of {} channels x {} samples: {e:#}",
             input.channels(),
-            input.length(),
-            first_line(&e)
+            input.length()
         )
-    };
-    let model = model.into_optimized().map_err(misfit)?;
+    })?;
+    let model = model.into_optimized().map_err(of_tract)?;
     for (i, name) in OUTPUTS.iter().enumerate() {
         let fact = model.output_fact(i).map_err(of_tract)?;
         let shape = fact.shape.as_concrete().unwrap_or_default();
@@ -229,15 +216,6 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     let runnable = model.into_runnable().map_err(of_tract)?;
     let state = runnable.spawn().map_err(of_tract)?;
     Ok((contract, state))
-}
-
-fn contract(model: &InferenceModel) -> Result<Contract> {
-    let key = format!("onnx.metadata_props.{METADATA_KEY}");
-    let value = model.properties.get(&key).ok_or(ContractError::Missing)?;
-    let plain = value.try_as_plain_ram().map_err(of_tract)?;
-    let json = plain.as_slice::<String>().map_err(of_tract)?;
-    let json = json.first().ok_or(ContractError::Missing)?;
-    Ok(Contract::from_json(json)?)
 }
 
 fn tensor(shape: &[usize], values: &[f32], name: &str) -> Result<TValue> {
@@ -255,8 +233,8 @@ fn of_tract(error: TractError) -> anyhow::Error {
     anyhow!("tract: {error:#}")
 }
 
-/// tract's errors carry a whole chain of graph nodes; the user needs its end.
-fn first_line(error: &TractError) -> String {
+/// What began an error, without the chain that led to it.
+fn root(error: &TractError) -> String {
     let text = error.root_cause().to_string();
     text.lines().next().unwrap_or_default().to_owned()
 }

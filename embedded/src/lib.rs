@@ -1,8 +1,10 @@
 //! Samples in, labelled beats out: the same model as everywhere else, on a
 //! small machine.
 
+mod affine;
 pub mod classifier;
 pub mod decode;
+mod graph;
 pub mod monitor;
 pub mod rhythm;
 

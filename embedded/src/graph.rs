@@ -1,0 +1,579 @@
+//! The ONNX graph of a classifier as a graph of tract's.
+//!
+//! tract's own reader knows every operator there is, and what is known is
+//! linked: half the program. This one knows those that `models` writes, and
+//! puts what follows a layer (bias, residual, ReLU) into it.
+//!
+//! A feature map `[1, channels, 1, length]` of the file is `[1, length,
+//! channels]` here, and a vector `[1, features]` is `[1, 1, features]`.
+
+use std::collections::HashMap;
+
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use tract_onnx::tract_core::internal::*;
+use tract_onnx::tract_core::ops::array::TypedConcat;
+use tract_onnx::tract_core::ops::cnn::{MaxPool, PaddingSpec, PoolSpec, SumPool};
+use tract_onnx::tract_core::ops::math;
+use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer, Softmax, SoftmaxKind};
+
+use crate::affine::{Affine, Shape};
+
+/// Reads a graph for one beat. Inputs are `[1, channels, length]` or `[1,
+/// features]`; the outputs that are asked for are vectors, `[1, features]`.
+///
+/// # Errors
+/// A named input or output is missing, or the graph is not of the kind that
+/// `models` writes.
+pub(crate) fn read<'a>(
+    graph: &'a GraphProto,
+    inputs: &[(&'a str, TVec<usize>)],
+    outputs: &[&'a str],
+) -> TractResult<TypedModel> {
+    let mut reader = Reader {
+        model: TypedModel::default(),
+        constants: graph.initializer.iter().map(|t| (&*t.name, t)).collect(),
+        values: HashMap::new(),
+        uses: HashMap::new(),
+    };
+    for name in graph.node.iter().flat_map(|n| &n.input) {
+        *reader.uses.entry(name).or_default() += 1;
+    }
+    // An output is a use like another.
+    for name in outputs {
+        *reader.uses.entry(name).or_default() += 1;
+    }
+    for (name, shape) in inputs {
+        reader.input(name, shape)?;
+    }
+    for node in &graph.node {
+        reader
+            .node(node)
+            .with_context(|| format!("{} ({})", node.name, node.op_type))?;
+    }
+    let mut outlets = TVec::new();
+    for name in outputs {
+        let outlet = reader.outlet(name)?;
+        let vector = reader.wire(&format!("{name}.vector"), AxisOp::Rm(1), &[outlet])?;
+        outlets.push(vector);
+    }
+    reader.model.select_output_outlets(&outlets)?;
+    Ok(reader.model)
+}
+
+/// A value of the graph.
+enum Value {
+    Wired(OutletId),
+    /// A layer that waits for what follows it, with its inputs.
+    Waiting(Affine, TVec<OutletId>),
+}
+
+struct Reader<'a> {
+    model: TypedModel,
+    constants: HashMap<&'a str, &'a TensorProto>,
+    values: HashMap<&'a str, Value>,
+    uses: HashMap<&'a str, usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn input(&mut self, name: &'a str, shape: &[usize]) -> TractResult<()> {
+        let source = self.model.add_source(name, f32::fact(shape))?;
+        let op = match shape.len() {
+            2 => AxisOp::Add(1),
+            _ => AxisOp::Move(1, 2),
+        };
+        let outlet = self.wire(&format!("{name}.map"), op, &[source])?;
+        self.values.insert(name, Value::Wired(outlet));
+        Ok(())
+    }
+
+    fn wire(
+        &mut self,
+        name: &str,
+        op: impl Into<Box<dyn TypedOp>>,
+        inputs: &[OutletId],
+    ) -> TractResult<OutletId> {
+        let outlets = self.model.wire_node(name, op, inputs)?;
+        outlets
+            .first()
+            .copied()
+            .context("an operator without an output")
+    }
+
+    /// Where a value is; a layer that waited is wired now.
+    fn outlet(&mut self, name: &'a str) -> TractResult<OutletId> {
+        let value = self
+            .values
+            .remove(name)
+            .with_context(|| format!("'{name}' is used before it is made"))?;
+        let outlet = match value {
+            Value::Wired(outlet) => outlet,
+            Value::Waiting(layer, inputs) => self.wire(name, layer, &inputs)?,
+        };
+        self.values.insert(name, Value::Wired(outlet));
+        Ok(outlet)
+    }
+
+    /// A layer that waits for `name`, its only use.
+    fn waiting(&mut self, name: &'a str) -> Option<(Affine, TVec<OutletId>)> {
+        if self.uses.get(name) != Some(&1) {
+            return None;
+        }
+        match self.values.remove(name) {
+            Some(Value::Waiting(layer, inputs)) => Some((layer, inputs)),
+            Some(other) => {
+                self.values.insert(name, other);
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// Length and channels.
+    fn shape(&self, outlet: OutletId) -> TractResult<[usize; 2]> {
+        match self.model.outlet_fact(outlet)?.shape.as_concrete() {
+            Some(&[1, length, channels]) => Ok([length, channels]),
+            other => bail!("a value of shape {other:?}"),
+        }
+    }
+
+    fn constant(&self, name: &str) -> TractResult<&'a TensorProto> {
+        let found = self.constants.get(name).copied();
+        found.with_context(|| format!("'{name}' is not a constant"))
+    }
+
+    fn node(&mut self, node: &'a NodeProto) -> TractResult<()> {
+        let inputs: TVec<&str> = node.input.iter().map(|name| &**name).collect();
+        let [name] = &*node.output else {
+            bail!("{} outputs", node.output.len());
+        };
+        let value = match (&*node.op_type, &*inputs) {
+            ("Conv", [x, weights, bias]) => self.convolution(node, x, weights, bias)?,
+            ("Gemm", [x, weights, bias]) => self.dense(node, x, weights, bias)?,
+            ("Relu", [x]) => match self.waiting(x) {
+                Some((mut layer, inputs)) => {
+                    layer.relu = true;
+                    Value::Waiting(layer, inputs)
+                }
+                None => {
+                    let zero = self
+                        .model
+                        .add_const(format!("{name}.zero"), tensor3(&[[[0f32]]]))?;
+                    let x = self.outlet(x)?;
+                    Value::Wired(self.wire(name, math::max(), &[x, zero])?)
+                }
+            },
+            ("Add", [a, b]) => self.sum(name, a, b)?,
+            ("Mul", [x, factor]) => {
+                let [factor] = *floats(self.constant(factor)?)? else {
+                    bail!("a factor that is not one number");
+                };
+                let factor = self
+                    .model
+                    .add_const(format!("{name}.factor"), tensor3(&[[[factor]]]))?;
+                let x = self.outlet(x)?;
+                Value::Wired(self.wire(name, math::mul(), &[x, factor])?)
+            }
+            // Maps have no height here.
+            ("Unsqueeze", [x, axes]) => {
+                ensure!(
+                    integers(self.constant(axes)?)? == [2],
+                    "another axis than the height"
+                );
+                Value::Wired(self.outlet(x)?)
+            }
+            ("Flatten", [x]) => {
+                ensure!(
+                    node.get_attr_opt::<i64>("axis")?.unwrap_or(1) == 1,
+                    "another axis than 1"
+                );
+                let x = self.outlet(x)?;
+                Value::Wired(self.vector(name, x)?)
+            }
+            ("Concat", [_, ..]) => {
+                ensure!(node.get_attr::<i64>("axis")? == 1, "another axis than 1");
+                let parts: TVec<OutletId> = inputs
+                    .iter()
+                    .map(|x| self.outlet(x))
+                    .collect::<TractResult<_>>()?;
+                Value::Wired(self.wire(name, TypedConcat { axis: 2 }, &parts)?)
+            }
+            ("GlobalAveragePool", [x]) => {
+                let x = self.outlet(x)?;
+                let [length, _] = self.shape(x)?;
+                let sum = self.wire(
+                    &format!("{name}.sum"),
+                    Reduce::new(tvec![1], Reducer::Sum),
+                    &[x],
+                )?;
+                let share = tensor3(&[[[1.0 / length as f32]]]);
+                let share = self.model.add_const(format!("{name}.share"), share)?;
+                Value::Wired(self.wire(name, math::mul(), &[sum, share])?)
+            }
+            ("GlobalMaxPool", [x]) => {
+                let x = self.outlet(x)?;
+                Value::Wired(self.wire(name, Reduce::new(tvec![1], Reducer::Max), &[x])?)
+            }
+            ("MaxPool", [x]) => {
+                let x = self.outlet(x)?;
+                let op = MaxPool::new(self.stretches(node, x)?, None);
+                Value::Wired(self.wire(name, op, &[x])?)
+            }
+            ("AveragePool", [x]) => {
+                let x = self.outlet(x)?;
+                let op = SumPool::new(self.stretches(node, x)?, false, true);
+                Value::Wired(self.wire(name, op, &[x])?)
+            }
+            ("Softmax", [x]) => {
+                ensure!(
+                    node.get_attr_opt::<i64>("axis")? == Some(1),
+                    "another axis than 1"
+                );
+                let x = self.outlet(x)?;
+                let op = Softmax::new(tvec![2], None, SoftmaxKind::Softmax);
+                Value::Wired(self.wire(name, op, &[x])?)
+            }
+            (_, inputs) => bail!(
+                "this program has no such operator of {} inputs; it reads what `train` exports",
+                inputs.len()
+            ),
+        };
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    fn convolution(
+        &mut self,
+        node: &'a NodeProto,
+        x: &'a str,
+        weights: &str,
+        bias: &str,
+    ) -> TractResult<Value> {
+        let (weights, bias) = (self.constant(weights)?, self.constant(bias)?);
+        let [outputs, channels, 1, kernel] = *dims(weights)? else {
+            bail!("weights of shape {:?}", weights.dims);
+        };
+        let height_of_1 = |name: &str, absent: usize| -> TractResult<usize> {
+            let values = node.get_attr_opt_vec::<usize>(name)?;
+            Ok(values.and_then(|v| v.last().copied()).unwrap_or(absent))
+        };
+        let padding = match node.get_attr_opt_vec::<usize>("pads")?.as_deref() {
+            None => [0, 0],
+            Some(&[0, before, 0, after]) => [before, after],
+            Some(other) => bail!("padding {other:?}"),
+        };
+        ensure!(
+            node.get_attr_opt::<i64>("group")?.unwrap_or(1) == 1,
+            "it has groups"
+        );
+        ensure!(
+            node.get_attr_opt::<&str>("auto_pad")?.is_none(),
+            "it pads by itself"
+        );
+        let shape = Shape {
+            channels,
+            outputs,
+            kernel,
+            stride: height_of_1("strides", 1)?,
+            dilation: height_of_1("dilations", 1)?,
+            padding,
+        };
+        let layer = Affine::new(shape, &floats(weights)?, &floats(bias)?)?;
+        Ok(Value::Waiting(layer, tvec![self.outlet(x)?]))
+    }
+
+    fn dense(
+        &mut self,
+        node: &'a NodeProto,
+        x: &'a str,
+        weights: &str,
+        bias: &str,
+    ) -> TractResult<Value> {
+        let (weights, bias) = (self.constant(weights)?, self.constant(bias)?);
+        let [outputs, channels] = *dims(weights)? else {
+            bail!("weights of shape {:?}", weights.dims);
+        };
+        let plain = |name: &str| Ok(node.get_attr_opt::<f32>(name)?.unwrap_or(1.0) == 1.0);
+        let straight = node.get_attr_opt::<i64>("transA")?.unwrap_or(0) == 0;
+        let rows = node.get_attr_opt::<i64>("transB")? == Some(1);
+        let plain: TractResult<bool> = plain("alpha").and_then(|a| Ok(a && plain("beta")?));
+        ensure!(plain? && straight && rows, "another product than W x + b");
+        let shape = Shape {
+            channels,
+            outputs,
+            kernel: 1,
+            stride: 1,
+            dilation: 1,
+            padding: [0, 0],
+        };
+        let layer = Affine::new(shape, &floats(weights)?, &floats(bias)?)?;
+        let x = self.outlet(x)?;
+        ensure!(self.shape(x)?[0] == 1, "a dense layer of a map");
+        Ok(Value::Waiting(layer, tvec![x]))
+    }
+
+    /// The sum goes into a layer that makes one of the two.
+    fn sum(&mut self, name: &str, a: &'a str, b: &'a str) -> TractResult<Value> {
+        for (layer, other) in [(a, b), (b, a)] {
+            match self.waiting(layer) {
+                Some((layer, mut inputs)) if inputs.len() == 1 && !layer.relu => {
+                    inputs.push(self.outlet(other)?);
+                    return Ok(Value::Waiting(layer, inputs));
+                }
+                Some((waiting, inputs)) => {
+                    self.values.insert(layer, Value::Waiting(waiting, inputs));
+                }
+                None => {}
+            }
+        }
+        let parts = [self.outlet(a)?, self.outlet(b)?];
+        Ok(Value::Wired(self.wire(name, math::add(), &parts)?))
+    }
+
+    /// A map as a vector, channel after channel.
+    fn vector(&mut self, name: &str, x: OutletId) -> TractResult<OutletId> {
+        let [length, channels] = self.shape(x)?;
+        if length == 1 {
+            return Ok(x);
+        }
+        let rows = self.wire(&format!("{name}.rows"), AxisOp::Move(1, 2), &[x])?;
+        let from = tvec![channels.to_dim(), length.to_dim()];
+        let to = tvec![1.to_dim(), (channels * length).to_dim()];
+        self.wire(name, AxisOp::Reshape(1, from, to), &[rows])
+    }
+
+    /// Stretches of a pooling that do not overlap.
+    fn stretches(&self, node: &NodeProto, x: OutletId) -> TractResult<PoolSpec> {
+        let [_, channels] = self.shape(x)?;
+        let kernel = node.get_attr_vec::<usize>("kernel_shape")?;
+        let strides = node.get_attr_vec::<usize>("strides")?;
+        let [1, size] = *kernel else {
+            bail!("stretches of {kernel:?}");
+        };
+        ensure!(
+            size > 0 && strides == kernel,
+            "stretches of {size} every {strides:?}"
+        );
+        ensure!(
+            node.attribute
+                .iter()
+                .all(|a| ["kernel_shape", "strides"].contains(&&*a.name)),
+            "it has more attributes than a size"
+        );
+        Ok(PoolSpec {
+            data_format: DataFormat::NHWC,
+            kernel_shape: tvec![size],
+            padding: PaddingSpec::Valid,
+            dilations: None,
+            strides: Some(tvec![size]),
+            input_channels: channels,
+            output_channels: channels,
+        })
+    }
+}
+
+fn dims(tensor: &TensorProto) -> TractResult<TVec<usize>> {
+    let dims = tensor.dims.iter().map(|d| usize::try_from(*d));
+    Ok(dims.collect::<Result<_, _>>()?)
+}
+
+fn floats(tensor: &TensorProto) -> TractResult<Vec<f32>> {
+    let (values, rest) = tensor.raw_data.as_chunks::<4>();
+    ensure!(
+        tensor.data_type == DataType::Float as i32 && rest.is_empty(),
+        "'{}' is not stored as 32-bit floats",
+        tensor.name
+    );
+    Ok(values.iter().map(|v| f32::from_le_bytes(*v)).collect())
+}
+
+fn integers(tensor: &TensorProto) -> TractResult<Vec<i64>> {
+    let (values, rest) = tensor.raw_data.as_chunks::<8>();
+    ensure!(
+        tensor.data_type == DataType::Int64 as i32 && rest.is_empty(),
+        "'{}' is not stored as 64-bit integers",
+        tensor.name
+    );
+    Ok(values.iter().map(|v| i64::from_le_bytes(*v)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    // A test fails by unwrapping, in what it calls too.
+    #![allow(clippy::unwrap_used)]
+
+    use tract_onnx::pb::attribute_proto::AttributeType;
+    use tract_onnx::pb::{AttributeProto, ModelProto, OperatorSetIdProto, ValueInfoProto};
+    use tract_onnx::prelude::{Framework, InferenceModelExt};
+
+    use super::*;
+
+    fn ints(name: &str, values: &[i64]) -> AttributeProto {
+        AttributeProto {
+            name: name.into(),
+            r#type: AttributeType::Ints as i32,
+            ints: values.into(),
+            ..AttributeProto::default()
+        }
+    }
+
+    fn int(name: &str, value: i64) -> AttributeProto {
+        AttributeProto {
+            name: name.into(),
+            r#type: AttributeType::Int as i32,
+            i: value,
+            ..AttributeProto::default()
+        }
+    }
+
+    fn node(op: &str, inputs: &[&str], name: &str, attribute: Vec<AttributeProto>) -> NodeProto {
+        NodeProto {
+            op_type: op.into(),
+            name: name.into(),
+            input: inputs.iter().map(|i| (*i).into()).collect(),
+            output: vec![name.into()],
+            attribute,
+            ..NodeProto::default()
+        }
+    }
+
+    fn weights(name: &str, dims: &[i64]) -> TensorProto {
+        let count: i64 = dims.iter().product();
+        let values = (0..count).map(|i| (i * 37 % 23 - 11) as f32 / 23.0);
+        TensorProto {
+            name: name.into(),
+            dims: dims.into(),
+            data_type: DataType::Float as i32,
+            raw_data: values.flat_map(f32::to_le_bytes).collect(),
+            ..TensorProto::default()
+        }
+    }
+
+    /// A network with everything that can be read, of 3 channels of 20 samples.
+    fn everything() -> GraphProto {
+        let pool = || vec![ints("kernel_shape", &[1, 2]), ints("strides", &[1, 2])];
+        let same = || vec![ints("kernel_shape", &[1, 3]), ints("pads", &[0, 1, 0, 1])];
+        let axis = || vec![int("axis", 1)];
+        GraphProto {
+            node: vec![
+                node("Unsqueeze", &["beat", "height"], "map", vec![]),
+                node("Conv", &["map", "w1", "b1"], "a", same()),
+                node("Relu", &["a"], "b", vec![]),
+                node("MaxPool", &["b"], "c", pool()),
+                node("Conv", &["c", "w2", "b1"], "d", same()),
+                node("Conv", &["c", "w2", "b1"], "e", same()),
+                node("Add", &["d", "e"], "f", vec![]),
+                node("Relu", &["f"], "g", vec![]),
+                // One of two uses: nothing may be put into `e` by now.
+                node("Add", &["g", "c"], "h", vec![]),
+                node("Relu", &["h"], "i", vec![]),
+                node("AveragePool", &["i"], "j", pool()),
+                node("Flatten", &["j"], "k", axis()),
+                node("GlobalMaxPool", &["j"], "l.map", vec![]),
+                node("Flatten", &["l.map"], "l", axis()),
+                node("GlobalAveragePool", &["j"], "m.map", vec![]),
+                node("Flatten", &["m.map"], "m", axis()),
+                node("Concat", &["k", "l", "m", "rhythm"], "n", axis()),
+                node("Gemm", &["n", "w3", "b3"], "o", vec![int("transB", 1)]),
+                node("Mul", &["o", "factor"], "p", vec![]),
+                node("Softmax", &["p"], "q", axis()),
+            ],
+            initializer: vec![
+                TensorProto {
+                    name: "height".into(),
+                    dims: vec![1],
+                    data_type: DataType::Int64 as i32,
+                    raw_data: 2i64.to_le_bytes().into(),
+                    ..TensorProto::default()
+                },
+                weights("w1", &[6, 3, 1, 3]),
+                weights("w2", &[6, 6, 1, 3]),
+                weights("b1", &[6]),
+                weights("w3", &[4, 6 * 5 + 6 + 6 + 2]),
+                weights("b3", &[4]),
+                weights("factor", &[]),
+            ],
+            ..GraphProto::default()
+        }
+    }
+
+    const OUTPUTS: [&str; 2] = ["o", "q"];
+
+    fn inputs() -> [(&'static str, TVec<usize>); 2] {
+        [("beat", tvec![1, 3, 20]), ("rhythm", tvec![1, 2])]
+    }
+
+    fn values() -> TVec<TValue> {
+        let tensor = |shape: &[usize]| {
+            let count = shape.iter().product::<usize>();
+            let values: Vec<f32> = (0..count).map(|i| (i as f32 * 1.7).sin()).collect();
+            Tensor::from_shape(shape, &values).unwrap().into_tvalue()
+        };
+        inputs().iter().map(|(_, shape)| tensor(shape)).collect()
+    }
+
+    /// What tract's own reader makes of the graph.
+    fn reference(graph: &GraphProto) -> TVec<TValue> {
+        let value = |name: &str| ValueInfoProto {
+            name: name.into(),
+            r#type: Some(tract_onnx::pb::TypeProto {
+                value: Some(tract_onnx::pb::type_proto::Value::TensorType(
+                    tract_onnx::pb::type_proto::Tensor {
+                        elem_type: DataType::Float as i32,
+                        shape: None,
+                    },
+                )),
+                ..Default::default()
+            }),
+            ..ValueInfoProto::default()
+        };
+        let mut graph = graph.clone();
+        graph.input = inputs().iter().map(|(name, _)| value(name)).collect();
+        graph.output = OUTPUTS.iter().map(|name| value(name)).collect();
+        let file = ModelProto {
+            ir_version: 8,
+            opset_import: vec![OperatorSetIdProto {
+                version: 13,
+                ..Default::default()
+            }],
+            graph: Some(graph),
+            ..ModelProto::default()
+        };
+        let onnx = tract_onnx::onnx();
+        let mut model = onnx.model_for_proto_model(&file).unwrap();
+        for (i, (_, shape)) in inputs().into_iter().enumerate() {
+            model.set_input_fact(i, f32::fact(shape).into()).unwrap();
+        }
+        let model = model.into_optimized().unwrap().into_runnable().unwrap();
+        model.run(values()).unwrap()
+    }
+
+    #[test]
+    fn it_computes_what_tracts_own_reader_does() {
+        let graph = everything();
+        let model = read(&graph, &inputs(), &OUTPUTS).unwrap();
+        let model = model.into_optimized().unwrap().into_runnable().unwrap();
+        let found = model.run(values()).unwrap();
+        for (found, expected) in found.iter().zip(reference(&graph)) {
+            found.close_enough(&expected, Approximation::Close).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_it_does_not_know_is_refused() {
+        let refusal = |change: fn(&mut GraphProto)| {
+            let mut graph = everything();
+            change(&mut graph);
+            let error = read(&graph, &inputs(), &OUTPUTS).unwrap_err();
+            format!("{error:#}")
+        };
+        assert!(refusal(|g| g.node[2].op_type = "Tanh".into()).contains("b (Tanh)"));
+        assert!(refusal(|g| g.node[1].attribute.push(int("group", 3))).contains("groups"));
+        assert!(refusal(|g| g.node[11].attribute[0].i = 2).contains("axis"));
+        assert!(refusal(|g| g.node[17].attribute[0].i = 0).contains("W x + b"));
+        assert!(refusal(|g| g.initializer[1].dims[0] = 7).contains("weights"));
+        assert!(refusal(|g| g.initializer[1].raw_data.truncate(7)).contains("32-bit floats"));
+        assert!(refusal(|g| g.node[1].input[0] = "later".into()).contains("'later'"));
+        assert!(refusal(|g| g.node.truncate(5)).contains("'o'"));
+    }
+}
