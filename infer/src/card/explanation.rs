@@ -49,10 +49,11 @@ pub fn section(path: &Path, data: &str) -> Result<String> {
     }
     let _ = write!(
         text,
-        "\nIntegrated gradients of {STEPS} steps miss the logit's difference by {} % (median), {} % (95 % of beats below); their credits differ from those of {FINE_STEPS} equal steps by {} % (median), {} % (95 % of beats below) of their size. Where the credit goes, %:\n\n\
+        "\nIntegrated gradients of {STEPS} steps miss the logit's difference by {} % (median), {} % (95 % of beats below), {} % at most; their credits differ from those of {FINE_STEPS} equal steps by {} % (median), {} % (95 % of beats below) of their size. Where the credit goes, %:\n\n\
          | class | beats | {} |\n|---|---|{}\n",
         percent(number("/completeness_error/median")),
         percent(number("/completeness_error/p95")),
+        percent(number("/completeness_error/max")),
         percent(number("/credit_error/median")),
         percent(number("/credit_error/p95")),
         PARTS.join(" | "),

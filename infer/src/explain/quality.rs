@@ -284,7 +284,7 @@ pub fn inaccuracy(
 }
 
 /// By how much the credits of integrated gradients miss the difference of the
-/// logits, as a part of it, per row; and the median and 95 % quantile.
+/// logits, as a part of it, per row.
 ///
 /// # Errors
 /// Those of the graph.
@@ -317,10 +317,11 @@ pub fn completeness(
         .collect())
 }
 
-/// The median and the 95 % quantile of numbers.
-pub fn quantiles(mut values: Vec<f64>) -> Option<[f64; 2]> {
+/// The median, the 95 % quantile and the largest of numbers.
+pub fn quantiles(mut values: Vec<f64>) -> Option<[f64; 3]> {
     values.sort_by(f64::total_cmp);
-    Some([percentile(&values, 0.5)?, percentile(&values, 0.95)?])
+    let median = percentile(&values, 0.5)?;
+    Some([median, percentile(&values, 0.95)?, *values.last()?])
 }
 
 /// Correlation of a method's credit with that of the same network with its

@@ -22,11 +22,10 @@ pub struct Report {
     beats: usize,
     methods: Vec<(Method, Faithfulness, Option<Estimate>)>,
     /// Integrated gradients: by how much their sum misses the logit's
-    /// difference, median and 95 % quantile.
-    completeness: Option<[f64; 2]>,
-    /// By how much they differ from those of many steps, median and 95 %
-    /// quantile.
-    inaccuracy: Option<[f64; 2]>,
+    /// difference, [`quantiles`].
+    completeness: Option<[f64; 3]>,
+    /// By how much they differ from those of many steps, [`quantiles`].
+    inaccuracy: Option<[f64; 3]>,
     /// Where the credit of integrated gradients goes, per class.
     shares: Vec<(Class, usize, Shares)>,
 }
@@ -118,20 +117,17 @@ impl Report {
                 shown(correlation)
             );
         }
-        if let Some([median, high]) = self.completeness {
+        let shown = |quantiles: Option<[f64; 3]>| {
+            let [median, p95, max] = quantiles.map(|q| q.map(|part| 100.0 * part))?;
+            Some(format!(
+                "{median:.2} % (median), {p95:.2} % (95 % of beats below), {max:.2} % at most"
+            ))
+        };
+        if let (Some(missed), Some(apart)) = (shown(self.completeness), shown(self.inaccuracy)) {
             let _ = writeln!(
                 text,
-                "\nIntegrated gradients, {STEPS} steps: their sum misses the logit's difference by {:.2} % (median), {:.2} % (95 % of beats below)",
-                100.0 * median,
-                100.0 * high
-            );
-        }
-        if let Some([median, high]) = self.inaccuracy {
-            let _ = writeln!(
-                text,
-                "They differ from those of {FINE_STEPS} equal steps by {:.2} % (median), {:.2} % (95 % of beats below) of their size",
-                100.0 * median,
-                100.0 * high
+                "\nIntegrated gradients, {STEPS} steps: their sum misses the logit's difference by {missed}\n\
+                 They differ from those of {FINE_STEPS} equal steps by {apart} of their size"
             );
         }
         text += "\nWhere the credit of integrated gradients goes, %\n\nclass  beats";
@@ -167,8 +163,9 @@ impl Report {
             });
             (class.to_string(), value)
         });
-        let quantiles =
-            |q: Option<[f64; 2]>| q.map(|[median, p95]| json!({"median": median, "p95": p95}));
+        let quantiles = |quantiles: Option<[f64; 3]>| {
+            quantiles.map(|[median, p95, max]| json!({"median": median, "p95": p95, "max": max}))
+        };
         json!({
             "beats": self.beats,
             "methods": methods.collect::<serde_json::Map<_, _>>(),
