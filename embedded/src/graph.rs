@@ -555,7 +555,9 @@ mod tests {
         let model = model.into_optimized().unwrap().into_runnable().unwrap();
         let found = model.run(values()).unwrap();
         for (found, expected) in found.iter().zip(reference(&graph)) {
-            found.close_enough(&expected, Approximation::Approximate).unwrap();
+            found
+                .close_enough(&expected, Approximation::Approximate)
+                .unwrap();
         }
     }
 
