@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f32x8};
-use tract_onnx::tract_core::internal::*;
+use tract_core::internal::*;
 
 /// The vectors of this machine.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);

@@ -10,11 +10,12 @@ use models::contract::{
     BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,
 };
 use models::{Contract, seal};
+use prost::Message;
 use sha2::{Digest, Sha256};
-use tract_onnx::Onnx;
-use tract_onnx::prelude::*;
+use tract_core::prelude::*;
 
 use crate::graph;
+use crate::onnx::Model;
 
 /// The graph's outputs, in the order in which they are asked for.
 const OUTPUTS: [&str; 2] = [LOGITS, PROBABILITIES];
@@ -165,11 +166,8 @@ impl Classifier {
 /// Parses, checks and optimises the graph for one beat at a time.
 fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     seal::verify(bytes)?;
-    let file = Onnx::default()
-        .proto_model_for_read(&mut &bytes[..])
-        .map_err(|e| anyhow!("not a readable ONNX model: {}", root(&e)))?;
-    let metadata = &file.metadata_props;
-    let entry = metadata.iter().find(|entry| entry.key == METADATA_KEY);
+    let file = Model::decode(bytes).map_err(|e| anyhow!("not a readable ONNX model: {e}"))?;
+    let entry = file.metadata.iter().find(|e| e.key == METADATA_KEY);
     let contract = Contract::from_json(&entry.ok_or(ContractError::Missing)?.value)?;
     let graph = file.graph.context("the file has no graph")?;
     let input = &contract.input;
@@ -177,7 +175,7 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     if !input.rhythm.is_empty() {
         inputs.push((RHYTHM, tvec![1, input.rhythm.len()]));
     }
-    let found = || graph.input.iter().map(|i| &*i.name);
+    let found = || graph.inputs.iter().map(|i| &*i.name);
     if let Some(extra) = found().find(|name| inputs.iter().all(|i| i.0 != *name)) {
         bail!(
             "the contract knows no input '{extra}': {}",
@@ -191,7 +189,7 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     if let Some((missing, _)) = inputs.iter().find(|i| found().all(|name| name != i.0)) {
         bail!("the contract needs the input '{missing}', the graph does not have it");
     }
-    let outputs = || graph.output.iter().map(|o| &*o.name);
+    let outputs = || graph.outputs.iter().map(|o| &*o.name);
     if let Some(missing) = OUTPUTS.iter().find(|o| outputs().all(|name| name != **o)) {
         bail!("the contract needs the output '{missing}', the graph does not have it");
     }
@@ -231,10 +229,4 @@ fn tensor(shape: &[usize], values: &[f32], name: &str) -> Result<TValue> {
 
 fn of_tract(error: TractError) -> anyhow::Error {
     anyhow!("tract: {error:#}")
-}
-
-/// What began an error, without the chain that led to it.
-fn root(error: &TractError) -> String {
-    let text = error.root_cause().to_string();
-    text.lines().next().unwrap_or_default().to_owned()
 }

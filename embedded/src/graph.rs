@@ -1,23 +1,22 @@
 //! The ONNX graph of a classifier as a graph of tract's.
 //!
 //! tract's own reader knows every operator there is, and what is known is
-//! linked: half the program. This one knows those that `models` writes, and
-//! puts what follows a layer (bias, residual, ReLU) into it.
+//! linked. This one knows those that `models` writes, and puts what follows a
+//! layer (bias, residual, ReLU) into it.
 //!
 //! A feature map `[1, channels, 1, length]` of the file is `[1, length,
 //! channels]` here, and a vector `[1, features]` is `[1, 1, features]`.
 
 use std::collections::HashMap;
 
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
-use tract_onnx::tract_core::internal::*;
-use tract_onnx::tract_core::ops::array::TypedConcat;
-use tract_onnx::tract_core::ops::cnn::{MaxPool, PaddingSpec, PoolSpec, SumPool};
-use tract_onnx::tract_core::ops::math;
-use tract_onnx::tract_core::ops::nn::{DataFormat, Reduce, Reducer, Softmax, SoftmaxKind};
+use tract_core::internal::*;
+use tract_core::ops::array::TypedConcat;
+use tract_core::ops::cnn::{MaxPool, PaddingSpec, PoolSpec, SumPool};
+use tract_core::ops::math;
+use tract_core::ops::nn::{DataFormat, Reduce, Reducer, Softmax, SoftmaxKind};
 
 use crate::affine::{Affine, Shape};
+use crate::onnx::{Constant, Graph, Node};
 
 /// Reads a graph for one beat. Inputs are `[1, channels, length]` or `[1,
 /// features]`; the outputs that are asked for are vectors, `[1, features]`.
@@ -26,17 +25,17 @@ use crate::affine::{Affine, Shape};
 /// A named input or output is missing, or the graph is not of the kind that
 /// `models` writes.
 pub(crate) fn read<'a>(
-    graph: &'a GraphProto,
+    graph: &'a Graph,
     inputs: &[(&'a str, TVec<usize>)],
     outputs: &[&'a str],
 ) -> TractResult<TypedModel> {
     let mut reader = Reader {
         model: TypedModel::default(),
-        constants: graph.initializer.iter().map(|t| (&*t.name, t)).collect(),
+        constants: graph.constants.iter().map(|t| (&*t.name, t)).collect(),
         values: HashMap::new(),
         uses: HashMap::new(),
     };
-    for name in graph.node.iter().flat_map(|n| &n.input) {
+    for name in graph.nodes.iter().flat_map(|n| &n.inputs) {
         *reader.uses.entry(name).or_default() += 1;
     }
     // An output is a use like another.
@@ -46,10 +45,10 @@ pub(crate) fn read<'a>(
     for (name, shape) in inputs {
         reader.input(name, shape)?;
     }
-    for node in &graph.node {
+    for node in &graph.nodes {
         reader
             .node(node)
-            .with_context(|| format!("{} ({})", node.name, node.op_type))?;
+            .with_context(|| format!("{} ({})", node.name, node.operator))?;
     }
     let mut outlets = TVec::new();
     for name in outputs {
@@ -70,7 +69,7 @@ enum Value {
 
 struct Reader<'a> {
     model: TypedModel,
-    constants: HashMap<&'a str, &'a TensorProto>,
+    constants: HashMap<&'a str, &'a Constant>,
     values: HashMap<&'a str, Value>,
     uses: HashMap<&'a str, usize>,
 }
@@ -137,17 +136,33 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn constant(&self, name: &str) -> TractResult<&'a TensorProto> {
+    fn constant(&self, name: &str) -> TractResult<&'a Constant> {
         let found = self.constants.get(name).copied();
         found.with_context(|| format!("'{name}' is not a constant"))
     }
 
-    fn node(&mut self, node: &'a NodeProto) -> TractResult<()> {
-        let inputs: TVec<&str> = node.input.iter().map(|name| &**name).collect();
-        let [name] = &*node.output else {
-            bail!("{} outputs", node.output.len());
+    fn floats(&self, name: &str) -> TractResult<Vec<f32>> {
+        let values = self.constant(name)?.floats();
+        values.with_context(|| format!("'{name}' is not stored as 32-bit floats"))
+    }
+
+    /// The shape of a constant.
+    fn sizes(&self, name: &str) -> TractResult<TVec<usize>> {
+        let shape = &self.constant(name)?.shape;
+        let sizes = shape.iter().map(|d| usize::try_from(*d));
+        Ok(sizes.collect::<Result<_, _>>()?)
+    }
+
+    fn node(&mut self, node: &'a Node) -> TractResult<()> {
+        let inputs: TVec<&str> = node.inputs.iter().map(|name| &**name).collect();
+        let [name] = &*node.outputs else {
+            bail!("{} outputs", node.outputs.len());
         };
-        let value = match (&*node.op_type, &*inputs) {
+        let on_channels = |node: &Node| {
+            ensure!(node.integer("axis") == Some(1), "another axis than 1");
+            Ok(())
+        };
+        let value = match (&*node.operator, &*inputs) {
             ("Conv", [x, weights, bias]) => self.convolution(node, x, weights, bias)?,
             ("Gemm", [x, weights, bias]) => self.dense(node, x, weights, bias)?,
             ("Relu", [x]) => match self.waiting(x) {
@@ -165,7 +180,7 @@ impl<'a> Reader<'a> {
             },
             ("Add", [a, b]) => self.sum(name, a, b)?,
             ("Mul", [x, factor]) => {
-                let [factor] = *floats(self.constant(factor)?)? else {
+                let [factor] = *self.floats(factor)? else {
                     bail!("a factor that is not one number");
                 };
                 let factor = self
@@ -176,22 +191,17 @@ impl<'a> Reader<'a> {
             }
             // Maps have no height here.
             ("Unsqueeze", [x, axes]) => {
-                ensure!(
-                    integers(self.constant(axes)?)? == [2],
-                    "another axis than the height"
-                );
+                let axes = self.constant(axes)?.integers();
+                ensure!(axes == Some(vec![2]), "another axis than the height");
                 Value::Wired(self.outlet(x)?)
             }
             ("Flatten", [x]) => {
-                ensure!(
-                    node.get_attr_opt::<i64>("axis")?.unwrap_or(1) == 1,
-                    "another axis than 1"
-                );
+                on_channels(node)?;
                 let x = self.outlet(x)?;
                 Value::Wired(self.vector(name, x)?)
             }
             ("Concat", [_, ..]) => {
-                ensure!(node.get_attr::<i64>("axis")? == 1, "another axis than 1");
+                on_channels(node)?;
                 let parts: TVec<OutletId> = inputs
                     .iter()
                     .map(|x| self.outlet(x))
@@ -225,10 +235,7 @@ impl<'a> Reader<'a> {
                 Value::Wired(self.wire(name, op, &[x])?)
             }
             ("Softmax", [x]) => {
-                ensure!(
-                    node.get_attr_opt::<i64>("axis")? == Some(1),
-                    "another axis than 1"
-                );
+                on_channels(node)?;
                 let x = self.outlet(x)?;
                 let op = Softmax::new(tvec![2], None, SoftmaxKind::Softmax);
                 Value::Wired(self.wire(name, op, &[x])?)
@@ -244,60 +251,52 @@ impl<'a> Reader<'a> {
 
     fn convolution(
         &mut self,
-        node: &'a NodeProto,
+        node: &'a Node,
         x: &'a str,
         weights: &str,
         bias: &str,
     ) -> TractResult<Value> {
-        let (weights, bias) = (self.constant(weights)?, self.constant(bias)?);
-        let [outputs, channels, 1, kernel] = *dims(weights)? else {
-            bail!("weights of shape {:?}", weights.dims);
+        let [outputs, channels, 1, kernel] = *self.sizes(weights)? else {
+            bail!("weights of another shape");
         };
-        let height_of_1 = |name: &str, absent: usize| -> TractResult<usize> {
-            let values = node.get_attr_opt_vec::<usize>(name)?;
-            Ok(values.and_then(|v| v.last().copied()).unwrap_or(absent))
+        only(node, &["kernel_shape", "pads", "strides", "dilations"])?;
+        let along = |name: &str| match node.sizes(name).as_deref() {
+            None => Ok(1),
+            Some(&[1, length]) => Ok(length),
+            Some(other) => bail!("{name} {other:?}"),
         };
-        let padding = match node.get_attr_opt_vec::<usize>("pads")?.as_deref() {
+        let padding = match node.sizes("pads").as_deref() {
             None => [0, 0],
             Some(&[0, before, 0, after]) => [before, after],
             Some(other) => bail!("padding {other:?}"),
         };
-        ensure!(
-            node.get_attr_opt::<i64>("group")?.unwrap_or(1) == 1,
-            "it has groups"
-        );
-        ensure!(
-            node.get_attr_opt::<&str>("auto_pad")?.is_none(),
-            "it pads by itself"
-        );
         let shape = Shape {
             channels,
             outputs,
             kernel,
-            stride: height_of_1("strides", 1)?,
-            dilation: height_of_1("dilations", 1)?,
+            stride: along("strides")?,
+            dilation: along("dilations")?,
             padding,
         };
-        let layer = Affine::new(shape, &floats(weights)?, &floats(bias)?)?;
+        let layer = Affine::new(shape, &self.floats(weights)?, &self.floats(bias)?)?;
         Ok(Value::Waiting(layer, tvec![self.outlet(x)?]))
     }
 
     fn dense(
         &mut self,
-        node: &'a NodeProto,
+        node: &'a Node,
         x: &'a str,
         weights: &str,
         bias: &str,
     ) -> TractResult<Value> {
-        let (weights, bias) = (self.constant(weights)?, self.constant(bias)?);
-        let [outputs, channels] = *dims(weights)? else {
-            bail!("weights of shape {:?}", weights.dims);
+        let [outputs, channels] = *self.sizes(weights)? else {
+            bail!("weights of another shape");
         };
-        let plain = |name: &str| Ok(node.get_attr_opt::<f32>(name)?.unwrap_or(1.0) == 1.0);
-        let straight = node.get_attr_opt::<i64>("transA")?.unwrap_or(0) == 0;
-        let rows = node.get_attr_opt::<i64>("transB")? == Some(1);
-        let plain: TractResult<bool> = plain("alpha").and_then(|a| Ok(a && plain("beta")?));
-        ensure!(plain? && straight && rows, "another product than W x + b");
+        only(node, &["transB"])?;
+        ensure!(
+            node.integer("transB") == Some(1),
+            "another product than W x + b"
+        );
         let shape = Shape {
             channels,
             outputs,
@@ -306,7 +305,7 @@ impl<'a> Reader<'a> {
             dilation: 1,
             padding: [0, 0],
         };
-        let layer = Affine::new(shape, &floats(weights)?, &floats(bias)?)?;
+        let layer = Affine::new(shape, &self.floats(weights)?, &self.floats(bias)?)?;
         let x = self.outlet(x)?;
         ensure!(self.shape(x)?[0] == 1, "a dense layer of a map");
         Ok(Value::Waiting(layer, tvec![x]))
@@ -343,23 +342,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Stretches of a pooling that do not overlap.
-    fn stretches(&self, node: &NodeProto, x: OutletId) -> TractResult<PoolSpec> {
+    fn stretches(&self, node: &Node, x: OutletId) -> TractResult<PoolSpec> {
         let [_, channels] = self.shape(x)?;
-        let kernel = node.get_attr_vec::<usize>("kernel_shape")?;
-        let strides = node.get_attr_vec::<usize>("strides")?;
-        let [1, size] = *kernel else {
-            bail!("stretches of {kernel:?}");
+        only(node, &["kernel_shape", "strides"])?;
+        let size = match (node.sizes("kernel_shape"), node.sizes("strides")) {
+            (Some(kernel), Some(strides)) if kernel == strides => kernel,
+            other => bail!("stretches of {other:?}"),
         };
-        ensure!(
-            size > 0 && strides == kernel,
-            "stretches of {size} every {strides:?}"
-        );
-        ensure!(
-            node.attribute
-                .iter()
-                .all(|a| ["kernel_shape", "strides"].contains(&&*a.name)),
-            "it has more attributes than a size"
-        );
+        let [1, size] = *size else {
+            bail!("stretches of {size:?}");
+        };
+        ensure!(size > 0, "stretches of nothing");
         Ok(PoolSpec {
             data_format: DataFormat::NHWC,
             kernel_shape: tvec![size],
@@ -372,29 +365,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn dims(tensor: &TensorProto) -> TractResult<TVec<usize>> {
-    let dims = tensor.dims.iter().map(|d| usize::try_from(*d));
-    Ok(dims.collect::<Result<_, _>>()?)
-}
-
-fn floats(tensor: &TensorProto) -> TractResult<Vec<f32>> {
-    let (values, rest) = tensor.raw_data.as_chunks::<4>();
-    ensure!(
-        tensor.data_type == DataType::Float as i32 && rest.is_empty(),
-        "'{}' is not stored as 32-bit floats",
-        tensor.name
-    );
-    Ok(values.iter().map(|v| f32::from_le_bytes(*v)).collect())
-}
-
-fn integers(tensor: &TensorProto) -> TractResult<Vec<i64>> {
-    let (values, rest) = tensor.raw_data.as_chunks::<8>();
-    ensure!(
-        tensor.data_type == DataType::Int64 as i32 && rest.is_empty(),
-        "'{}' is not stored as 64-bit integers",
-        tensor.name
-    );
-    Ok(values.iter().map(|v| i64::from_le_bytes(*v)).collect())
+/// Another attribute could mean something that is not done here.
+fn only(node: &Node, names: &[&str]) -> TractResult<()> {
+    match node.attributes.iter().find(|a| !names.contains(&&*a.name)) {
+        Some(other) => bail!("it has the attribute '{}'", other.name),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -402,8 +378,13 @@ mod tests {
     // A test fails by unwrapping, in what it calls too.
     #![allow(clippy::unwrap_used)]
 
+    use prost::Message;
     use tract_onnx::pb::attribute_proto::AttributeType;
-    use tract_onnx::pb::{AttributeProto, ModelProto, OperatorSetIdProto, ValueInfoProto};
+    use tract_onnx::pb::tensor_proto::DataType;
+    use tract_onnx::pb::{
+        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+        ValueInfoProto,
+    };
     use tract_onnx::prelude::{Framework, InferenceModelExt};
 
     use super::*;
@@ -497,6 +478,11 @@ mod tests {
         }
     }
 
+    /// The graph as it is read from a file.
+    fn stored(graph: &GraphProto) -> Graph {
+        Graph::decode(&*graph.encode_to_vec()).unwrap()
+    }
+
     const OUTPUTS: [&str; 2] = ["o", "q"];
 
     fn inputs() -> [(&'static str, TVec<usize>); 2] {
@@ -551,7 +537,8 @@ mod tests {
     #[test]
     fn it_computes_what_tracts_own_reader_does() {
         let graph = everything();
-        let model = read(&graph, &inputs(), &OUTPUTS).unwrap();
+        let own = stored(&graph);
+        let model = read(&own, &inputs(), &OUTPUTS).unwrap();
         let model = model.into_optimized().unwrap().into_runnable().unwrap();
         let found = model.run(values()).unwrap();
         for (found, expected) in found.iter().zip(reference(&graph)) {
@@ -566,11 +553,11 @@ mod tests {
         let refusal = |change: fn(&mut GraphProto)| {
             let mut graph = everything();
             change(&mut graph);
-            let error = read(&graph, &inputs(), &OUTPUTS).unwrap_err();
+            let error = read(&stored(&graph), &inputs(), &OUTPUTS).unwrap_err();
             format!("{error:#}")
         };
         assert!(refusal(|g| g.node[2].op_type = "Tanh".into()).contains("b (Tanh)"));
-        assert!(refusal(|g| g.node[1].attribute.push(int("group", 3))).contains("groups"));
+        assert!(refusal(|g| g.node[1].attribute.push(int("group", 3))).contains("'group'"));
         assert!(refusal(|g| g.node[11].attribute[0].i = 2).contains("axis"));
         assert!(refusal(|g| g.node[17].attribute[0].i = 0).contains("W x + b"));
         assert!(refusal(|g| g.initializer[1].dims[0] = 7).contains("weights"));

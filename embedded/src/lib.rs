@@ -6,6 +6,7 @@ pub mod classifier;
 pub mod decode;
 mod graph;
 pub mod monitor;
+mod onnx;
 pub mod rhythm;
 
 pub use classifier::{Classifier, Prediction};
