@@ -16,7 +16,7 @@ fn meaning(methods: &[Method]) -> &'static str {
         [Method::Gradient | Method::Smoothgrad] => {
             "Raising this value lowers (against) or raises (for) the class's logit"
         }
-        _ => "Credit for the class's logit, as a part of each chart's largest",
+        _ => "Credit for the class's logit, as a part of the beat's largest",
     }
 }
 
