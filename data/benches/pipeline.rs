@@ -45,16 +45,12 @@ fn bench(criterion: &mut Criterion) {
     }
     let mut resampler = Resampler::new(FS, spec.fs, 1).expect("valid rates");
     let mut frames = Vec::new();
-    for &x in samples {
-        resampler.push(&[x], &mut |y| frames.push(y[0]));
-    }
+    resampler.push(samples, &mut |y, _| frames.push(y[0]));
     group.bench_function("resampling alone", |b| {
         b.iter(|| {
             resampler.reset();
             let mut sum = 0.0;
-            for &x in samples {
-                resampler.push(&[x], &mut |y| sum += y[0]);
-            }
+            resampler.push(samples, &mut |y, _| sum += y[0]);
             black_box(sum)
         })
     });

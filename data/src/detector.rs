@@ -60,6 +60,8 @@ struct Candidate {
 #[derive(Clone, Debug)]
 pub struct Detector {
     fs: f64,
+    /// [`LOOK_AHEAD`] in frames.
+    look_ahead: u64,
     envelope: Envelope,
     picker: PeakPicker,
     /// The envelope and the slopes of all leads, of the last few seconds.
@@ -94,6 +96,7 @@ impl Detector {
         let capacity = (3.0 * fs) as usize;
         Ok(Detector {
             fs,
+            look_ahead: (LOOK_AHEAD * fs) as u64,
             envelope: Envelope::new(fs, leads)?,
             picker: PeakPicker::new(fs),
             levels: RecentSignal::new(1, capacity),
@@ -162,7 +165,7 @@ impl Detector {
             }
         }
         let first = self.waiting.front()?;
-        if now < first.at + (LOOK_AHEAD * self.fs) as u64 {
+        if now < first.at + self.look_ahead {
             return None;
         }
         if self.heights.is_empty() {
@@ -260,7 +263,7 @@ impl Detector {
         let since = self.since_last(candidate).unwrap_or(USUAL_RR).min(3.0) as f32;
         let rr = self.rr() as f32;
         let last_height = self.last.map_or(signal, |l| l.height);
-        let ahead = (LOOK_AHEAD * fs) as u64;
+        let ahead = self.look_ahead;
         let seconds = |from: u64, to: u64| (to.saturating_sub(from) as f64 / fs) as f32;
         // The strongest rival ahead, and the one that looks most like a QRS.
         let (mut rival, mut alike) = ((0.0f32, LOOK_AHEAD as f32 * 1.2), -1.0f32);

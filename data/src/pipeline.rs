@@ -63,6 +63,8 @@ pub struct Pipeline {
     fs: f64,
     leads: usize,
     detect: bool,
+    /// Frames of the input per frame of the contract's rate.
+    step: f64,
     resampler: Resampler,
     segmenter: Segmenter,
     /// Marks not yet reached.
@@ -109,11 +111,13 @@ impl Pipeline {
         }
         let leads = spec.lead_count();
         let detect = beats == Fiducials::Detected;
+        let resampler = Resampler::new(fs, spec.fs, leads)?;
         Ok(Pipeline {
             fs,
             leads,
             detect,
-            resampler: Resampler::new(fs, spec.fs, leads)?,
+            step: resampler.ratio().step(),
+            resampler,
             segmenter: Segmenter::new(spec, detect)?,
             marks: VecDeque::new(),
             sample: 0,
@@ -183,10 +187,16 @@ impl Pipeline {
             self.partial = frame;
             self.partial.clear();
         }
-        let frames = samples.chunks_exact(self.leads);
-        self.partial.extend_from_slice(frames.remainder());
-        for frame in frames {
-            self.push_frame(frame, emit);
+        let (mut frames, rest) = samples.split_at(samples.len() / self.leads * self.leads);
+        self.partial.extend_from_slice(rest);
+        while !frames.is_empty() {
+            let (plain, others) = frames.split_at(self.plain(frames) * self.leads);
+            self.push_plain(plain, emit);
+            frames = others;
+            if let Some((frame, others)) = frames.split_at_checked(self.leads) {
+                self.push_frame(frame, emit);
+                frames = others;
+            }
         }
     }
 
@@ -216,6 +226,38 @@ impl Pipeline {
         self.sample = 0;
         self.start = None;
         self.missing = 0;
+    }
+
+    /// Frames at the front that continue the signal, with nothing to note.
+    #[inline]
+    fn plain(&self, frames: &[f32]) -> usize {
+        if self.start.is_none() || self.missing > 0 {
+            return 0;
+        }
+        // Neither beyond the limit nor missing.
+        let plain = |v: &f32| v.abs() <= LARGEST;
+        let count = frames.iter().take_while(|v| plain(v)).count() / self.leads;
+        match self.marks.front() {
+            Some(mark) => count.min(mark.saturating_sub(self.sample) as usize),
+            None => count,
+        }
+    }
+
+    /// Takes in frames that are plain.
+    #[inline]
+    fn push_plain(&mut self, frames: &[f32], emit: &mut impl FnMut(Beat<'_>)) {
+        let (Some(stretch), [.., _]) = (self.stretch(), frames) else {
+            return;
+        };
+        let before = self.sample;
+        self.sample += (frames.len() / self.leads) as u64;
+        self.frame
+            .copy_from_slice(&frames[frames.len() - self.leads..]);
+        let segmenter = &mut self.segmenter;
+        self.resampler.push(frames, &mut |frame, needed| {
+            let decided = before + needed as u64;
+            segmenter.push(frame, &mut |segment| emit(stretch.beat(segment, decided)));
+        });
     }
 
     #[inline]
@@ -263,54 +305,55 @@ impl Pipeline {
             let frame = self.resampler.ratio().to_output(mark - start);
             self.segmenter.mark(frame, mark);
         }
-        let (segmenter, place) = (
-            &mut self.segmenter,
-            Placing::new(&self.resampler, start, self.sample),
-        );
-        self.resampler.push(&self.frame, &mut |frame| {
-            segmenter.push(frame, &mut |segment| emit(place.beat(segment)));
+        let stretch = Stretch {
+            start,
+            step: self.step,
+        };
+        let (segmenter, decided) = (&mut self.segmenter, self.sample);
+        self.resampler.push(&self.frame, &mut |frame, _| {
+            segmenter.push(frame, &mut |segment| emit(stretch.beat(segment, decided)));
         });
     }
 
     fn end_stretch(&mut self, emit: &mut impl FnMut(Beat<'_>)) {
-        if let Some(start) = self.start.take() {
-            let (segmenter, place) = (
-                &mut self.segmenter,
-                Placing::new(&self.resampler, start, self.sample),
-            );
-            self.resampler.finish(&mut |frame| {
-                segmenter.push(frame, &mut |segment| emit(place.beat(segment)));
-            });
-            segmenter.restart(&mut |segment| emit(place.beat(segment)));
+        if let Some(stretch) = self.stretch() {
+            let (segmenter, decided) = (&mut self.segmenter, self.sample);
+            let mut emit = |segment: Segment<'_>| emit(stretch.beat(segment, decided));
+            self.resampler
+                .finish(&mut |frame| segmenter.push(frame, &mut emit));
+            segmenter.restart(self.resampler.last(), &mut emit);
         }
+        self.start = None;
         self.missing = 0;
     }
-}
 
-/// Brings a segment's times back to samples of the input.
-#[derive(Clone, Copy)]
-struct Placing {
-    step: f64,
-    start: u64,
-    decided: u64,
-}
-
-impl Placing {
-    fn new(resampler: &Resampler, start: u64, decided: u64) -> Placing {
-        Placing {
-            step: resampler.ratio().step(),
-            start,
-            decided,
-        }
+    /// The stretch of signal under way.
+    fn stretch(&self) -> Option<Stretch> {
+        Some(Stretch {
+            start: self.start?,
+            step: self.step,
+        })
     }
+}
 
-    fn beat<'a>(&self, segment: Segment<'a>) -> Beat<'a> {
+/// A stretch of signal without a gap: brings times in it back to samples of
+/// the input.
+#[derive(Clone, Copy)]
+struct Stretch {
+    /// Its first frame.
+    start: u64,
+    /// Frames of the input per frame of the contract's rate.
+    step: f64,
+}
+
+impl Stretch {
+    fn beat<'a>(&self, segment: Segment<'a>, decided: u64) -> Beat<'a> {
         let fiducial = self.start + (segment.fiducial * self.step).round() as u64;
-        let fiducial = fiducial.min(self.decided.saturating_sub(1));
+        let fiducial = fiducial.min(decided.saturating_sub(1));
         Beat {
             sample: segment.mark.unwrap_or(fiducial),
             fiducial,
-            decided: self.decided,
+            decided,
             window: segment.window,
             rhythm: segment.rhythm,
             rr: segment.rr,

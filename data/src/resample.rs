@@ -78,8 +78,7 @@ fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
     a
 }
 
-/// Resamples interleaved leads, one frame at a time. Allocates only in
-/// [`Resampler::new`].
+/// Resamples interleaved leads. Allocates only in [`Resampler::new`].
 #[derive(Clone, Debug)]
 pub struct Resampler {
     ratio: Ratio,
@@ -102,7 +101,8 @@ pub struct Resampler {
     whole: usize,
     part: u64,
     output: Vec<f32>,
-    last: Vec<f32>,
+    /// The last input frame, taken up again at the end.
+    ending: Vec<f32>,
     started: bool,
 }
 
@@ -148,7 +148,7 @@ impl Resampler {
             whole: (ratio.input / ratio.output) as usize,
             part: ratio.input % ratio.output,
             output: vec![0.0; leads],
-            last: vec![0.0; leads],
+            ending: vec![0.0; leads],
             started: false,
         })
     }
@@ -164,34 +164,44 @@ impl Resampler {
         self.taps / 2
     }
 
-    /// Takes one input frame and passes on every output frame it completes.
+    /// Takes input frames, interleaved, and passes on every output frame that
+    /// they complete, with the number of these frames that it needed.
     ///
     /// Before the first sample the input is taken to have been constant.
     #[inline]
-    pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(&[f32])) {
-        self.last.copy_from_slice(frame);
-        self.append(frame, emit);
-    }
-
-    #[inline]
-    fn append(&mut self, frame: &[f32], emit: &mut impl FnMut(&[f32])) {
-        if !self.started {
+    pub fn push(&mut self, frames: &[f32], emit: &mut impl FnMut(&[f32], usize)) {
+        if !self.started && !frames.is_empty() {
             self.started = true;
             self.filled = self.taps / 2 - 1;
-            for (lead, &value) in frame.iter().enumerate() {
+            for (lead, &value) in frames[..self.leads].iter().enumerate() {
                 let start = lead * self.capacity;
                 self.history[start..start + self.filled].fill(value);
             }
         }
-        if self.filled == self.capacity {
-            self.slide();
-        }
-        for (lead, &value) in frame.iter().enumerate() {
-            self.history[lead * self.capacity + self.filled] = value;
-        }
-        self.filled += 1;
-        while self.at + self.taps <= self.filled {
-            self.emit_next(emit);
+        let count = frames.len() / self.leads;
+        let mut taken = 0;
+        while taken < count {
+            if self.filled == self.capacity {
+                self.slide();
+            }
+            let (filled, part) = (
+                self.filled,
+                (count - taken).min(self.capacity - self.filled),
+            );
+            for lead in 0..self.leads {
+                let room = &mut self.history[lead * self.capacity + filled..][..part];
+                let new = frames[taken * self.leads + lead..].iter();
+                for (place, value) in room.iter_mut().zip(new.step_by(self.leads)) {
+                    *place = *value;
+                }
+            }
+            self.filled += part;
+            while self.at + self.taps <= self.filled {
+                let needed = taken + self.at + self.taps - filled;
+                self.make_next();
+                emit(&self.output, needed);
+            }
+            taken += part;
         }
     }
 
@@ -199,13 +209,21 @@ impl Resampler {
     /// stay constant, and forgets everything.
     pub fn finish(&mut self, emit: &mut impl FnMut(&[f32])) {
         if self.started {
-            let last = std::mem::take(&mut self.last);
-            for _ in 0..self.taps / 2 {
-                self.append(&last, emit);
+            let mut ending = std::mem::take(&mut self.ending);
+            for (lead, value) in ending.iter_mut().enumerate() {
+                *value = self.history[lead * self.capacity + self.filled - 1];
             }
-            self.last = last;
+            for _ in 0..self.taps / 2 {
+                self.push(&ending, &mut |frame, _| emit(frame));
+            }
+            self.ending = ending;
         }
         self.reset();
+    }
+
+    /// The output frame passed on last.
+    pub fn last(&self) -> &[f32] {
+        &self.output
     }
 
     /// Forgets everything; the next frame is time 0.
@@ -216,8 +234,9 @@ impl Resampler {
         self.remainder = 0;
     }
 
+    /// Makes the next output frame.
     #[inline]
-    fn emit_next(&mut self, emit: &mut impl FnMut(&[f32])) {
+    fn make_next(&mut self) {
         let phase = if self.phases == self.ratio.output {
             self.remainder
         } else {
@@ -236,7 +255,6 @@ impl Resampler {
             self.remainder -= self.ratio.output;
             self.at += 1;
         }
-        emit(&self.output);
     }
 
     /// Moves what the next output needs to the front of the history.
@@ -289,18 +307,12 @@ fn bessel_i0(x: f64) -> f64 {
 /// Dot product in a fixed order of additions: the same bits on every machine.
 #[inline]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a_rows, a_rest) = a.as_chunks::<8>();
+    let (b_rows, b_rest) = b.as_chunks::<8>();
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
     let mut lanes = [0.0f32; 8];
-    let (a_rows, b_rows) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a_rows
-        .remainder()
-        .iter()
-        .zip(b_rows.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
-    for (x, y) in a_rows.zip(b_rows) {
-        for (lane, (x, y)) in lanes.iter_mut().zip(x.iter().zip(y)) {
-            *lane += x * y;
-        }
+    for (x, y) in a_rows.iter().zip(b_rows) {
+        lanes = std::array::from_fn(|i| lanes[i] + x[i] * y[i]);
     }
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h)) + rest
@@ -315,7 +327,7 @@ mod tests {
         let mut resampler = Resampler::new(input, output, 1).unwrap();
         let mut out = Vec::new();
         for &x in samples {
-            resampler.push(&[x], &mut |y| out.push(y[0]));
+            resampler.push(&[x], &mut |y, _| out.push(y[0]));
         }
         resampler.finish(&mut |y| out.push(y[0]));
         out

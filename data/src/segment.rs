@@ -57,7 +57,6 @@ pub(crate) struct Segmenter {
     found: VecDeque<Place>,
     waiting: VecDeque<Place>,
     previous: Option<f64>,
-    frame: Vec<f32>,
     excerpt: Vec<f32>,
     window: Vec<f32>,
     rhythm: Vec<f32>,
@@ -97,7 +96,6 @@ impl Segmenter {
             found: VecDeque::with_capacity(WAITING),
             waiting: VecDeque::with_capacity(WAITING),
             previous: None,
-            frame: vec![0.0; leads],
             excerpt: vec![0.0; leads * memory.reach()],
             window: vec![0.0; spec.window_values()],
             rhythm: vec![0.0; spec.rhythm.len()],
@@ -130,7 +128,6 @@ impl Segmenter {
                 .push(filters.zip(frame).map(|(filter, x)| filter.step(*x)));
         }
         if let Some(detector) = &mut self.detector {
-            self.frame.copy_from_slice(frame);
             if let Some(position) = detector.push(frame) {
                 self.found.push_back(Place {
                     frame: position as f64 + self.lag.round(),
@@ -158,15 +155,16 @@ impl Segmenter {
     }
 
     /// Passes on what still waits, with zeros for what was not recorded; the
-    /// next frame is number 0 of a new stretch of the same patient.
-    pub fn restart(&mut self, emit: &mut impl FnMut(Segment<'_>)) {
+    /// next frame is number 0 of a new stretch of the same patient. `last` is
+    /// the last frame of this one.
+    pub fn restart(&mut self, last: &[f32], emit: &mut impl FnMut(Segment<'_>)) {
         let len = self.signal.len();
         if let Some(detector) = &mut self.detector {
             // The detector decides late: let it see the end from behind.
             let wait = if len > 0 { detector.delay() } else { 0 };
-            let last = len.saturating_sub((Detector::TAIL * self.spec.fs).ceil() as u64);
+            let end = len.saturating_sub((Detector::TAIL * self.spec.fs).ceil() as u64);
             for _ in 0..wait {
-                if let Some(position) = detector.push(&self.frame).filter(|p| *p < last) {
+                if let Some(position) = detector.push(last).filter(|p| *p < end) {
                     self.found.push_back(Place {
                         frame: position as f64 + self.lag.round(),
                         mark: None,

@@ -20,12 +20,10 @@ use tract_core::internal::*;
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 /// Outputs whose sums run side by side in one vector.
 const LANES: usize = 8;
-
-/// Positions that share a load of the weights: as many sums as fit into the
-/// registers.
-const TILE: usize = 8;
-/// Inputs are taken in pairs; the depth is padded to whole ones.
-const PAIR: usize = 2;
+/// Sums that are added to in turn: additions take 4 cycles or more, 2 of them
+/// begin in each, and with weights and samples they still fit into the 16
+/// registers of AVX2.
+const SUMS: usize = 8;
 
 /// `y[p] = bias + W x[p * stride .. p * stride + kernel]`, then plus a residual
 /// where it has a second input, then ReLU where asked. A dense layer is one of
@@ -90,8 +88,8 @@ impl Affine {
             "stride {stride}, dilation {dilation} and padding {padding:?} for a kernel of {taps}"
         );
         let blocks = outputs.div_ceil(LANES);
-        let depth = (kernel * channels).next_multiple_of(PAIR);
-        // What a shorter last block, a dilated kernel and the last pair do not use is 0.
+        let depth = kernel * channels;
+        // What a shorter last block and a dilated kernel do not use is 0.
         let mut packed = vec![0.0; blocks * depth * LANES];
         for (o, of_output) in weights.chunks_exact(channels * taps).enumerate() {
             for (c, of_channel) in of_output.chunks_exact(taps).enumerate() {
@@ -154,13 +152,13 @@ impl EvalOp for Affine {
         let samples = view.as_slice::<f32>()?;
         let residual = residual.first().map(|r| r.try_as_plain_ram()).transpose()?;
         let residual = residual.as_ref().map(|r| r.as_slice::<f32>()).transpose()?;
-        let mut padded = Vec::new();
-        let odd = self.kernel * channels % PAIR;
-        let samples = match (self.padding, odd) {
-            ([0, 0], 0) => samples,
-            ([before, after], odd) => {
-                padded.resize((before + length + after) * channels + odd, 0.0);
-                padded[before * channels..][..samples.len()].copy_from_slice(samples);
+        let padded: Vec<f32>;
+        let samples = match self.padding {
+            [0, 0] => samples,
+            [before, after] => {
+                let zeros = |count: usize| std::iter::repeat_n(0.0, count * channels);
+                let inside = samples.iter().copied();
+                padded = zeros(before).chain(inside).chain(zeros(after)).collect();
                 &padded
             }
         };
@@ -209,7 +207,7 @@ impl TypedOp for Affine {
 
 /// One run of a layer: all it works on.
 struct Run<'a> {
-    /// With the padding, and one value more where the depth is odd.
+    /// With the padding.
     samples: &'a [f32],
     /// Values from one position to the next.
     step: usize,
@@ -225,25 +223,58 @@ struct Run<'a> {
 impl Run<'_> {
     #[inline(always)]
     fn all<S: Simd>(mut self, simd: S) {
-        let bias = self.bias.as_chunks::<LANES>().0;
-        let weights = self.weights.as_chunks::<LANES>().0;
+        let blocks = self.bias.len() / LANES;
+        let pairs = blocks / 2;
+        for pair in 0..pairs {
+            self.blocks::<S, 2, { SUMS / 2 }>(simd, 2 * pair);
+        }
+        if blocks % 2 == 1 {
+            self.blocks::<S, 1, SUMS>(simd, blocks - 1);
+        }
+    }
+
+    /// All positions of the `B` blocks of outputs from `block` on; `P` of them
+    /// share a load of the weights.
+    #[inline(always)]
+    fn blocks<S: Simd, const B: usize, const P: usize>(&mut self, simd: S, block: usize) {
         let positions = self.out.len() / self.outputs;
+        let mut at = 0;
+        while at + P <= positions {
+            self.tile::<S, B, P>(simd, block, at);
+            at += P;
+        }
+        while at < positions {
+            self.tile::<S, B, 1>(simd, block, at);
+            at += 1;
+        }
+    }
+
+    /// `B` blocks of outputs at `P` positions.
+    #[inline(always)]
+    fn tile<S: Simd, const B: usize, const P: usize>(&mut self, simd: S, block: usize, at: usize) {
+        let weights = self.weights.as_chunks::<LANES>().0;
+        let bias = self.bias.as_chunks::<LANES>().0;
         let depth = weights.len() / bias.len();
-        for (block, (weights, bias)) in weights.chunks_exact(depth).zip(bias).enumerate() {
-            let bias = f32x8::simd_from(simd, *bias);
-            let mut at = 0;
-            while at + TILE <= positions {
-                let samples = &self.samples[at * self.step..];
-                for sum in sums::<S, TILE>(simd, samples, self.step, weights, bias) {
-                    self.put(simd, block, at, sum);
-                    at += 1;
+        // Slices of one length, so that the loop needs no checks.
+        let weights: [&[[f32; LANES]]; B] =
+            std::array::from_fn(|b| &weights[(block + b) * depth..][..depth]);
+        let samples: [&[f32]; P] =
+            std::array::from_fn(|p| &self.samples[(at + p) * self.step..][..depth]);
+        let bias: [f32x8<S>; B] = std::array::from_fn(|b| f32x8::simd_from(simd, bias[block + b]));
+        let mut sums = [bias; P];
+        for i in 0..depth {
+            let weights: [f32x8<S>; B] =
+                std::array::from_fn(|b| f32x8::simd_from(simd, weights[b][i]));
+            for (sums, samples) in sums.iter_mut().zip(&samples) {
+                let sample = f32x8::splat(simd, samples[i]);
+                for (sum, weights) in sums.iter_mut().zip(weights) {
+                    *sum = sample.mul_add(weights, *sum);
                 }
             }
-            while at < positions {
-                let samples = &self.samples[at * self.step..];
-                let [sum] = sums(simd, samples, self.step, weights, bias);
-                self.put(simd, block, at, sum);
-                at += 1;
+        }
+        for (p, sums) in sums.into_iter().enumerate() {
+            for (b, sum) in sums.into_iter().enumerate() {
+                self.put(simd, block + b, at + p, sum);
             }
         }
     }
@@ -254,41 +285,25 @@ impl Run<'_> {
         let from = at * self.outputs + block * LANES;
         let to = (from + LANES).min((at + 1) * self.outputs);
         if let Some(residual) = self.residual {
-            let mut values = [0.0; LANES];
-            values[..to - from].copy_from_slice(&residual[from..to]);
+            let residual = &residual[from..to];
+            // A length that the compiler knows spares a call.
+            let values = residual.first_chunk().copied().unwrap_or_else(|| {
+                let mut values = [0.0; LANES];
+                values[..to - from].copy_from_slice(residual);
+                values
+            });
             sum += f32x8::simd_from(simd, values);
         }
         if self.relu {
             sum = sum.max(f32x8::splat(simd, 0.0));
         }
         let values: [f32; LANES] = sum.into();
-        self.out[from..to].copy_from_slice(&values[..to - from]);
-    }
-}
-
-/// The sums of `N` positions for one block of outputs.
-#[inline(always)]
-fn sums<S: Simd, const N: usize>(
-    simd: S,
-    samples: &[f32],
-    step: usize,
-    weights: &[[f32; LANES]],
-    bias: f32x8<S>,
-) -> [f32x8<S>; N] {
-    let mut sums = [bias; N];
-    for (i, weights) in weights.as_chunks::<PAIR>().0.iter().enumerate() {
-        let inputs: [[f32; PAIR]; N] = std::array::from_fn(|n| {
-            let pair = &samples[n * step + i * PAIR..][..PAIR];
-            [pair[0], pair[1]]
-        });
-        for (k, weight) in weights.iter().enumerate() {
-            let weight = f32x8::simd_from(simd, *weight);
-            for (sum, input) in sums.iter_mut().zip(&inputs) {
-                *sum = f32x8::splat(simd, input[k]).mul_add(weight, *sum);
-            }
+        let out = &mut self.out[from..to];
+        match out.first_chunk_mut() {
+            Some(out) => *out = values,
+            None => out.copy_from_slice(&values[..to - from]),
         }
     }
-    sums
 }
 
 #[cfg(test)]

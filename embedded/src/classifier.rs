@@ -104,13 +104,9 @@ impl Classifier {
     /// is not a number.
     pub fn classify_beat(&mut self, window: &[f32], rhythm: &[f32]) -> Result<Prediction> {
         let input = &self.contract.input;
-        let mut inputs = tvec![tensor(
-            &[1, input.channels(), input.length()],
-            window,
-            BEAT
-        )?];
+        let mut inputs = tvec![map(window, [input.length(), input.channels()], BEAT)?];
         if !input.rhythm.is_empty() {
-            inputs.push(tensor(&[1, input.rhythm.len()], rhythm, RHYTHM)?);
+            inputs.push(map(rhythm, [1, input.rhythm.len()], RHYTHM)?);
         }
         let outputs = self.state.run(inputs).map_err(of_tract)?;
         let row = |i: usize| -> Result<&[f32]> {
@@ -171,9 +167,9 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     let contract = Contract::from_json(&entry.ok_or(ContractError::Missing)?.value)?;
     let graph = file.graph.context("the file has no graph")?;
     let input = &contract.input;
-    let mut inputs = vec![(BEAT, tvec![1, input.channels(), input.length()])];
+    let mut inputs = vec![(BEAT, [1, input.length(), input.channels()])];
     if !input.rhythm.is_empty() {
-        inputs.push((RHYTHM, tvec![1, input.rhythm.len()]));
+        inputs.push((RHYTHM, [1, 1, input.rhythm.len()]));
     }
     let found = || graph.inputs.iter().map(|i| &*i.name);
     if let Some(extra) = found().find(|name| inputs.iter().all(|i| i.0 != *name)) {
@@ -205,8 +201,8 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
         let fact = model.output_fact(i).map_err(of_tract)?;
         let shape = fact.shape.as_concrete().unwrap_or_default();
         ensure!(
-            fact.datum_type == f32::datum_type() && shape == [1, contract.classes.len()],
-            "by the contract the output '{name}' has shape [1, {}] of 32-bit floats, in the graph {shape:?} of {:?}",
+            fact.datum_type == f32::datum_type() && shape == [1, 1, contract.classes.len()],
+            "by the contract the output '{name}' is {} numbers of 32 bits, in the graph {shape:?} of {:?}",
             contract.classes.len(),
             fact.datum_type
         );
@@ -216,15 +212,20 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     Ok((contract, state))
 }
 
-fn tensor(shape: &[usize], values: &[f32], name: &str) -> Result<TValue> {
-    let expected: usize = shape.iter().product();
+/// `channels x length` values as the map that the graph takes.
+fn map(values: &[f32], [length, channels]: [usize; 2], name: &str) -> Result<TValue> {
+    let expected = length * channels;
     ensure!(
         values.len() == expected,
         "input '{name}' has {} values, the contract asks for {expected}",
         values.len()
     );
-    let tensor = Tensor::from_shape(shape, values).map_err(of_tract)?;
-    Ok(tensor.into_tvalue())
+    let mut map: Vec<f32> = Vec::with_capacity(expected);
+    for i in 0..length {
+        map.extend(values[i..].iter().step_by(length));
+    }
+    let map = Tensor::from_shape(&[1, length, channels], &map).map_err(of_tract)?;
+    Ok(map.into_tvalue())
 }
 
 fn of_tract(error: TractError) -> anyhow::Error {

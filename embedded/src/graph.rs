@@ -11,22 +11,21 @@ use std::collections::HashMap;
 
 use tract_core::internal::*;
 use tract_core::ops::array::TypedConcat;
-use tract_core::ops::cnn::{MaxPool, PaddingSpec, PoolSpec, SumPool};
 use tract_core::ops::math;
-use tract_core::ops::nn::{DataFormat, Reduce, Reducer, Softmax, SoftmaxKind};
+use tract_core::ops::nn::{Softmax, SoftmaxKind};
 
 use crate::affine::{Affine, Shape};
 use crate::onnx::{Constant, Graph, Node};
+use crate::pool::{Kind, Pool};
 
-/// Reads a graph for one beat. Inputs are `[1, channels, length]` or `[1,
-/// features]`; the outputs that are asked for are vectors, `[1, features]`.
+/// Reads a graph for one beat, with its inputs and outputs of the shapes here.
 ///
 /// # Errors
 /// A named input or output is missing, or the graph is not of the kind that
 /// `models` writes.
 pub(crate) fn read<'a>(
     graph: &'a Graph,
-    inputs: &[(&'a str, TVec<usize>)],
+    inputs: &[(&'a str, [usize; 3])],
     outputs: &[&'a str],
 ) -> TractResult<TypedModel> {
     let mut reader = Reader {
@@ -43,7 +42,8 @@ pub(crate) fn read<'a>(
         *reader.uses.entry(name).or_default() += 1;
     }
     for (name, shape) in inputs {
-        reader.input(name, shape)?;
+        let source = reader.model.add_source(*name, f32::fact(*shape))?;
+        reader.values.insert(name, Value::Wired(source));
     }
     for node in &graph.nodes {
         reader
@@ -52,9 +52,7 @@ pub(crate) fn read<'a>(
     }
     let mut outlets = TVec::new();
     for name in outputs {
-        let outlet = reader.outlet(name)?;
-        let vector = reader.wire(&format!("{name}.vector"), AxisOp::Rm(1), &[outlet])?;
-        outlets.push(vector);
+        outlets.push(reader.outlet(name)?);
     }
     reader.model.select_output_outlets(&outlets)?;
     Ok(reader.model)
@@ -75,17 +73,6 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn input(&mut self, name: &'a str, shape: &[usize]) -> TractResult<()> {
-        let source = self.model.add_source(name, f32::fact(shape))?;
-        let op = match shape.len() {
-            2 => AxisOp::Add(1),
-            _ => AxisOp::Move(1, 2),
-        };
-        let outlet = self.wire(&format!("{name}.map"), op, &[source])?;
-        self.values.insert(name, Value::Wired(outlet));
-        Ok(())
-    }
-
     fn wire(
         &mut self,
         name: &str,
@@ -208,32 +195,10 @@ impl<'a> Reader<'a> {
                     .collect::<TractResult<_>>()?;
                 Value::Wired(self.wire(name, TypedConcat { axis: 2 }, &parts)?)
             }
-            ("GlobalAveragePool", [x]) => {
-                let x = self.outlet(x)?;
-                let [length, _] = self.shape(x)?;
-                let sum = self.wire(
-                    &format!("{name}.sum"),
-                    Reduce::new(tvec![1], Reducer::Sum),
-                    &[x],
-                )?;
-                let share = tensor3(&[[[1.0 / length as f32]]]);
-                let share = self.model.add_const(format!("{name}.share"), share)?;
-                Value::Wired(self.wire(name, math::mul(), &[sum, share])?)
-            }
-            ("GlobalMaxPool", [x]) => {
-                let x = self.outlet(x)?;
-                Value::Wired(self.wire(name, Reduce::new(tvec![1], Reducer::Max), &[x])?)
-            }
-            ("MaxPool", [x]) => {
-                let x = self.outlet(x)?;
-                let op = MaxPool::new(self.stretches(node, x)?, None);
-                Value::Wired(self.wire(name, op, &[x])?)
-            }
-            ("AveragePool", [x]) => {
-                let x = self.outlet(x)?;
-                let op = SumPool::new(self.stretches(node, x)?, false, true);
-                Value::Wired(self.wire(name, op, &[x])?)
-            }
+            ("GlobalMaxPool", [x]) => self.pool(name, x, Kind::Max, None)?,
+            ("GlobalAveragePool", [x]) => self.pool(name, x, Kind::Mean, None)?,
+            ("MaxPool", [x]) => self.pool(name, x, Kind::Max, Some(node))?,
+            ("AveragePool", [x]) => self.pool(name, x, Kind::Mean, Some(node))?,
             ("Softmax", [x]) => {
                 on_channels(node)?;
                 let x = self.outlet(x)?;
@@ -341,27 +306,28 @@ impl<'a> Reader<'a> {
         self.wire(name, AxisOp::Reshape(1, from, to), &[rows])
     }
 
-    /// Stretches of a pooling that do not overlap.
-    fn stretches(&self, node: &Node, x: OutletId) -> TractResult<PoolSpec> {
-        let [_, channels] = self.shape(x)?;
-        only(node, &["kernel_shape", "strides"])?;
-        let size = match (node.sizes("kernel_shape"), node.sizes("strides")) {
-            (Some(kernel), Some(strides)) if kernel == strides => kernel,
-            other => bail!("stretches of {other:?}"),
+    /// Pools stretches that do not overlap, or the whole map where no node
+    /// gives their size.
+    fn pool(
+        &mut self,
+        name: &str,
+        x: &'a str,
+        kind: Kind,
+        stretches: Option<&Node>,
+    ) -> TractResult<Value> {
+        let x = self.outlet(x)?;
+        let size = match stretches {
+            None => self.shape(x)?[0],
+            Some(node) => {
+                only(node, &["kernel_shape", "strides"])?;
+                let (kernel, strides) = (node.sizes("kernel_shape"), node.sizes("strides"));
+                match kernel.as_deref() {
+                    Some(&[1, size]) if strides == kernel => size,
+                    _ => bail!("stretches of {kernel:?} every {strides:?}"),
+                }
+            }
         };
-        let [1, size] = *size else {
-            bail!("stretches of {size:?}");
-        };
-        ensure!(size > 0, "stretches of nothing");
-        Ok(PoolSpec {
-            data_format: DataFormat::NHWC,
-            kernel_shape: tvec![size],
-            padding: PaddingSpec::Valid,
-            dilations: None,
-            strides: Some(tvec![size]),
-            input_channels: channels,
-            output_channels: channels,
-        })
+        Ok(Value::Wired(self.wire(name, Pool { size, kind }, &[x])?))
     }
 }
 
@@ -485,17 +451,23 @@ mod tests {
 
     const OUTPUTS: [&str; 2] = ["o", "q"];
 
-    fn inputs() -> [(&'static str, TVec<usize>); 2] {
-        [("beat", tvec![1, 3, 20]), ("rhythm", tvec![1, 2])]
+    /// Inputs as this reader takes them, `[1, length, channels]`.
+    const INPUTS: [(&str, [usize; 3]); 2] = [("beat", [1, 20, 3]), ("rhythm", [1, 1, 2])];
+
+    /// Values of one input, sample by sample.
+    fn values(shape: [usize; 3]) -> Tensor {
+        let count = shape.iter().product::<usize>();
+        let values: Vec<f32> = (0..count).map(|i| (i as f32 * 1.7).sin()).collect();
+        Tensor::from_shape(&shape, &values).unwrap()
     }
 
-    fn values() -> TVec<TValue> {
-        let tensor = |shape: &[usize]| {
-            let count = shape.iter().product::<usize>();
-            let values: Vec<f32> = (0..count).map(|i| (i as f32 * 1.7).sin()).collect();
-            Tensor::from_shape(shape, &values).unwrap().into_tvalue()
-        };
-        inputs().iter().map(|(_, shape)| tensor(shape)).collect()
+    /// Them as the file says: `[1, channels, length]`, `[1, features]`.
+    fn as_in_the_file(name: &str, tensor: Tensor) -> Tensor {
+        let mut tensor = tensor.move_axis(1, 2).unwrap();
+        if name == "rhythm" {
+            tensor.remove_axis(2).unwrap();
+        }
+        tensor
     }
 
     /// What tract's own reader makes of the graph.
@@ -514,7 +486,7 @@ mod tests {
             ..ValueInfoProto::default()
         };
         let mut graph = graph.clone();
-        graph.input = inputs().iter().map(|(name, _)| value(name)).collect();
+        graph.input = INPUTS.iter().map(|(name, _)| value(name)).collect();
         graph.output = OUTPUTS.iter().map(|name| value(name)).collect();
         let file = ModelProto {
             ir_version: 8,
@@ -527,21 +499,26 @@ mod tests {
         };
         let onnx = tract_onnx::onnx();
         let mut model = onnx.model_for_proto_model(&file).unwrap();
-        for (i, (_, shape)) in inputs().into_iter().enumerate() {
-            model.set_input_fact(i, f32::fact(shape).into()).unwrap();
+        let inputs = INPUTS.map(|(name, shape)| as_in_the_file(name, values(shape)));
+        for (i, input) in inputs.iter().enumerate() {
+            let fact = f32::fact(input.shape()).into();
+            model.set_input_fact(i, fact).unwrap();
         }
         let model = model.into_optimized().unwrap().into_runnable().unwrap();
-        model.run(values()).unwrap()
+        let inputs = inputs.into_iter().map(IntoTValue::into_tvalue);
+        model.run(inputs.collect()).unwrap()
     }
 
     #[test]
     fn it_computes_what_tracts_own_reader_does() {
         let graph = everything();
-        let own = stored(&graph);
-        let model = read(&own, &inputs(), &OUTPUTS).unwrap();
+        let model = read(&stored(&graph), &INPUTS, &OUTPUTS).unwrap();
         let model = model.into_optimized().unwrap().into_runnable().unwrap();
-        let found = model.run(values()).unwrap();
+        let inputs = INPUTS.map(|(_, shape)| values(shape).into_tvalue());
+        let found = model.run(inputs.into_iter().collect()).unwrap();
         for (found, expected) in found.iter().zip(reference(&graph)) {
+            let found = found.clone().into_tensor();
+            let found = found.into_shape(expected.shape()).unwrap();
             found
                 .close_enough(&expected, Approximation::Approximate)
                 .unwrap();
@@ -553,7 +530,7 @@ mod tests {
         let refusal = |change: fn(&mut GraphProto)| {
             let mut graph = everything();
             change(&mut graph);
-            let error = read(&stored(&graph), &inputs(), &OUTPUTS).unwrap_err();
+            let error = read(&stored(&graph), &INPUTS, &OUTPUTS).unwrap_err();
             format!("{error:#}")
         };
         assert!(refusal(|g| g.node[2].op_type = "Tanh".into()).contains("b (Tanh)"));

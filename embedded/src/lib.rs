@@ -7,6 +7,7 @@ pub mod decode;
 mod graph;
 pub mod monitor;
 mod onnx;
+mod pool;
 pub mod rhythm;
 
 pub use classifier::{Classifier, Prediction};
