@@ -394,7 +394,7 @@ mod tests {
         let mut outputs = 0u64;
         let inputs = 1_000_000u64;
         for _ in 0..inputs {
-            resampler.push(&[0.0], &mut |_| outputs += 1);
+            resampler.push(&[0.0], &mut |_, _| outputs += 1);
         }
         let newest = inputs - 1 - resampler.delay() as u64;
         // All outputs at or before the newest computable time, output 0 included.

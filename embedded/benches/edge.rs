@@ -126,12 +126,6 @@ fn main() {
     let half_hour = whole.as_secs_f64() * 1800.0 / seconds;
     row("30 minutes, the whole program, s", half_hour, "0.15 / 0.05");
     row("peak memory of that, MiB", peak as f64 / 1024.0, "32 / 16");
-    let size = std::fs::metadata(binary).expect("the program").len();
-    row(
-        "size of the program, MiB",
-        size as f64 / f64::from(1 << 20),
-        "12 / 6",
-    );
     println!(
         "{beats} beats; the largest push holds one run of the network and whatever else the machine did"
     );
