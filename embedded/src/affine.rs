@@ -25,6 +25,11 @@ const LANES: usize = 8;
 /// registers of AVX2.
 const SUMS: usize = 8;
 
+/// Most values of a layer's weights, dilation written out, and of its output: far
+/// above those of any model for a small machine, a limit on what a hostile file
+/// can ask for.
+const MOST: usize = 1 << 22;
+
 /// `y[p] = bias + W x[p * stride .. p * stride + kernel]`, then plus a residual
 /// where it has a second input, then ReLU where asked. A dense layer is one of
 /// length and kernel 1.
@@ -84,11 +89,13 @@ impl Affine {
             .saturating_mul(dilation)
             .saturating_add(1);
         ensure!(
-            stride > 0 && dilation > 0 && padding.iter().all(|p| *p < kernel) && kernel < 1 << 16,
+            stride > 0 && dilation > 0 && padding.iter().all(|p| *p < kernel),
             "stride {stride}, dilation {dilation} and padding {padding:?} for a kernel of {taps}"
         );
         let blocks = outputs.div_ceil(LANES);
-        let depth = kernel * channels;
+        let depth = kernel.saturating_mul(channels);
+        let size = depth.saturating_mul(blocks * LANES);
+        ensure!(size <= MOST, "a layer of {size} weights; {MOST} can be had");
         // What a shorter last block and a dilated kernel do not use is 0.
         let mut packed = vec![0.0; blocks * depth * LANES];
         for (o, of_output) in weights.chunks_exact(channels * taps).enumerate() {
@@ -125,7 +132,13 @@ impl Affine {
             self.channels,
             self.kernel
         );
-        Ok([(padded - self.kernel) / self.stride + 1, self.outputs])
+        let positions = (padded - self.kernel) / self.stride + 1;
+        ensure!(
+            positions.saturating_mul(self.outputs) <= MOST,
+            "a layer with {positions} x {} outputs; {MOST} can be had",
+            self.outputs
+        );
+        Ok([positions, self.outputs])
     }
 }
 
@@ -419,13 +432,9 @@ mod tests {
         let made = |shape| Affine::new(shape, &[0.0; 18], &[0.0; 3]);
         assert!(made(good).is_ok());
         assert!(made(Shape { stride: 0, ..good }).is_err());
-        assert!(
-            made(Shape {
-                dilation: usize::MAX,
-                ..good
-            })
-            .is_err()
-        );
+        for dilation in [1 << 20, usize::MAX] {
+            assert!(made(Shape { dilation, ..good }).is_err());
+        }
         assert!(
             made(Shape {
                 padding: [1, 3],
