@@ -127,13 +127,13 @@ impl Segmenter {
             self.signal
                 .push(filters.zip(frame).map(|(filter, x)| filter.step(*x)));
         }
-        if let Some(detector) = &mut self.detector {
-            if let Some(position) = detector.push(frame) {
-                self.found.push_back(Place {
-                    frame: position as f64 + self.lag.round(),
-                    mark: None,
-                });
-            }
+        if let Some(detector) = &mut self.detector
+            && let Some(position) = detector.push(frame)
+        {
+            self.found.push_back(Place {
+                frame: position as f64 + self.lag.round(),
+                mark: None,
+            });
         }
         let seen = self.signal.len();
         while let Some(place) = self.found.front() {
