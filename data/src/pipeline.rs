@@ -234,13 +234,13 @@ impl Pipeline {
         if self.start.is_none() || self.missing > 0 {
             return 0;
         }
+        let count = frames.len() / self.leads;
+        let until_mark = |mark: &u64| count.min(mark.saturating_sub(self.sample) as usize);
+        let count = self.marks.front().map_or(count, until_mark);
         // Neither beyond the limit nor missing.
         let plain = |v: &f32| v.abs() <= LARGEST;
-        let count = frames.iter().take_while(|v| plain(v)).count() / self.leads;
-        match self.marks.front() {
-            Some(mark) => count.min(mark.saturating_sub(self.sample) as usize),
-            None => count,
-        }
+        let values = &frames[..count * self.leads];
+        values.iter().take_while(|v| plain(v)).count() / self.leads
     }
 
     /// Takes in frames that are plain.

@@ -1,6 +1,6 @@
 //! A long recording with faults: nothing is missed, nothing grows.
 //!
-//! Thirty days: `cargo test --release -p embedded --test soak -- --ignored --nocapture`
+//! Thirty days, some six minutes: `cargo test --release -p embedded --test soak -- --ignored --nocapture`
 
 // A test fails by unwrapping, in what it calls too.
 #![allow(clippy::unwrap_used)]
@@ -210,7 +210,7 @@ fn an_hour_with_faults_is_counted_right() {
 }
 
 #[test]
-#[ignore = "thirty days of signal take some minutes; run it with --release -- --ignored"]
+#[ignore = "thirty days of signal take six minutes; run it with --release -- --ignored"]
 fn thirty_days_with_faults_are_counted_right_in_the_same_memory() {
     let (tally, memory) = soak(30 * 24);
     check(&tally);
