@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 use crate::error::{Error, Result};
 use crate::input::{InputSpec, Layout, Normalisation};
-use crate::resample::Resampler;
+use crate::resample::{Ratio, Resampler};
 use crate::segment::{Segment, Segmenter};
 
 /// Sampling rates that the pipeline accepts, in Hz: the lowest that carries a
@@ -63,8 +63,6 @@ pub struct Pipeline {
     fs: f64,
     leads: usize,
     detect: bool,
-    /// Frames of the input per frame of the contract's rate.
-    step: f64,
     resampler: Resampler,
     segmenter: Segmenter,
     /// Marks not yet reached.
@@ -111,13 +109,11 @@ impl Pipeline {
         }
         let leads = spec.lead_count();
         let detect = beats == Fiducials::Detected;
-        let resampler = Resampler::new(fs, spec.fs, leads)?;
         Ok(Pipeline {
             fs,
             leads,
             detect,
-            step: resampler.ratio().step(),
-            resampler,
+            resampler: Resampler::new(fs, spec.fs, leads)?,
             segmenter: Segmenter::new(spec, detect)?,
             marks: VecDeque::new(),
             sample: 0,
@@ -246,13 +242,22 @@ impl Pipeline {
     /// Takes in frames that are plain.
     #[inline]
     fn push_plain(&mut self, frames: &[f32], emit: &mut impl FnMut(Beat<'_>)) {
-        let (Some(stretch), [.., _]) = (self.stretch(), frames) else {
+        if frames.is_empty() {
             return;
-        };
+        }
         let before = self.sample;
         self.sample += (frames.len() / self.leads) as u64;
-        self.frame
-            .copy_from_slice(&frames[frames.len() - self.leads..]);
+        let last = frames.len() - self.leads;
+        self.frame.copy_from_slice(&frames[last..]);
+        self.feed(frames, before, emit);
+    }
+
+    /// Passes valid frames on, of which the first is number `before`.
+    #[inline]
+    fn feed(&mut self, frames: &[f32], before: u64, emit: &mut impl FnMut(Beat<'_>)) {
+        let Some(stretch) = self.stretch() else {
+            return;
+        };
         let segmenter = &mut self.segmenter;
         self.resampler.push(frames, &mut |frame, needed| {
             let decided = before + needed as u64;
@@ -305,14 +310,9 @@ impl Pipeline {
             let frame = self.resampler.ratio().to_output(mark - start);
             self.segmenter.mark(frame, mark);
         }
-        let stretch = Stretch {
-            start,
-            step: self.step,
-        };
-        let (segmenter, decided) = (&mut self.segmenter, self.sample);
-        self.resampler.push(&self.frame, &mut |frame, _| {
-            segmenter.push(frame, &mut |segment| emit(stretch.beat(segment, decided)));
-        });
+        let frame = std::mem::take(&mut self.frame);
+        self.feed(&frame, at, emit);
+        self.frame = frame;
     }
 
     fn end_stretch(&mut self, emit: &mut impl FnMut(Beat<'_>)) {
@@ -331,7 +331,7 @@ impl Pipeline {
     fn stretch(&self) -> Option<Stretch> {
         Some(Stretch {
             start: self.start?,
-            step: self.step,
+            ratio: self.resampler.ratio(),
         })
     }
 }
@@ -342,13 +342,13 @@ impl Pipeline {
 struct Stretch {
     /// Its first frame.
     start: u64,
-    /// Frames of the input per frame of the contract's rate.
-    step: f64,
+    /// Of the input's rate to the contract's.
+    ratio: Ratio,
 }
 
 impl Stretch {
     fn beat<'a>(&self, segment: Segment<'a>, decided: u64) -> Beat<'a> {
-        let fiducial = self.start + (segment.fiducial * self.step).round() as u64;
+        let fiducial = self.start + (segment.fiducial * self.ratio.step()).round() as u64;
         let fiducial = fiducial.min(decided.saturating_sub(1));
         Beat {
             sample: segment.mark.unwrap_or(fiducial),
