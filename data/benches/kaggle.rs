@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use data::kaggle;
+use data::beat_files::kaggle;
 
 /// Rows of `mitbih_test.csv`.
 const ROWS: usize = 21_892;

@@ -4,11 +4,11 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use data::detector::Detector;
-use data::input::InputSpec;
+use data::pipeline::detector::Detector;
+use data::pipeline::input::InputSpec;
 use data::pipeline::{Fiducials, Pipeline};
-use data::resample::Resampler;
-use data::synth::{self, Settings};
+use data::signal::resample::Resampler;
+use data::simulate::synth::{self, Settings};
 
 const FS: f64 = 360.0;
 const SECONDS: f64 = 600.0;

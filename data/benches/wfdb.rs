@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use data::wfdb::{read_annotations, read_record};
+use data::formats::wfdb::{read_annotations, read_record};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 

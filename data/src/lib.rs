@@ -4,38 +4,18 @@
 //! preprocessing of the project lives here, so that training and every
 //! deployment see the same numbers.
 
-pub mod aami;
-pub mod annotation;
-pub mod beats;
-pub mod dataset;
-pub mod detector;
-#[cfg(feature = "download")]
-pub mod download;
-pub mod ec57;
-pub mod error;
-mod fiducial;
-pub mod filter;
-pub mod input;
-pub mod kaggle;
-pub mod metrics;
+pub mod beat_files;
+pub mod datasets;
+pub mod episodes;
+pub mod formats;
 pub mod output;
 pub mod pipeline;
 #[cfg(feature = "plot")]
 pub mod plot;
-pub mod prepare;
-mod quality;
 pub mod record;
-pub mod resample;
-pub mod retime;
-pub mod rhythm;
-pub mod running;
-mod segment;
-pub mod splits;
-#[cfg(feature = "hdf5")]
-pub mod store;
-pub mod synth;
-mod template;
-pub mod wfdb;
+pub mod scoring;
+pub mod signal;
+pub mod simulate;
 
-pub use aami::Class;
-pub use error::{Error, Result};
+pub use record::aami::Class;
+pub use record::error::{Error, Result};

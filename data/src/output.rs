@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Result};
+use crate::record::error::{Error, Result};
 
 /// A file that appears under its name only when [`OutputFile::commit`] is
 /// called; dropped before that, it leaves nothing behind.

@@ -10,12 +10,23 @@
 //! A beat is emitted when its window is complete and the next beat is known,
 //! or when 2 s have passed without one (plus the detector's delay).
 
+pub mod beats;
+pub mod detector;
+mod fiducial;
+pub mod input;
+pub mod kaggle_cut;
+pub mod prepare;
+mod quality;
+pub mod rhythm;
+mod segment;
+mod template;
+
 use std::collections::VecDeque;
 
-use crate::error::{Error, Result};
-use crate::input::{InputSpec, Layout, Normalisation};
-use crate::resample::{Ratio, Resampler};
-use crate::segment::{Segment, Segmenter};
+use crate::pipeline::input::{InputSpec, Layout, Normalisation};
+use crate::pipeline::segment::{Segment, Segmenter};
+use crate::record::error::{Error, Result};
+use crate::signal::resample::{Ratio, Resampler};
 
 /// Sampling rates that the pipeline accepts, in Hz: the lowest that carries a
 /// QRS complex, the highest that its anti-alias filter is sized for.
@@ -89,7 +100,7 @@ impl Pipeline {
     pub fn new(spec: &InputSpec, fs: f64, beats: Fiducials) -> Result<Pipeline> {
         if spec.layout != Layout::Window || spec.normalisation != Normalisation::RunningScale {
             return Err(Error::Invalid(
-                "only contracts with layout 'window' and normalisation 'running-scale' can be streamed; the Kaggle layout needs whole records (`data::kaggle::from_record`)".into(),
+                "only contracts with layout 'window' and normalisation 'running-scale' can be streamed; the Kaggle layout needs whole records (`data::pipeline::kaggle_cut::from_record`)".into(),
             ));
         }
         if !RATES.contains(&fs) {

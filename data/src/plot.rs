@@ -12,10 +12,10 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::aami::Class;
-use crate::error::{Error, Result};
-use crate::metrics::Confusion;
 use crate::output;
+use crate::record::aami::Class;
+use crate::record::error::{Error, Result};
+use crate::scoring::metrics::Confusion;
 
 /// The font of all text.
 pub const FONT: &str = "sans-serif";

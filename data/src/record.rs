@@ -1,4 +1,8 @@
-//! A recording in memory, whatever the format it came from.
+//! What a recording is, whatever the format it came from.
+
+pub mod aami;
+pub mod annotation;
+pub mod error;
 
 /// One lead of a recording, in physical units.
 #[derive(Clone, Debug, PartialEq)]

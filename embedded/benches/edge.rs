@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use data::formats::wfdb;
+use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
 use data::record::Record;
-use data::{prepare, synth, wfdb};
+use data::simulate::synth;
 use embedded::{Classifier, Monitor};
 
 /// Repetitions of a whole record; the fastest one counts, because everything

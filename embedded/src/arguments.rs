@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
+use data::episodes::Thresholds;
 use embedded::decode::{Encoding, Format};
-use embedded::rhythm::Thresholds;
 
 /// ECG samples in, labelled beats out: JSON Lines on standard output as each
 /// beat is decided.

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::Class;
-use data::beats::Beats;
-use data::dataset::hexadecimal;
+use data::datasets::dataset::hexadecimal;
+use data::pipeline::beats::Beats;
 use models::contract::{
     BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,
 };

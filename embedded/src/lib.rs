@@ -8,7 +8,6 @@ mod graph;
 pub mod monitor;
 mod onnx;
 mod pool;
-pub mod rhythm;
 
 pub use classifier::{Classifier, Prediction};
 pub use monitor::{Event, Gap, LabelledBeat, Monitor};

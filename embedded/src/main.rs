@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use data::input::{InputSpec, Layout};
-use data::{prepare, wfdb};
+use data::formats::wfdb;
+use data::pipeline::input::{InputSpec, Layout};
+use data::pipeline::prepare;
 use embedded::{Classifier, Monitor};
 
 use arguments::{Arguments, Origin};

@@ -6,7 +6,7 @@ use data::pipeline::{BRIDGE, Fiducials, Pipeline};
 use models::contract::Decision;
 
 use crate::classifier::{Classifier, Prediction};
-use crate::rhythm::{RhythmEvent, RhythmWatch, Thresholds};
+use data::episodes::{RhythmEvent, RhythmWatch, Thresholds};
 
 /// A beat that has been found and classified.
 #[derive(Clone, Copy, Debug, PartialEq)]

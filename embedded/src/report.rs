@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use data::Class;
-use data::wfdb::AnnotationWriter;
-use embedded::rhythm::{Phase, RhythmEvent};
+use data::episodes::{Phase, RhythmEvent};
+use data::formats::wfdb::AnnotationWriter;
 use embedded::{Event, LabelledBeat};
 use serde::Serialize;
 use serde_json::{Map, Value};

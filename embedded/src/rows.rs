@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use data::Class;
-use data::kaggle::Reader;
+use data::beat_files::kaggle::Reader;
 use embedded::Classifier;
 use serde_json::json;
 

@@ -7,9 +7,9 @@
 use std::alloc::System;
 use std::path::Path;
 
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 use data::pipeline::{Fiducials, Pipeline};
-use data::synth::{self, Settings};
+use data::simulate::synth::{self, Settings};
 use embedded::{Classifier, Event, Monitor};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 

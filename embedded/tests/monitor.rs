@@ -6,10 +6,12 @@
 
 use std::path::Path;
 
-use data::input::{InputSpec, Layout, Normalisation};
-use data::rhythm::RhythmFeature;
-use data::synth::{self, Beat, Episode, LEADS, Noise, Origin, Rhythm, Settings, Synthesiser};
-use embedded::rhythm::{Kind, Phase};
+use data::episodes::{Kind, Phase};
+use data::pipeline::input::{InputSpec, Layout, Normalisation};
+use data::pipeline::rhythm::RhythmFeature;
+use data::simulate::synth::{
+    self, Beat, Episode, LEADS, Noise, Origin, Rhythm, Settings, Synthesiser,
+};
 use embedded::{Classifier, Event, Monitor};
 use proptest::prelude::*;
 
@@ -56,7 +58,7 @@ fn beats(events: &[Event]) -> Vec<u64> {
 /// One lead of a synthetic recording.
 fn lead(settings: &Settings, seconds: f64) -> (Vec<f32>, Vec<u64>) {
     let (record, annotations) = synth::record("s", settings, seconds).unwrap();
-    let is_beat = |a: &&data::annotation::Annotation| a.aux_note.is_empty();
+    let is_beat = |a: &&data::record::annotation::Annotation| a.aux_note.is_empty();
     let truth = annotations.iter().filter(is_beat);
     let truth = truth.map(|a| a.sample as u64).collect();
     (record.signals[0].samples.clone(), truth)

@@ -8,8 +8,8 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use data::input::InputSpec;
-use data::synth::{LEADS, Rhythm, Settings, Synthesiser};
+use data::pipeline::input::InputSpec;
+use data::simulate::synth::{LEADS, Rhythm, Settings, Synthesiser};
 use embedded::{Classifier, Event, Gap, Monitor};
 
 const FS: f64 = 360.0;

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use data::wfdb::AnnotationFile;
+use data::formats::wfdb::AnnotationFile;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 

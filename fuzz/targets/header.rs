@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use data::wfdb::Header;
+use data::formats::wfdb::Header;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -5,7 +5,7 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use data::kaggle::Reader;
+use data::beat_files::kaggle::Reader;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

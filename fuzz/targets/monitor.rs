@@ -11,7 +11,7 @@ use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 use embedded::{Classifier, Event, Gap, Monitor};
 use libfuzzer_sys::fuzz_target;
 

@@ -5,7 +5,7 @@
 
 use std::sync::LazyLock;
 
-use data::wfdb::read_record;
+use data::formats::wfdb::read_record;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 

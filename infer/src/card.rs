@@ -11,8 +11,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use data::dataset::hexadecimal;
-use data::input::InputSpec;
+use data::datasets::dataset::hexadecimal;
+use data::pipeline::input::InputSpec;
 use models::Contract;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

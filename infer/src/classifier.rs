@@ -6,8 +6,8 @@ use std::sync::mpsc::sync_channel;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::Class;
-use data::beats::Beats;
-use data::input::InputSpec;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
 use models::Contract;
 use models::contract::Decision;
 use models::onnx::{BEAT, LOGITS, PROBABILITIES, RHYTHM, TARGET};

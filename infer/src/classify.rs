@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use data::metrics::Confusion;
+use data::formats::wfdb::AnnotationWriter;
 use data::output::OutputFile;
 use data::plot::{self, ConfusionMatrix};
-use data::wfdb::AnnotationWriter;
+use data::scoring::metrics::Confusion;
 
 use crate::classifier::{Classifier, differences};
 use crate::cli::Classify;

@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use data::aami::Convention;
-use data::metrics::Confusion;
+use data::datasets::dataset;
+use data::datasets::splits;
+use data::output;
 use data::plot::{self, ConfusionMatrix};
-use data::{dataset, ec57, output, splits};
+use data::record::aami::Convention;
+use data::scoring::ec57;
+use data::scoring::metrics::Confusion;
 use models::Contract;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use data::input::{InputSpec, Layout};
+use data::pipeline::input::{InputSpec, Layout};
 
 use crate::classifier::differences;
 

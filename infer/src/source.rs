@@ -4,12 +4,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use data::beats::Beats;
-use data::dataset::REFERENCE;
-use data::input::InputSpec;
-use data::store::Store;
-use data::wfdb::AnnotationFile;
-use data::{kaggle, prepare, wfdb};
+use data::beat_files::kaggle;
+use data::beat_files::store::Store;
+use data::datasets::dataset::REFERENCE;
+use data::formats::wfdb;
+use data::formats::wfdb::AnnotationFile;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
+use data::pipeline::prepare;
 
 use crate::classifier::BATCH;
 

@@ -2,7 +2,7 @@
 //! a window of one lead, with template and rhythm features, as a shipped model
 //! has them.
 
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::args()

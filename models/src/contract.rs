@@ -2,10 +2,10 @@
 //! answer. It travels inside the ONNX file and is the only thing that `infer`
 //! and `embedded` go by.
 
-use data::aami::Class;
-use data::annotation::Annotation;
-use data::dataset::hexadecimal;
-use data::input::InputSpec;
+use data::datasets::dataset::hexadecimal;
+use data::pipeline::input::InputSpec;
+use data::record::aami::Class;
+use data::record::annotation::Annotation;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

@@ -2,7 +2,7 @@
 //! which must not need a trained model.
 
 use data::Class;
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 
 use crate::architecture::{Architecture, ArchitectureError, Block, Pooling, Stem};
 use crate::contract::{Contract, Training, VERSION};

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use data::input::InputSpec;
+use data::formats::wfdb;
+use data::formats::wfdb::AnnotationWriter;
+use data::pipeline::input::InputSpec;
+use data::pipeline::prepare;
 use data::record::Record;
-use data::synth::{self, Settings};
-use data::wfdb::AnnotationWriter;
-use data::{prepare, wfdb};
+use data::simulate::synth::{self, Settings};
 use embedded::{Event, Monitor};
 
 use crate::programs::{program, shared};

@@ -7,10 +7,10 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
-use data::input::{InputSpec, Layout, Normalisation};
-use data::rhythm::RhythmFeature;
-use data::synth::{self, Settings};
-use data::wfdb;
+use data::formats::wfdb;
+use data::pipeline::input::{InputSpec, Layout, Normalisation};
+use data::pipeline::rhythm::RhythmFeature;
+use data::simulate::synth::{self, Settings};
 use predicates::str::contains;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -229,8 +229,8 @@ fn rows_of_the_kaggle_format_are_classified() {
     let bench = Bench::new();
     let rows = bench.path("rows.csv");
     let (record, annotations) = synth::record("s", &Settings::new(360.0, 1), 60.0).unwrap();
-    let beats = data::kaggle::from_record(&record, &annotations, None).unwrap();
-    data::kaggle::write(&rows, &beats).unwrap();
+    let beats = data::pipeline::kaggle_cut::from_record(&record, &annotations, None).unwrap();
+    data::beat_files::kaggle::write(&rows, &beats).unwrap();
     let output = Command::new(program("embedded"))
         .args([&bench.text("rows.csv"), "--model", &bench.text("rows.onnx")])
         .output()

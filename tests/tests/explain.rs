@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use data::kaggle;
+use data::beat_files::kaggle;
 use predicates::prelude::*;
 
 use crate::networks::{Case, notebook, synthetic};

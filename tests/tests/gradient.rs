@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use data::beats::Beats;
+use data::pipeline::beats::Beats;
 use infer::explain::graph::{Explainer, Rows};
 use models::onnx;
 use models::reference::Reference;

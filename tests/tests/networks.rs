@@ -3,9 +3,12 @@
 use std::path::Path;
 
 use data::Class;
-use data::beats::Beats;
-use data::input::InputSpec;
-use data::{dataset, prepare, synth, wfdb};
+use data::datasets::dataset;
+use data::formats::wfdb;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
+use data::pipeline::prepare;
+use data::simulate::synth;
 use models::architecture::{Architecture, Block, Pooling};
 use models::contract::{Training, VERSION};
 use models::{Contract, Network, Weights, onnx};

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use data::beats::Beats;
+use data::pipeline::beats::Beats;
 use infer::explain::graph::{Explainer, Rows};
 
 use crate::networks::{Case, cases, synthetic};

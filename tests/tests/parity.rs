@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use data::beats::Beats;
+use data::pipeline::beats::Beats;
 use infer::Classifier;
 use tch::{Device, Tensor};
 use train::network::ResidualCnn;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use data::annotation::{Annotation, Symbol};
-use data::wfdb;
+use data::formats::wfdb;
+use data::record::annotation::{Annotation, Symbol};
 use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;

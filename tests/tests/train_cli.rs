@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use assert_cmd::Command;
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;

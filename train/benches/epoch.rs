@@ -11,8 +11,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use data::Class;
-use data::beats::Beats;
-use data::input::InputSpec;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tch::Device;

@@ -4,7 +4,7 @@
 //!
 //! The random numbers are libtorch's, which the loop seeds before each step.
 
-use data::input::{InputSpec, Layout};
+use data::pipeline::input::{InputSpec, Layout};
 use tch::{Kind, Tensor};
 
 /// How strongly windows are varied; 0 leaves a property alone.

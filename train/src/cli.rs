@@ -114,7 +114,10 @@ impl Request {
     }
 }
 
-fn overlay_input(settings: &Settings, pairs: &[String]) -> Result<data::input::InputSpec> {
+fn overlay_input(
+    settings: &Settings,
+    pairs: &[String],
+) -> Result<data::pipeline::input::InputSpec> {
     let mut table = toml::Table::try_from(&settings.input)?;
     for pair in pairs {
         ensure!(

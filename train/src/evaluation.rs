@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use data::Class;
-use data::metrics::Confusion;
+use data::scoring::metrics::Confusion;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 

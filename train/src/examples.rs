@@ -2,7 +2,8 @@
 //! batch is one indexing call.
 
 use anyhow::{Result, ensure};
-use data::{Class, beats::Beats};
+use data::Class;
+use data::pipeline::beats::Beats;
 use tch::{Device, Tensor};
 
 /// Labelled beats on a device.

@@ -4,11 +4,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use data::beats::Beats;
-use data::dataset::{self, Annotated, REFERENCE};
-use data::retime::{Retiming, retime};
-use data::splits::{self, Split};
-use data::{Class, prepare, wfdb};
+use data::Class;
+use data::datasets::dataset::{self, Annotated, REFERENCE};
+use data::datasets::splits::{self, Split};
+use data::formats::wfdb;
+use data::pipeline::beats::Beats;
+use data::pipeline::prepare;
+use data::simulate::retime::{Retiming, retime};
 
 use crate::sampler::mix;
 use crate::settings::Settings;

@@ -1,6 +1,6 @@
 //! The recipes: where every setting starts from.
 
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 use models::architecture::{Block, Pooling, Stem};
 
 use crate::optimiser::Algorithm;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use data::metrics::{Confusion, Summary, calibration_error};
 use data::plot::{self, ConfusionMatrix};
+use data::scoring::metrics::{Confusion, Summary, calibration_error};
 use models::contract::{self, Contract, Training};
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};

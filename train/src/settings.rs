@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 use models::Architecture;
 use models::architecture::Pooling;
 use serde::{Deserialize, Serialize};

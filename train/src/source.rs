@@ -3,9 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use data::beats::Beats;
-use data::dataset::{self, Annotated, REFERENCE, hexadecimal};
-use data::{Class, kaggle, splits, synth, wfdb};
+use data::Class;
+use data::beat_files::kaggle;
+use data::datasets::dataset::{self, Annotated, REFERENCE, hexadecimal};
+use data::datasets::splits;
+use data::formats::wfdb;
+use data::pipeline::beats::Beats;
+use data::pipeline::kaggle_cut;
+use data::simulate::synth;
 use sha2::{Digest, Sha256};
 
 use crate::patients;
@@ -97,7 +102,7 @@ fn kaggle_parts(settings: &Settings) -> Result<Parts> {
         let records = cohort(settings)?;
         let beats = records
             .iter()
-            .map(|r| kaggle::from_record(&r.record, &r.annotations, None));
+            .map(|r| kaggle_cut::from_record(&r.record, &r.annotations, None));
         let (rest, test) = split_off_test(&join(beats.collect::<data::Result<_>>()?)?);
         (rest, test, "synthetic patients".to_string())
     } else if let Some([train, test]) = kaggle_files(settings.data.as_deref()) {
@@ -107,7 +112,7 @@ fn kaggle_parts(settings: &Settings) -> Result<Parts> {
         let folder = dataset::locate(settings.data.as_deref())?;
         let names = wfdb::record_names(&folder)?;
         let beats = dataset::map(&folder, &names, REFERENCE, |r| {
-            kaggle::from_record(&r.record, &r.annotations, None)
+            kaggle_cut::from_record(&r.record, &r.annotations, None)
         })?;
         let (rest, test) = split_off_test(&join(beats)?);
         (

@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use data::beats::Beats;
+use data::pipeline::beats::Beats;
 use models::architecture::Op;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -128,8 +128,9 @@ impl Standard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use data::input::InputSpec;
-    use data::{Class, rhythm::RhythmFeature};
+    use data::Class;
+    use data::pipeline::input::InputSpec;
+    use data::pipeline::rhythm::RhythmFeature;
     use models::Architecture;
     use models::architecture::Block;
     use tch::Device;

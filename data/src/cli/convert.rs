@@ -4,11 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use data::aami::Class;
-use data::beats::Beats;
-use data::input::InputSpec;
-use data::store::{self, Store};
-use data::{dataset, kaggle, prepare};
+use data::beat_files::kaggle;
+use data::beat_files::store::{self, Store};
+use data::datasets::dataset;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
+use data::pipeline::prepare;
+use data::record::aami::Class;
 
 /// Records read before their beats are written.
 const RECORDS_AT_ONCE: usize = 8;

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use data::annotation::{Annotation, Symbol};
-use data::dataset;
-use data::input::InputSpec;
+use data::datasets::dataset;
+use data::formats::wfdb;
+use data::pipeline::input::InputSpec;
+use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
-use data::prepare;
-use data::wfdb;
+use data::record::annotation::{Annotation, Symbol};
 
 /// Finds the QRS complexes of recordings, without classifying them.
 #[derive(clap::Args)]

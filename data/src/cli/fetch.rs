@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use data::dataset::DEFAULT_FOLDER;
-use data::download::{self, MITDB_URL};
+use data::datasets::dataset::DEFAULT_FOLDER;
+use data::datasets::download::{self, MITDB_URL};
 
 /// Downloads the MIT-BIH Arrhythmia Database (100 MB), or another database of
 /// WFDB records. An interrupted download goes on where it stopped.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use data::aami::{Class, Convention};
-use data::annotation::Annotation;
+use data::formats::wfdb::{self, AnnotationFile};
 use data::record::Record;
-use data::wfdb::{self, AnnotationFile};
+use data::record::aami::{Class, Convention};
+use data::record::annotation::Annotation;
 
 /// Shows a recording's signals and annotations.
 #[derive(clap::Args)]
@@ -16,7 +16,7 @@ pub struct Arguments {
     #[arg(required = true)]
     records: Vec<PathBuf>,
     /// Annotator whose annotations are counted, where there are any
-    #[arg(long, default_value = data::dataset::REFERENCE)]
+    #[arg(long, default_value = data::datasets::dataset::REFERENCE)]
     annotator: String,
 }
 

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use data::aami::Convention;
-use data::annotation::Annotation;
-use data::dataset;
-use data::ec57::{self, Comparison, Options, Summary};
+use data::datasets::dataset;
+use data::formats::wfdb::{AnnotationFile, Header};
 use data::output;
-use data::wfdb::{AnnotationFile, Header};
+use data::record::aami::Convention;
+use data::record::annotation::Annotation;
+use data::scoring::ec57::{self, Comparison, Options, Summary};
 use serde::Serialize;
 
 /// Scores an annotator beat by beat (EC57), as bxb and sumstats do.

@@ -4,10 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use data::beats::Beats;
-use data::dataset::{Annotated, REFERENCE};
-use data::input::InputSpec;
-use data::{kaggle, synth, wfdb};
+use data::beat_files::kaggle;
+use data::datasets::dataset::{Annotated, REFERENCE};
+use data::formats::wfdb;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
+use data::pipeline::kaggle_cut;
+use data::simulate::synth;
 
 /// Synthesises recordings of different patients, as WFDB records with
 /// reference annotations or as beats in the Kaggle format.
@@ -55,7 +58,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
             wfdb::write_annotations(&path, &annotations)?;
         }
         if arguments.kaggle.is_some() {
-            beats.append(&kaggle::from_record(&record, &annotations, None)?)?;
+            beats.append(&kaggle_cut::from_record(&record, &annotations, None)?)?;
         }
     }
     if let Some(folder) = &arguments.output {

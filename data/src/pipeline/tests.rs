@@ -1,9 +1,9 @@
 use super::*;
-use crate::aami::{Class, Convention};
-use crate::annotation::Annotation;
-use crate::prepare;
+use crate::pipeline::prepare;
 use crate::record::Record;
-use crate::synth::{self, Noise, Settings};
+use crate::record::aami::{Class, Convention};
+use crate::record::annotation::Annotation;
+use crate::simulate::synth::{self, Noise, Settings};
 use proptest::prelude::*;
 
 /// A beat with its borrowed parts copied.

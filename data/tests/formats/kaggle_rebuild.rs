@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
-use data::beats::Beats;
-use data::dataset::{self, REFERENCE};
-use data::input::InputSpec;
-use data::kaggle;
-use data::wfdb::record_names;
+use data::beat_files::kaggle;
+use data::datasets::dataset::{self, REFERENCE};
+use data::formats::wfdb::record_names;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
+use data::pipeline::kaggle_cut;
 
 use crate::environment::shared;
 
@@ -28,7 +29,7 @@ fn published_rows_are_reproduced() {
     let folder = shared.join("mitdb");
     let names = record_names(&folder).unwrap();
     let parts = dataset::map(&folder, &names, REFERENCE, |annotated| {
-        kaggle::from_record(&annotated.record, &annotated.annotations, None)
+        kaggle_cut::from_record(&annotated.record, &annotated.annotations, None)
     });
     let mut rebuilt = Beats::new(InputSpec::kaggle());
     for part in parts.unwrap() {

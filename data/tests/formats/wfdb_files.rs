@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use data::formats::wfdb::{read_record, record_names};
 use data::record::Record;
-use data::wfdb::{read_record, record_names};
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -7,8 +7,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use data::formats::wfdb::read_record;
 use data::record::Record;
-use data::wfdb::read_record;
 
 use crate::environment::{python, root, shared};
 
@@ -66,7 +66,7 @@ fn complete(folder: &Path) -> Vec<PathBuf> {
         if path.extension().is_none_or(|e| e != "hea") {
             continue;
         }
-        let header = data::wfdb::Header::read(&path).unwrap();
+        let header = data::formats::wfdb::Header::read(&path).unwrap();
         let has_files = header
             .signals
             .iter()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use data::Class;
-use data::metrics::{Confusion, fraction, percent};
+use data::scoring::metrics::{Confusion, fraction, percent};
 use serde::Deserialize;
 use serde_json::Value;
 

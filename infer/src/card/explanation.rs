@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::ValueEnum;
 use data::Class;
-use data::metrics::percent;
+use data::scoring::metrics::percent;
 use serde_json::Value;
 
 use super::read_json;

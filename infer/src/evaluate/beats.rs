@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use data::aami::{Class, Convention};
-use data::annotation::{Annotation, Symbol};
-use data::beats::Beats;
-use data::dataset::{self, Annotated};
-use data::input::InputSpec;
-use data::prepare;
+use data::datasets::dataset::{self, Annotated};
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
+use data::pipeline::prepare;
+use data::record::aami::{Class, Convention};
+use data::record::annotation::{Annotation, Symbol};
 
 use crate::classifier::{Classifier, Prediction};
 

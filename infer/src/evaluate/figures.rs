@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use data::Class;
-use data::aami::Convention;
-use data::annotation::Annotation;
-use data::ec57::{self, Options};
-use data::metrics::{
+use data::datasets::splits;
+use data::record::aami::Convention;
+use data::record::annotation::Annotation;
+use data::scoring::ec57::{self, Options};
+use data::scoring::metrics::{
     ClassScore, Confusion, Interval, PerClass, RiskPoint, Summary, bootstrap, calibration_error,
     risk_coverage,
 };
-use data::splits;
 use serde::Serialize;
 
 use super::beats::{ScoredBeat, ScoredRecord};
@@ -274,7 +274,7 @@ fn intervals(records: &[ScoredRecord], seed: u64) -> Intervals {
 
 #[cfg(test)]
 mod tests {
-    use data::annotation::Symbol;
+    use data::record::annotation::Symbol;
 
     use super::*;
     use crate::classifier::Prediction;

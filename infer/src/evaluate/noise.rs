@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use data::aami::Convention;
-use data::dataset;
+use data::datasets::dataset;
+use data::record::aami::Convention;
 use serde::Serialize;
 
 use super::beats::{Request, ScoredBeat, gather};

@@ -3,8 +3,8 @@
 use std::io::{Result, Write};
 
 use data::Class;
-use data::ec57;
-use data::metrics::{ClassScore, Interval, fraction, percent};
+use data::scoring::ec57;
+use data::scoring::metrics::{ClassScore, Interval, fraction, percent};
 
 use super::figures::{Evaluation, Period, View};
 use super::noise::NoiseRow;

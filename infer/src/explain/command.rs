@@ -7,12 +7,13 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use data::beats::Beats;
-use data::dataset;
-use data::input::InputSpec;
+use data::Class;
+use data::datasets::dataset;
+use data::datasets::splits;
 use data::output;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
 use data::plot::{self, Picture};
-use data::{Class, splits};
 use models::onnx::PREDICTED;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

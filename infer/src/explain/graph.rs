@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use data::Class;
-use data::beats::Beats;
+use data::pipeline::beats::Beats;
 use models::Contract;
 use models::onnx;
 use ort::session::Session;

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use clap::ValueEnum;
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 use models::onnx::PREDICTED;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

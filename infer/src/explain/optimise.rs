@@ -1,7 +1,7 @@
 //! Input optimisation: what a beat would have to look like for a class.
 
 use anyhow::Result;
-use data::input::{InputSpec, Normalisation};
+use data::pipeline::input::{InputSpec, Normalisation};
 
 use super::graph::{Explainer, Rows};
 

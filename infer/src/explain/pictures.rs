@@ -1,8 +1,8 @@
 //! Which figures are made of explained beats.
 
 use data::Class;
-use data::beats::Beats;
-use data::input::{InputSpec, Layout, Normalisation};
+use data::pipeline::beats::Beats;
+use data::pipeline::input::{InputSpec, Layout, Normalisation};
 use models::Contract;
 
 use super::figure::{Bars, Cell, Figure, Trace};
@@ -134,7 +134,7 @@ pub fn beat(
     }
 }
 
-fn feature_name(feature: &data::rhythm::RhythmFeature) -> String {
+fn feature_name(feature: &data::pipeline::rhythm::RhythmFeature) -> String {
     let name = serde_json::to_value(feature).ok();
     let name = name.and_then(|v| v.as_str().map(str::to_owned));
     name.unwrap_or_else(|| format!("{feature:?}"))

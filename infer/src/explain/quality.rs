@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use anyhow::Result;
-use data::input::InputSpec;
-use data::metrics::{Interval, bootstrap, percentile};
+use data::pipeline::input::InputSpec;
+use data::scoring::metrics::{Interval, bootstrap, percentile};
 use models::onnx;
 use models::{Network, Weights};
 use rand::SeedableRng;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use data::input::{InputSpec, Layout};
+use data::pipeline::input::{InputSpec, Layout};
 
 /// A wave of the electrocardiogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -183,7 +183,7 @@ fn index(names: &mut Vec<String>, name: &str) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use data::input::InputSpec;
+    use data::pipeline::input::InputSpec;
     use models::contract::{Training, VERSION};
 
     use super::*;

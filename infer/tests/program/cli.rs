@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use assert_cmd::Command;
-use data::input::{InputSpec, Layout};
+use data::pipeline::input::{InputSpec, Layout};
 use models::Contract;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -324,8 +324,8 @@ fn describe_prints_the_contract() {
 fn a_store_gives_the_predictions_of_its_csv() {
     let desk = Desk::new();
     desk.write("beats.csv", &kaggle_rows(150, true));
-    let beats = data::kaggle::read(&desk.path("beats.csv")).unwrap();
-    data::store::write(&desk.path("beats.h5"), &beats, "").unwrap();
+    let beats = data::beat_files::kaggle::read(&desk.path("beats.csv")).unwrap();
+    data::beat_files::store::write(&desk.path("beats.h5"), &beats, "").unwrap();
     desk.infer(&["beats.csv", "--output", "csv.csv"])
         .assert()
         .success();
@@ -337,9 +337,9 @@ fn a_store_gives_the_predictions_of_its_csv() {
     // A store of windows does not fit the model for the Kaggle format.
     let mut input = InputSpec::kaggle();
     input.layout = Layout::Window;
-    let mut windows = data::beats::Beats::new(input);
+    let mut windows = data::pipeline::beats::Beats::new(input);
     windows.windows = beats.windows;
-    data::store::write(&desk.path("windows.h5"), &windows, "").unwrap();
+    data::beat_files::store::write(&desk.path("windows.h5"), &windows, "").unwrap();
     desk.infer(&["windows.h5", "--model", "models/kaggle.onnx"])
         .assert()
         .failure()
@@ -420,6 +420,6 @@ fn annotations_are_written_for_records_only() {
     ])
     .assert()
     .success();
-    let annotations = data::wfdb::read_annotations(&desk.path("out/100.net")).unwrap();
+    let annotations = data::formats::wfdb::read_annotations(&desk.path("out/100.net")).unwrap();
     assert!((2264..=2284).contains(&annotations.len()));
 }

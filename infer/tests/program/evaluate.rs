@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
-use data::annotation::{Annotation, Symbol};
+use data::formats::wfdb;
+use data::record::annotation::{Annotation, Symbol};
 use data::record::{Record, Signal};
-use data::wfdb;
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! Models with random weights.
 
-use data::input::InputSpec;
+use data::pipeline::input::InputSpec;
 
 /// A model for the Kaggle format, as the bytes of an ONNX file.
 pub fn kaggle_model(reject_threshold: f64) -> Vec<u8> {

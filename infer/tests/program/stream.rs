@@ -1,8 +1,8 @@
 //! Streamed classification against classification in one piece.
 
 use data::Class;
-use data::beats::Beats;
-use data::input::InputSpec;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
 use infer::Classifier;
 use proptest::prelude::*;
 

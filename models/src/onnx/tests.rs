@@ -1,8 +1,8 @@
 //! Every kind of node, run by tract, against [`Reference`].
 
 use data::Class;
-use data::input::InputSpec;
-use data::rhythm::RhythmFeature;
+use data::pipeline::input::InputSpec;
+use data::pipeline::rhythm::RhythmFeature;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor};
 
 use super::*;

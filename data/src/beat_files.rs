@@ -1,0 +1,5 @@
+//! Prepared beats on disk.
+
+pub mod kaggle;
+#[cfg(feature = "hdf5")]
+pub mod store;

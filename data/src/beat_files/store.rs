@@ -1,0 +1,510 @@
+//! Prepared beats in an HDF5 file, which `h5py` and others open.
+//!
+//! The root group has the attributes `format`, `version`, `input` (the
+//! [`InputSpec`] as JSON), `classes` and `source_sha256`, and the datasets
+//!
+//! | name | type | shape | |
+//! |---|---|---|---|
+//! | `windows` | f32 | rows, channels, length | |
+//! | `rhythm` | f32 | rows, features | with rhythm features |
+//! | `labels` | u8 | rows | indices into `classes`; with labels |
+//! | `records` | u32 | rows | indices into `record_names`; with records |
+//! | `samples` | u64 | rows | fiducial point in its record; with records |
+//! | `record_names` | string | records | with records |
+
+use std::path::{Path, PathBuf};
+
+use hdf5::types::VarLenUnicode;
+use hdf5::{Dataset, Extent, File, H5Type};
+use ndarray::{ArrayView2, ArrayView3};
+
+use crate::output::OutputFile;
+use crate::pipeline::beats::Beats;
+use crate::pipeline::input::InputSpec;
+use crate::record::aami::Class;
+use crate::record::error::{Error, Result};
+
+/// What the attribute `format` says.
+const FORMAT: &str = "prepared heartbeats";
+/// Version of the layout, the attribute `version`.
+const VERSION: u32 = 1;
+/// Rows in a chunk of the file.
+const CHUNK_ROWS: usize = 512;
+/// Level of DEFLATE; higher ones take longer and gain little on noise.
+const COMPRESSION: u8 = 4;
+/// No DEFLATE stream expands more than this, so a file that claims to is forged.
+const MOST_EXPANSION: u64 = 1100;
+
+/// Writes all beats to a store, whole or not at all.
+///
+/// `source_sha256` identifies what the beats were prepared from, see
+/// [`crate::datasets::dataset::sha256`].
+///
+/// # Errors
+/// As [`Writer`].
+pub fn write(path: &Path, beats: &Beats, source_sha256: &str) -> Result<()> {
+    let mut writer = Writer::create(path, &beats.input, source_sha256)?;
+    writer.append(beats)?;
+    writer.finish()
+}
+
+/// Reads all beats of a store.
+///
+/// # Errors
+/// As [`Store::open`] and [`Store::rows`].
+pub fn read(path: &Path) -> Result<Beats> {
+    let store = Store::open(path)?;
+    store.rows(0, store.len())
+}
+
+/// Writes a store piece by piece; without [`Writer::finish`] no file appears.
+pub struct Writer {
+    file: File,
+    output: OutputFile,
+    path: PathBuf,
+    input: InputSpec,
+    rows: usize,
+    columns: Option<Columns>,
+    record_names: Vec<String>,
+}
+
+/// The datasets with one entry per row.
+struct Columns {
+    windows: Dataset,
+    rhythm: Option<Dataset>,
+    labels: Option<Dataset>,
+    records: Option<Dataset>,
+    samples: Option<Dataset>,
+}
+
+impl Writer {
+    /// Starts a store of beats prepared as `input` says.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder cannot be written; [`Error::Malformed`]
+    /// with what HDF5 says.
+    pub fn create(path: &Path, input: &InputSpec, source_sha256: &str) -> Result<Writer> {
+        let output = OutputFile::create(path)?;
+        let file = File::create(output.temporary_path()).map_err(hdf5_error(path))?;
+        let set = || -> hdf5::Result<()> {
+            text_attribute(&file, "format", FORMAT)?;
+            text_attribute(&file, "input", &json(input))?;
+            text_attribute(&file, "classes", &Class::ALL.map(Class::name).join(" "))?;
+            text_attribute(&file, "source_sha256", source_sha256)?;
+            let version = file.new_attr::<u32>().create("version")?;
+            version.write_scalar(&VERSION)
+        };
+        set().map_err(hdf5_error(path))?;
+        Ok(Writer {
+            file,
+            output,
+            path: path.to_owned(),
+            input: input.clone(),
+            rows: 0,
+            columns: None,
+            record_names: Vec::new(),
+        })
+    }
+
+    /// Adds beats.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when they were prepared differently, or only some of
+    /// the beats have labels or records; [`Error::Malformed`] with what HDF5
+    /// says, such as that the disk is full.
+    pub fn append(&mut self, beats: &Beats) -> Result<()> {
+        if beats.input != self.input {
+            return Err(Error::Invalid(format!(
+                "{}: beats prepared in two different ways cannot share a store",
+                self.path.display()
+            )));
+        }
+        if beats.is_empty() {
+            return Ok(());
+        }
+        let columns = match &self.columns {
+            Some(columns) => columns,
+            None => {
+                let created = Columns::create(&self.file, beats);
+                self.columns
+                    .insert(created.map_err(hdf5_error(&self.path))?)
+            }
+        };
+        if columns.labels.is_some() == beats.labels.is_empty()
+            || columns.records.is_some() == beats.records.is_empty()
+        {
+            return Err(Error::Invalid(format!(
+                "{}: beats with labels or record names cannot share a store with beats without",
+                self.path.display()
+            )));
+        }
+        let offset = self.record_names.len() as u32;
+        columns
+            .append(self.rows, beats, offset)
+            .map_err(hdf5_error(&self.path))?;
+        self.rows += beats.len();
+        self.record_names.extend_from_slice(&beats.record_names);
+        Ok(())
+    }
+
+    /// Completes the file and gives it its name.
+    ///
+    /// # Errors
+    /// As [`Writer::append`] and [`OutputFile::commit`].
+    pub fn finish(mut self) -> Result<()> {
+        let complete = || -> hdf5::Result<()> {
+            if self.columns.is_none() {
+                Columns::create(&self.file, &Beats::new(self.input.clone()))?;
+            }
+            if !self.record_names.is_empty() {
+                let names: Vec<VarLenUnicode> = self.record_names.iter().map(|n| text(n)).collect();
+                let builder = self.file.new_dataset_builder();
+                builder.with_data(&names).create("record_names")?;
+            }
+            Ok(())
+        };
+        complete().map_err(hdf5_error(&self.path))?;
+        self.columns = None;
+        self.file.close().map_err(hdf5_error(&self.path))?;
+        self.output.commit()
+    }
+}
+
+impl Columns {
+    fn create(file: &File, like: &Beats) -> hdf5::Result<Columns> {
+        let (channels, length) = (like.input.channels(), like.input.length());
+        let features = like.input.rhythm.len();
+        let column = |name: &str, builder: hdf5::DatasetBuilderEmpty| {
+            builder
+                .shape([Extent::resizable(0)])
+                .chunk([CHUNK_ROWS * 16])
+                .shuffle()
+                .deflate(COMPRESSION)
+                .create(name)
+        };
+        let windows = file
+            .new_dataset::<f32>()
+            .shape([Extent::resizable(0), channels.into(), length.into()])
+            .chunk([CHUNK_ROWS, channels, length])
+            .shuffle()
+            .deflate(COMPRESSION)
+            .create("windows")?;
+        let rhythm = (features > 0).then(|| {
+            file.new_dataset::<f32>()
+                .shape([Extent::resizable(0), features.into()])
+                .chunk([CHUNK_ROWS, features])
+                .shuffle()
+                .deflate(COMPRESSION)
+                .create("rhythm")
+        });
+        let labels = !like.labels.is_empty();
+        let records = !like.records.is_empty();
+        Ok(Columns {
+            windows,
+            rhythm: rhythm.transpose()?,
+            labels: labels
+                .then(|| column("labels", file.new_dataset::<u8>()))
+                .transpose()?,
+            records: records
+                .then(|| column("records", file.new_dataset::<u32>()))
+                .transpose()?,
+            samples: records
+                .then(|| column("samples", file.new_dataset::<u64>()))
+                .transpose()?,
+        })
+    }
+
+    fn append(&self, start: usize, beats: &Beats, record_offset: u32) -> hdf5::Result<()> {
+        let (channels, length) = (beats.input.channels(), beats.input.length());
+        let (rows, features) = (beats.len(), beats.input.rhythm.len());
+        let end = start + rows;
+        let misshapen = |_| hdf5::Error::from("the beats' columns differ in length");
+        self.windows.resize([end, channels, length])?;
+        let windows = ArrayView3::from_shape((rows, channels, length), &beats.windows);
+        self.windows
+            .write_slice(windows.map_err(misshapen)?, (start..end, .., ..))?;
+        if let Some(dataset) = &self.rhythm {
+            dataset.resize([end, features])?;
+            let rhythm = ArrayView2::from_shape((rows, features), &beats.rhythm);
+            dataset.write_slice(rhythm.map_err(misshapen)?, (start..end, ..))?;
+        }
+        let labels: Vec<u8> = beats.labels.iter().map(|c| c.index() as u8).collect();
+        let records: Vec<u32> = beats.records.iter().map(|r| r + record_offset).collect();
+        extend(&self.labels, start..end, &labels)?;
+        extend(&self.records, start..end, &records)?;
+        extend(&self.samples, start..end, &beats.samples)
+    }
+}
+
+fn extend<T: H5Type>(
+    dataset: &Option<Dataset>,
+    rows: std::ops::Range<usize>,
+    values: &[T],
+) -> hdf5::Result<()> {
+    match dataset {
+        Some(dataset) => {
+            dataset.resize([rows.end])?;
+            dataset.write_slice(values, rows)
+        }
+        None => Ok(()),
+    }
+}
+
+/// A store opened for reading.
+pub struct Store {
+    path: PathBuf,
+    input: InputSpec,
+    source_sha256: String,
+    rows: usize,
+    columns: Columns,
+    record_names: Vec<String>,
+}
+
+impl Store {
+    /// Opens a store and checks that it is one: its marks, its version, and
+    /// that its columns fit together.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a file that is damaged or not a store;
+    /// [`Error::Unsupported`] for one of another version.
+    pub fn open(path: &Path) -> Result<Store> {
+        std::fs::metadata(path).map_err(Error::io(path))?;
+        let foreign = |detail: String| {
+            Error::malformed(
+                path,
+                format!("not a store of prepared beats: {detail}; make one with 'data convert'"),
+            )
+        };
+        let file = File::open(path).map_err(|e| foreign(e.to_string()))?;
+        let format = read_text(&file, "format").map_err(|e| foreign(e.to_string()))?;
+        if format != FORMAT {
+            return Err(foreign(format!("its format is '{format}'")));
+        }
+        let version = file
+            .attr("version")
+            .and_then(|a| a.read_scalar::<u32>())
+            .map_err(hdf5_error(path))?;
+        if version != VERSION {
+            return Err(Error::unsupported(
+                path,
+                format!(
+                    "a store of version {version}, this program reads version {VERSION}; make it again with 'data convert'"
+                ),
+            ));
+        }
+        let json = read_text(&file, "input").map_err(hdf5_error(path))?;
+        let input: InputSpec = serde_json::from_str(&json)
+            .map_err(|e| foreign(format!("its attribute 'input' is not understood: {e}")))?;
+        let source_sha256 = read_text(&file, "source_sha256").map_err(hdf5_error(path))?;
+        let columns = Columns::open(&file).map_err(hdf5_error(path))?;
+        let record_names = match optional(&file, "record_names").map_err(hdf5_error(path))? {
+            Some(names) => {
+                let names = names.read_1d::<VarLenUnicode>().map_err(hdf5_error(path))?;
+                names.iter().map(|n| n.as_str().to_owned()).collect()
+            }
+            None => Vec::new(),
+        };
+        let rows = columns.check(&input, file.size()).map_err(foreign)?;
+        Ok(Store {
+            path: path.to_owned(),
+            input,
+            source_sha256,
+            rows,
+            columns,
+            record_names,
+        })
+    }
+
+    /// How the beats were prepared.
+    pub fn input(&self) -> &InputSpec {
+        &self.input
+    }
+
+    /// What the beats were prepared from, as [`write`] was told.
+    pub fn source_sha256(&self) -> &str {
+        &self.source_sha256
+    }
+
+    /// Number of beats.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Why these beats are not those that preparing this source in this way
+    /// would give; `None` when they are.
+    pub fn stale(&self, input: &InputSpec, source_sha256: &str) -> Option<&'static str> {
+        if self.input != *input {
+            Some("its beats were prepared in another way")
+        } else if self.source_sha256 != source_sha256 {
+            Some("its beats were prepared from other recordings")
+        } else {
+            None
+        }
+    }
+
+    /// All beats in chunks of at most `rows`, at least 1.
+    pub fn chunks(&self, rows: usize) -> impl Iterator<Item = Result<Beats>> + '_ {
+        let rows = rows.max(1);
+        (0..self.len())
+            .step_by(rows)
+            .map(move |start| self.rows(start, (start + rows).min(self.len())))
+    }
+
+    /// The beats `start..end`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for rows that are not there; [`Error::Malformed`]
+    /// for a file that is damaged or holds impossible values.
+    pub fn rows(&self, start: usize, end: usize) -> Result<Beats> {
+        if start > end || end > self.rows {
+            return Err(Error::Invalid(format!(
+                "{}: rows {start} to {end} asked of a store of {}",
+                self.path.display(),
+                self.rows
+            )));
+        }
+        let mut beats = Beats::new(self.input.clone());
+        if start == end {
+            return Ok(beats);
+        }
+        let damaged = |detail: &str| Error::malformed(&self.path, detail);
+        let error = hdf5_error;
+        let windows = self.columns.windows.read_slice((start..end, .., ..));
+        let windows: ndarray::Array3<f32> = windows.map_err(error(&self.path))?;
+        beats.windows = windows.into_raw_vec_and_offset().0;
+        if let Some(dataset) = &self.columns.rhythm {
+            let rhythm = dataset.read_slice_2d::<f32, _>((start..end, ..));
+            beats.rhythm = rhythm
+                .map_err(error(&self.path))?
+                .into_raw_vec_and_offset()
+                .0;
+        }
+        if beats
+            .windows
+            .iter()
+            .chain(&beats.rhythm)
+            .any(|v| !v.is_finite())
+        {
+            return Err(damaged("it holds values that are not finite numbers"));
+        }
+        let labels: Vec<u8> = self.slice(&self.columns.labels, start..end)?;
+        for label in labels {
+            let class = Class::from_index(label.into());
+            beats
+                .labels
+                .push(class.ok_or_else(|| damaged("it holds classes beyond 0 to 4"))?);
+        }
+        beats.records = self.slice(&self.columns.records, start..end)?;
+        beats.samples = self.slice(&self.columns.samples, start..end)?;
+        if beats
+            .records
+            .iter()
+            .any(|&r| r as usize >= self.record_names.len())
+        {
+            return Err(damaged("it refers to records that it does not name"));
+        }
+        beats.record_names = self.record_names.clone();
+        Ok(beats)
+    }
+
+    fn slice<T: H5Type>(
+        &self,
+        dataset: &Option<Dataset>,
+        rows: std::ops::Range<usize>,
+    ) -> Result<Vec<T>> {
+        let Some(dataset) = dataset else {
+            return Ok(Vec::new());
+        };
+        let values = dataset.read_slice_1d::<T, _>(rows);
+        Ok(values
+            .map_err(hdf5_error(&self.path))?
+            .into_raw_vec_and_offset()
+            .0)
+    }
+}
+
+impl Columns {
+    fn open(file: &File) -> hdf5::Result<Columns> {
+        Ok(Columns {
+            windows: file.dataset("windows")?,
+            rhythm: optional(file, "rhythm")?,
+            labels: optional(file, "labels")?,
+            records: optional(file, "records")?,
+            samples: optional(file, "samples")?,
+        })
+    }
+
+    /// The number of rows, when all columns agree on it and on the shape that
+    /// `input` gives them, and the file is large enough to hold them.
+    fn check(&self, input: &InputSpec, file_bytes: u64) -> std::result::Result<usize, String> {
+        let shape = self.windows.shape();
+        let rows = match shape[..] {
+            [rows, channels, length]
+                if channels == input.channels() && length == input.length() && length > 0 =>
+            {
+                rows
+            }
+            _ => return Err(format!("its windows have the shape {shape:?}")),
+        };
+        let features = input.rhythm.len();
+        let fits = |dataset: &Option<Dataset>, shape: &[usize]| {
+            dataset.as_ref().is_none_or(|d| d.shape() == shape)
+        };
+        let complete = (self.rhythm.is_some() || features == 0)
+            && self.records.is_some() == self.samples.is_some()
+            && fits(&self.rhythm, &[rows, features])
+            && [&self.labels, &self.records, &self.samples]
+                .iter()
+                .all(|column| fits(column, &[rows]));
+        if !complete {
+            return Err("its columns differ in length".into());
+        }
+        let bytes = (rows as u64).saturating_mul(input.window_values() as u64 * 4);
+        if bytes > file_bytes.saturating_mul(MOST_EXPANSION) {
+            return Err(format!("{rows} rows cannot be in {file_bytes} bytes"));
+        }
+        Ok(rows)
+    }
+}
+
+fn optional(file: &File, name: &str) -> hdf5::Result<Option<Dataset>> {
+    if file.link_exists(name) {
+        file.dataset(name).map(Some)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Text as HDF5 stores it, which ends it at a NUL.
+fn text(text: &str) -> VarLenUnicode {
+    let whole = text.split('\0').next().unwrap_or_default();
+    // The conversion fails on a NUL only.
+    whole.parse().unwrap_or_default()
+}
+
+fn text_attribute(file: &File, name: &str, value: &str) -> hdf5::Result<()> {
+    let attribute = file.new_attr::<VarLenUnicode>().create(name)?;
+    attribute.write_scalar(&text(value))
+}
+
+fn read_text(file: &File, name: &str) -> hdf5::Result<String> {
+    let value = file.attr(name)?.read_scalar::<VarLenUnicode>()?;
+    Ok(value.as_str().to_owned())
+}
+
+fn json(input: &InputSpec) -> String {
+    // Plain data with text keys: there is nothing that JSON cannot express.
+    serde_json::to_string(input).unwrap_or_default()
+}
+
+fn hdf5_error(path: &Path) -> impl FnOnce(hdf5::Error) -> Error {
+    move |error| Error::malformed(path, format!("HDF5: {error}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! Folders of annotated recordings: finding one, and reading it in parallel.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sha2::{Digest, Sha256};
+
+use crate::datasets::splits;
+use crate::formats::wfdb::{self, AnnotationFile, Header};
+use crate::record::Record;
+use crate::record::annotation::Annotation;
+use crate::record::error::{Error, Result};
+
+/// Environment variable that names the folder of the recordings.
+pub const FOLDER_VARIABLE: &str = "ECTOPY_DATA";
+/// Where the MIT-BIH Arrhythmia Database is looked for and downloaded to.
+pub const DEFAULT_FOLDER: &str = "data/mitdb";
+/// Annotator of the reference annotations in PhysioNet's databases.
+pub const REFERENCE: &str = "atr";
+
+/// A recording and what an annotator says about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Annotated {
+    /// The recording.
+    pub record: Record,
+    /// Its annotations, at the record's sampling rate.
+    pub annotations: Vec<Annotation>,
+}
+
+/// The folder of the recordings: the one given, or else the one that the
+/// environment variable [`FOLDER_VARIABLE`] names, or else [`DEFAULT_FOLDER`];
+/// where that has no records, the MIT-BIH Arrhythmia Database is downloaded
+/// into it (with the feature `download`).
+///
+/// # Errors
+/// [`Error::Invalid`] when the folder does not exist, or none is given and the
+/// download fails; the message names the ways out.
+pub fn locate(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = given {
+        return existing(folder, "--data");
+    }
+    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|f| !f.is_empty()) {
+        return existing(Path::new(&folder), FOLDER_VARIABLE);
+    }
+    let folder = PathBuf::from(DEFAULT_FOLDER);
+    if wfdb::record_names(&folder).is_ok() && !unfinished(&folder) {
+        return Ok(folder);
+    }
+    match download(&folder) {
+        Ok(()) => Ok(folder),
+        Err(why) => Err(Error::Invalid(format!(
+            "no recordings: neither --data nor {FOLDER_VARIABLE} is given, {DEFAULT_FOLDER} has none, and {why}; \
+             name a folder of WFDB records with --data FOLDER, or use --data synthetic"
+        ))),
+    }
+}
+
+#[cfg(feature = "download")]
+fn download(folder: &Path) -> Result<(), String> {
+    match crate::datasets::download::fetch(crate::datasets::download::MITDB_URL, folder) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("the download failed ({error})")),
+    }
+}
+
+#[cfg(not(feature = "download"))]
+fn download(_folder: &Path) -> Result<(), String> {
+    Err("this program was built without the download".to_owned())
+}
+
+#[cfg(feature = "download")]
+fn unfinished(folder: &Path) -> bool {
+    crate::datasets::download::is_unfinished(folder)
+}
+
+#[cfg(not(feature = "download"))]
+fn unfinished(_folder: &Path) -> bool {
+    false
+}
+
+fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
+    if folder.is_dir() {
+        return Ok(folder.to_owned());
+    }
+    Err(Error::Invalid(format!(
+        "{}: no such folder (from {origin}); name a folder of WFDB records, or use --data synthetic",
+        folder.display()
+    )))
+}
+
+/// The records that a selection stands for: `ds1` or `ds2` (the inter-patient
+/// split of the MIT-BIH Arrhythmia Database), `all` (every record of
+/// `folder`), a file that lists names, or names with commas between.
+///
+/// # Errors
+/// [`Error::Invalid`] when a record is not in `folder`, is named twice, or
+/// none is named; [`Error::Io`] when a list cannot be read.
+pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
+    let split = |text: &str| -> Vec<String> {
+        text.split(|c: char| c == ',' || c.is_whitespace())
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let names = match selection {
+        "ds1" => splits::DS1.map(String::from).to_vec(),
+        "ds2" => splits::DS2.map(String::from).to_vec(),
+        "all" => wfdb::record_names(folder)?,
+        path if Path::new(path).is_file() => {
+            split(&std::fs::read_to_string(path).map_err(Error::io(path))?)
+        }
+        names => split(names),
+    };
+    if names.is_empty() {
+        return Err(Error::Invalid(format!("'{selection}' names no record")));
+    }
+    let mut seen = BTreeSet::new();
+    for name in &names {
+        if !seen.insert(name) {
+            return Err(Error::Invalid(format!(
+                "record {name} is named twice in '{selection}'"
+            )));
+        }
+        let header = wfdb::header_path(&folder.join(name));
+        if !header.is_file() {
+            return Err(Error::Invalid(format!(
+                "{}: no such record; choose records with ds1, ds2, all, a file that lists names, or names with commas between",
+                header.display()
+            )));
+        }
+    }
+    Ok(names)
+}
+
+/// Reads one record and the annotations that `annotator` made on it.
+///
+/// # Errors
+/// As [`wfdb::read_record`] and [`AnnotationFile::read`].
+pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
+    let path = folder.join(name);
+    let record = wfdb::read_record(&path)?;
+    let mut file_name = path.into_os_string();
+    let header = wfdb::header_path(Path::new(&file_name));
+    file_name.push(".");
+    file_name.push(annotator);
+    let file = AnnotationFile::read(Path::new(&file_name))?;
+    let annotations = match file.fs() {
+        Some(_) => file.at_rate(record.fs),
+        // Without a rate of their own, annotations count frames.
+        None => {
+            let frame_fs = Header::read(&header)?.frame_fs;
+            let factor = (record.fs / frame_fs).round() as i64;
+            let mut annotations = file.annotations;
+            for annotation in &mut annotations {
+                annotation.sample = annotation.sample.saturating_mul(factor);
+            }
+            annotations
+        }
+    };
+    Ok(Annotated {
+        record,
+        annotations,
+    })
+}
+
+/// SHA-256 over the named records, in hexadecimal: over the name, length and
+/// content of their headers, signal files and annotations, in that order. It
+/// identifies what beats were prepared from, see [`crate::beat_files::store`].
+///
+/// # Errors
+/// [`Error::Io`] when a file cannot be read; as [`Header::read`].
+pub fn sha256<S: AsRef<str>>(folder: &Path, names: &[S], annotator: &str) -> Result<String> {
+    let mut hash = Sha256::new();
+    for name in names {
+        let name = name.as_ref();
+        let header = Header::read(&folder.join(format!("{name}.hea")))?;
+        let mut files = vec![format!("{name}.hea"), format!("{name}.{annotator}")];
+        files.extend(header.signals.into_iter().map(|s| s.file_name));
+        files.dedup();
+        for file in files {
+            let path = folder.join(&file);
+            let content = std::fs::read(&path).map_err(Error::io(&path))?;
+            hash.update(format!("{file}\n{}\n", content.len()));
+            hash.update(content);
+        }
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+/// SHA-256 of one file, in hexadecimal.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read.
+pub fn file_sha256(path: &Path) -> Result<String> {
+    let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).map_err(Error::io(path))? {
+            0 => break,
+            count => hash.update(&buffer[..count]),
+        }
+    }
+    Ok(hexadecimal(&hash.finalize()))
+}
+
+/// Two lower-case digits per byte, as digests are written everywhere.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads the named records with their annotations, all cores at once; the
+/// result has the order of `names`.
+///
+/// # Errors
+/// As [`read`], for the first name that fails.
+pub fn load<S: AsRef<str> + Sync>(
+    folder: &Path,
+    names: &[S],
+    annotator: &str,
+) -> Result<Vec<Annotated>> {
+    map(folder, names, annotator, Ok)
+}
+
+/// Reads the named records with their annotations and turns each into a `T`,
+/// all cores at once, so that only one recording per core is in memory; the
+/// result has the order of `names`.
+///
+/// # Errors
+/// As [`read`] and `convert`, for the first name that fails.
+pub fn map<S: AsRef<str> + Sync, T: Send>(
+    folder: &Path,
+    names: &[S],
+    annotator: &str,
+    convert: impl Fn(Annotated) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(names.len()));
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(name) = names.get(index) else {
+                return;
+            };
+            let result = read(folder, name.as_ref(), annotator).and_then(&convert);
+            if result.is_err() {
+                next.store(names.len(), Ordering::Relaxed);
+            }
+            if let Ok(mut done) = done.lock() {
+                done.push((index, result));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(names.len()) {
+            scope.spawn(work);
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(|e| e.into_inner());
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,3 @@
+//! Recordings on disk: a folder of readers and writers per format.
+
+pub mod wfdb;

@@ -1,0 +1,129 @@
+//! Prepared beats: what the network sees, with where each beat came from.
+
+use crate::pipeline::input::InputSpec;
+use crate::record::aami::Class;
+use crate::record::error::{Error, Result};
+
+/// Beats as the network sees them, row by row, and their provenance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beats {
+    /// How the rows were made.
+    pub input: InputSpec,
+    /// `rows x channels x length` values, row-major.
+    pub windows: Vec<f32>,
+    /// `rows x rhythm features` values, row-major; empty without features.
+    pub rhythm: Vec<f32>,
+    /// One reference class per row, or empty where the source has none.
+    pub labels: Vec<Class>,
+    /// Per row an index into `record_names`; empty where the source has no records.
+    pub records: Vec<u32>,
+    /// The records that the rows come from.
+    pub record_names: Vec<String>,
+    /// Per row the fiducial's sample number in its record, at the record's own
+    /// rate; empty where the source has no records.
+    pub samples: Vec<u64>,
+}
+
+impl Beats {
+    /// No beats yet.
+    pub fn new(input: InputSpec) -> Beats {
+        Beats {
+            input,
+            windows: Vec::new(),
+            rhythm: Vec::new(),
+            labels: Vec::new(),
+            records: Vec::new(),
+            record_names: Vec::new(),
+            samples: Vec::new(),
+        }
+    }
+
+    /// Number of beats.
+    pub fn len(&self) -> usize {
+        self.windows.len() / self.input.window_values()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty()
+    }
+
+    /// The window of one row, `channels x length`.
+    pub fn window(&self, row: usize) -> &[f32] {
+        let n = self.input.window_values();
+        &self.windows[row * n..(row + 1) * n]
+    }
+
+    /// The rhythm features of one row.
+    pub fn rhythm_row(&self, row: usize) -> &[f32] {
+        let n = self.input.rhythm.len();
+        &self.rhythm[row * n..(row + 1) * n]
+    }
+
+    /// Beats per class; all zero without labels.
+    pub fn support(&self) -> [usize; 5] {
+        let mut counts = [0; 5];
+        for label in &self.labels {
+            counts[label.index()] += 1;
+        }
+        counts
+    }
+
+    /// The rows at `indices`, in that order.
+    pub fn select(&self, indices: &[usize]) -> Beats {
+        let pick = |values: &[f32], width: usize| -> Vec<f32> {
+            indices
+                .iter()
+                .flat_map(|&i| &values[i * width..(i + 1) * width])
+                .copied()
+                .collect()
+        };
+        fn rows<T: Copy>(values: &[T], indices: &[usize]) -> Vec<T> {
+            if values.is_empty() {
+                return Vec::new();
+            }
+            indices.iter().map(|&i| values[i]).collect()
+        }
+        Beats {
+            input: self.input.clone(),
+            windows: pick(&self.windows, self.input.window_values()),
+            rhythm: pick(&self.rhythm, self.input.rhythm.len()),
+            labels: rows(&self.labels, indices),
+            records: rows(&self.records, indices),
+            record_names: self.record_names.clone(),
+            samples: rows(&self.samples, indices),
+        }
+    }
+
+    /// Adds all rows of `other`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `other` was prepared differently or only one of
+    /// the two has labels or records.
+    pub fn append(&mut self, other: &Beats) -> Result<()> {
+        if self.input != other.input {
+            return Err(Error::Invalid(
+                "beats prepared in two different ways cannot be joined; prepare them again with one contract".into(),
+            ));
+        }
+        let differ = |mine: usize, theirs: usize| (mine == 0) != (theirs == 0);
+        if !self.is_empty()
+            && !other.is_empty()
+            && (differ(self.labels.len(), other.labels.len())
+                || differ(self.records.len(), other.records.len()))
+        {
+            return Err(Error::Invalid(
+                "beats with labels or record names cannot be joined to beats without".into(),
+            ));
+        }
+        let offset = self.record_names.len() as u32;
+        self.windows.extend_from_slice(&other.windows);
+        self.rhythm.extend_from_slice(&other.rhythm);
+        self.labels.extend_from_slice(&other.labels);
+        self.records
+            .extend(other.records.iter().map(|r| r + offset));
+        self.record_names.extend_from_slice(&other.record_names);
+        self.samples.extend_from_slice(&other.samples);
+        Ok(())
+    }
+}

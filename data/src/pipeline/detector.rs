@@ -1,0 +1,325 @@
+//! The QRS detector: streaming, causal, at the contract's rate.
+//!
+//! Every peak of the QRS band's envelope is a candidate. Some 0.3 s later,
+//! when what follows it is known too, a small network trained on reference
+//! annotations scores it by how it stands to the running levels of signal and
+//! noise, to the rhythm, to its neighbours and to the patient's own QRS. The
+//! usual chain of rules (refractory period, T-wave discrimination, adaptive
+//! threshold) is thereby learned; only the search back after a missed beat is
+//! a rule. All features are ratios, so gain and polarity do not matter.
+
+mod envelope;
+mod likeness;
+mod scorer;
+mod weights;
+
+use std::collections::VecDeque;
+
+use crate::record::error::Result;
+use crate::signal::recent::RecentSignal;
+use crate::signal::running::RunningOrder;
+use envelope::{Envelope, PeakPicker};
+use likeness::{Likeness, Template};
+use scorer::Features;
+
+/// Seconds after a candidate that its decision waits for.
+const LOOK_AHEAD: f64 = 0.3;
+/// Seconds at the start from which the first signal level is taken.
+const LEARNING: f64 = 1.5;
+/// Score above which a candidate is a beat.
+const ACCEPT: f32 = 0.5;
+/// Score that is enough after so many running RR intervals without a beat.
+const ACCEPT_LATE: f32 = 0.3;
+const LATE: f64 = 1.5;
+/// No two beats come closer than this, in seconds.
+const REFRACTORY: f64 = 0.18;
+/// Beats over which the levels are medians.
+const BEATS: usize = 8;
+/// Seconds without a beat after which the signal level sinks, and how fast.
+const SILENCE: f64 = 1.5;
+const SINK: f64 = 1.5;
+/// Share of a refused candidate in the noise level.
+const NOISE_RATE: f32 = 0.125;
+/// RR in seconds before any is known.
+const USUAL_RR: f64 = 0.8;
+/// Candidates that can wait at once: more than fit into the learning time.
+const WAITING: usize = 48;
+/// Logarithms of ratios are limited to this.
+const LIMIT: f32 = 4.0;
+
+/// A peak of the envelope.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    at: u64,
+    height: f32,
+    likeness: Likeness,
+}
+
+/// Finds QRS complexes in frames of the contract's rate. Allocates only in
+/// [`Detector::new`].
+#[derive(Clone, Debug)]
+pub struct Detector {
+    fs: f64,
+    /// [`LOOK_AHEAD`] in frames.
+    look_ahead: u64,
+    envelope: Envelope,
+    picker: PeakPicker,
+    /// The envelope and the slopes of all leads, of the last few seconds.
+    levels: RecentSignal,
+    slopes: RecentSignal,
+    slope: Vec<f32>,
+    frames: u64,
+    waiting: VecDeque<Candidate>,
+    /// The best refused candidate since the last beat, with its score.
+    refused: Option<(f32, Candidate)>,
+    /// The highest refused candidate since the last beat.
+    highest_refused: Option<Candidate>,
+    last: Option<Candidate>,
+    heights: RunningOrder,
+    intervals: RunningOrder,
+    noise: f32,
+    template: Template,
+    scratch: Vec<f32>,
+}
+
+impl Detector {
+    /// Longest time in seconds from a QRS to its detection, search-back apart.
+    pub const DELAY: f64 = 0.4;
+    /// Seconds at the end of a recording in which a beat cannot be told.
+    pub const TAIL: f64 = 0.1;
+
+    /// A detector for `leads` leads at `fs` Hz.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] when the rate is too low for the QRS band.
+    pub fn new(fs: f64, leads: usize) -> Result<Detector> {
+        let capacity = (3.0 * fs) as usize;
+        Ok(Detector {
+            fs,
+            look_ahead: (LOOK_AHEAD * fs) as u64,
+            envelope: Envelope::new(fs, leads)?,
+            picker: PeakPicker::new(fs),
+            levels: RecentSignal::new(1, capacity),
+            slopes: RecentSignal::new(leads, capacity),
+            slope: vec![0.0; leads],
+            frames: 0,
+            waiting: VecDeque::with_capacity(WAITING),
+            refused: None,
+            highest_refused: None,
+            last: None,
+            heights: RunningOrder::new(BEATS),
+            intervals: RunningOrder::new(BEATS),
+            noise: 0.0,
+            template: Template::new(fs, leads),
+            scratch: vec![0.0; (0.8 * fs) as usize],
+        })
+    }
+
+    /// Frames after the last one of a recording within which its last beats
+    /// are still reported.
+    pub fn delay(&self) -> u64 {
+        (Detector::DELAY.max(LEARNING) * self.fs) as u64
+    }
+
+    /// The next frame is number 0 of a new stretch of the same recording.
+    pub fn restart(&mut self) {
+        self.envelope.restart();
+        self.picker.restart();
+        self.levels.restart();
+        self.slopes.restart();
+        self.frames = 0;
+        self.waiting.clear();
+        self.refused = None;
+        self.highest_refused = None;
+        self.last = None;
+    }
+
+    /// Forgets the recording.
+    pub fn reset(&mut self) {
+        self.restart();
+        self.envelope.reset();
+        self.heights.clear();
+        self.intervals.clear();
+        self.noise = 0.0;
+        self.template.clear();
+    }
+
+    /// Takes a frame in; returns the frame number of a QRS complex found.
+    /// Numbers ascend.
+    #[inline]
+    pub fn push(&mut self, frame: &[f32]) -> Option<u64> {
+        let level = self.envelope.push(frame, &mut self.slope);
+        self.levels.push(std::iter::once(level));
+        self.slopes.push(self.slope.iter().copied());
+        let now = self.frames;
+        self.frames += 1;
+        if let Some((at, height)) = self.picker.push(now, level) {
+            let slope_frame = self.slope_frame(at);
+            let likeness = self.template.compare(&self.slopes, slope_frame);
+            if self.waiting.len() < WAITING {
+                self.waiting.push_back(Candidate {
+                    at,
+                    height,
+                    likeness,
+                });
+            }
+        }
+        let first = self.waiting.front()?;
+        if now < first.at + self.look_ahead {
+            return None;
+        }
+        if self.heights.is_empty() {
+            if now < (LEARNING * self.fs) as u64 {
+                return None;
+            }
+            let highest = self.waiting.iter().map(|c| c.height).fold(0.0, f32::max);
+            self.heights.push(f64::from(0.8 * highest));
+            self.noise = 0.1 * highest;
+        }
+        let found = self.decide()?;
+        Some(found.at.saturating_sub(self.envelope.delay()))
+    }
+
+    /// Decides about the candidate that has waited longest.
+    fn decide(&mut self) -> Option<Candidate> {
+        let candidate = self.waiting.pop_front()?;
+        let features = self.features(candidate);
+        let mut score = scorer::score(&features);
+        let since = self.since_last(candidate);
+        if since.is_some_and(|s| s < REFRACTORY) {
+            score = 0.0;
+        }
+        if score >= ACCEPT {
+            self.accept(candidate);
+            return Some(candidate);
+        }
+        self.noise +=
+            NOISE_RATE * (candidate.height.min(self.signal_level(candidate.at)) - self.noise);
+        if self
+            .highest_refused
+            .is_none_or(|r| candidate.height > r.height)
+        {
+            self.highest_refused = Some(candidate);
+        }
+        if score >= ACCEPT_LATE && self.refused.is_none_or(|(best, _)| score > best) {
+            self.refused = Some((score, candidate));
+        }
+        let late = since.is_some_and(|s| s > LATE * self.rr());
+        match self.refused {
+            Some((_, missed)) if late => {
+                self.accept(missed);
+                Some(missed)
+            }
+            _ => None,
+        }
+    }
+
+    fn accept(&mut self, beat: Candidate) {
+        if let Some(since) = self.since_last(beat) {
+            self.intervals.push(since.min(2.0));
+        }
+        self.heights.push(f64::from(beat.height));
+        self.template.learn(&self.slopes, self.slope_frame(beat.at));
+        self.last = Some(beat);
+        self.refused = None;
+        self.highest_refused = None;
+    }
+
+    /// Seconds from the last beat.
+    fn since_last(&self, candidate: Candidate) -> Option<f64> {
+        let frames = candidate.at.saturating_sub(self.last?.at);
+        Some(frames as f64 / self.fs)
+    }
+
+    /// The running RR interval in seconds.
+    fn rr(&self) -> f64 {
+        self.intervals.median().unwrap_or(USUAL_RR)
+    }
+
+    /// The height expected of a beat, which sinks while none comes.
+    fn signal_level(&self, at: u64) -> f32 {
+        let level = self.heights.median().unwrap_or(0.0);
+        let silence = match self.last {
+            Some(last) => at.saturating_sub(last.at) as f64 / self.fs - SILENCE,
+            None => 0.0,
+        };
+        (level * (-silence.max(0.0) / SINK).exp()).max(1e-5) as f32
+    }
+
+    /// The frame of the slopes that belongs to a frame of the envelope.
+    fn slope_frame(&self, at: u64) -> u64 {
+        at.saturating_sub(self.envelope.smoothing())
+    }
+
+    fn features(&mut self, candidate: Candidate) -> Features {
+        let Candidate {
+            at,
+            height,
+            likeness,
+        } = candidate;
+        let fs = self.fs;
+        let ratio = |a: f32, b: f32| (a.max(1e-6) / b.max(1e-6)).ln().clamp(-LIMIT, LIMIT);
+        let signal = self.signal_level(at);
+        let since = self.since_last(candidate).unwrap_or(USUAL_RR).min(3.0) as f32;
+        let rr = self.rr() as f32;
+        let last_height = self.last.map_or(signal, |l| l.height);
+        let ahead = self.look_ahead;
+        let seconds = |from: u64, to: u64| (to.saturating_sub(from) as f64 / fs) as f32;
+        // The strongest rival ahead, and the one that looks most like a QRS.
+        let (mut rival, mut alike) = ((0.0f32, LOOK_AHEAD as f32 * 1.2), -1.0f32);
+        for other in self.waiting.iter().filter(|c| c.at <= at + ahead) {
+            if other.height > rival.0 {
+                rival = (other.height, seconds(at, other.at));
+            }
+            if other.height > 0.3 * height {
+                alike = alike.max(other.likeness.mean.max(other.likeness.last));
+            }
+        }
+        let refused = self.highest_refused;
+        let refused_age = refused.map_or(2.0, |r| seconds(r.at, at).min(2.0));
+        let start = at as i64 - self.scratch.len() as i64 / 2;
+        self.levels.copy(0, start, &mut self.scratch);
+        let middle = self.scratch.len() / 2;
+        let frames = |seconds: f64| (seconds * fs).round() as usize;
+        let mean = |from: usize, to: usize| {
+            let part = &self.scratch[from..to];
+            part.iter().sum::<f32>() / part.len() as f32
+        };
+        let (near, far) = (frames(0.047), frames(0.1));
+        let flank_before = mean(middle - far, middle - near);
+        let flank_after = mean(middle + near, middle + far);
+        let before = mean(middle - frames(0.36), middle - frames(0.14));
+        let after = mean(middle + frames(0.14), middle + frames(LOOK_AHEAD));
+        let spread = match (self.intervals.quantile(0.2), self.intervals.quantile(0.8)) {
+            (Some(low), Some(high)) => (high / low.max(0.1)).ln() as f32,
+            _ => 0.0,
+        };
+        [
+            ratio(height, signal),
+            ratio(height, self.noise),
+            since / rr,
+            since,
+            ratio(since, rr),
+            ratio(height, last_height),
+            ratio(rival.0, height),
+            rival.1,
+            alike,
+            ratio(refused.map_or(0.0, |r| r.height), height),
+            refused_age,
+            refused.map_or(0.0, |r| r.likeness.mean),
+            ratio(flank_before, height),
+            ratio(flank_after, height),
+            ratio(before, height),
+            ratio(after, height),
+            likeness.mean,
+            likeness.last,
+            likeness.texture,
+            self.last.map_or(1.0, |l| l.likeness.mean),
+            spread.clamp(0.0, LIMIT),
+            rr,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! What a network's input is: how a recording becomes rows of numbers.
+//!
+//! This is the preprocessing half of a model's contract. Training, batch
+//! inference and the edge runtime all build their pipeline from it, so that a
+//! row means the same everywhere.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pipeline::rhythm::RhythmFeature;
+
+/// How a beat is cut out of a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// The Kaggle heartbeat format: from an R peak over 1.2 RR intervals,
+    /// min-max scaled, zero padded at the end.
+    Kaggle,
+    /// A fixed window around the fiducial point, streamed by
+    /// [`crate::pipeline::Pipeline`].
+    Window,
+}
+
+/// How amplitudes are scaled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalisation {
+    /// Each beat to `[0, 1]`, before padding.
+    MinMax,
+    /// Divided by a running estimate of the patient's QRS amplitude.
+    RunningScale,
+}
+
+/// How a recording becomes rows of numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSpec {
+    /// How a beat is cut out.
+    pub layout: Layout,
+    /// Samples per second inside a window.
+    pub fs: f64,
+    /// Leads, in the order of the channels. Empty means any one lead, the
+    /// record's first unless the user names another.
+    pub leads: Vec<String>,
+    /// Corner frequencies of the causal band-pass in Hz; `None` leaves the
+    /// signal as it is.
+    pub band: Option<[f64; 2]>,
+    /// Window samples before the fiducial point.
+    pub before: usize,
+    /// Window samples from the fiducial point on.
+    pub after: usize,
+    /// How amplitudes are scaled.
+    pub normalisation: Normalisation,
+    /// Whether each lead has a second channel: the window minus the patient's
+    /// running beat template.
+    pub template: bool,
+    /// Rhythm features, in the order of the `rhythm` input.
+    pub rhythm: Vec<RhythmFeature>,
+}
+
+impl InputSpec {
+    /// The Kaggle heartbeat format: 187 samples.
+    ///
+    /// Its description says 125 Hz, but its rows are every third sample of
+    /// recordings at 360 Hz, bit for bit (see [`crate::pipeline::kaggle_cut::from_record`]).
+    pub fn kaggle() -> InputSpec {
+        InputSpec {
+            layout: Layout::Kaggle,
+            fs: 120.0,
+            leads: Vec::new(),
+            band: None,
+            before: 0,
+            after: 187,
+            normalisation: Normalisation::MinMax,
+            template: false,
+            rhythm: Vec::new(),
+        }
+    }
+
+    /// Windows around the fiducial point of one lead, with the patient's
+    /// template and every rhythm feature: half a second to each side at 128 Hz.
+    pub fn window() -> InputSpec {
+        InputSpec {
+            layout: Layout::Window,
+            fs: 128.0,
+            leads: Vec::new(),
+            band: Some([0.5, 40.0]),
+            before: 64,
+            after: 64,
+            normalisation: Normalisation::RunningScale,
+            template: true,
+            rhythm: RhythmFeature::ALL.to_vec(),
+        }
+    }
+
+    /// Leads read at once.
+    pub fn lead_count(&self) -> usize {
+        self.leads.len().max(1)
+    }
+
+    /// Channels of a window.
+    pub fn channels(&self) -> usize {
+        self.lead_count() * if self.template { 2 } else { 1 }
+    }
+
+    /// Samples per channel of a window.
+    pub fn length(&self) -> usize {
+        self.before + self.after
+    }
+
+    /// Values of a window over all channels.
+    pub fn window_values(&self) -> usize {
+        self.channels() * self.length()
+    }
+}

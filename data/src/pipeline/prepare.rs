@@ -1,0 +1,154 @@
+//! Whole records to prepared beats, by the same pipeline that streams.
+
+use crate::pipeline::beats::Beats;
+use crate::pipeline::input::{InputSpec, Layout};
+use crate::pipeline::kaggle_cut;
+use crate::pipeline::{Beat, Fiducials, Pipeline};
+use crate::record::aami::{Class, Convention};
+use crate::record::annotation::{Annotation, Symbol};
+use crate::record::error::{Error, Result};
+use crate::record::{Record, Signal};
+
+/// Frames handed to the pipeline at once; any number gives the same beats.
+const FRAMES: usize = 4096;
+
+/// Prepares a record's annotated beats, with their classes as labels (escape
+/// beats are N). A beat inside a gap of the signal is left out.
+///
+/// # Errors
+/// [`Error::Invalid`] when the record lacks a lead of the contract or the
+/// contract cannot be served at the record's rate.
+pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> Result<Beats> {
+    if spec.layout == Layout::Kaggle {
+        return kaggle_layout(record, annotations, spec);
+    }
+    let signals = choose(record, spec)?;
+    let mut marks: Vec<(u64, Class)> = annotations
+        .iter()
+        .filter_map(|a| {
+            let class = Class::from_symbol(a.symbol, Convention::Literature)?;
+            Some((u64::try_from(a.sample).ok()?, class))
+        })
+        .filter(|(sample, _)| (*sample as usize) < record.len())
+        .collect();
+    marks.sort_by_key(|(sample, _)| *sample);
+    let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Marked)?;
+    for (sample, _) in &marks {
+        pipeline.mark(*sample)?;
+    }
+    let mut beats = empty(record, spec);
+    let mut labels = marks.iter();
+    run(&mut pipeline, &signals, &mut |beat| {
+        // Marks come out in order; those that do not come out fell into a gap.
+        if let Some((_, class)) = labels.find(|(sample, _)| *sample == beat.sample) {
+            push(&mut beats, &beat);
+            beats.labels.push(*class);
+        }
+    });
+    Ok(beats)
+}
+
+/// Finds the beats of a record and prepares them; without labels.
+///
+/// # Errors
+/// As [`record`].
+pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
+    if spec.layout == Layout::Kaggle {
+        let streamed = InputSpec {
+            leads: spec.leads.clone(),
+            ..InputSpec::window()
+        };
+        let found = detected(record, &streamed)?.samples;
+        let marks: Vec<Annotation> = found
+            .iter()
+            .map(|&sample| Annotation::new(sample as i64, Symbol::N))
+            .collect();
+        let mut beats = kaggle_layout(record, &marks, spec)?;
+        beats.labels.clear();
+        return Ok(beats);
+    }
+    let signals = choose(record, spec)?;
+    let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)?;
+    let mut beats = empty(record, spec);
+    run(&mut pipeline, &signals, &mut |beat| push(&mut beats, &beat));
+    Ok(beats)
+}
+
+/// The signals of a record that a contract reads: its leads by name in its
+/// order, or the first signal where it names none.
+///
+/// # Errors
+/// [`Error::Invalid`] when a lead is missing.
+pub fn choose<'a>(record: &'a Record, spec: &InputSpec) -> Result<Vec<&'a Signal>> {
+    let has = || {
+        let names: Vec<&str> = record.signals.iter().map(|s| s.name.as_str()).collect();
+        names.join(", ")
+    };
+    if spec.leads.is_empty() {
+        let first = record.signals.first().ok_or_else(|| {
+            Error::Invalid(format!("record {} has no signal to read", record.name))
+        })?;
+        return Ok(vec![first]);
+    }
+    spec.leads
+        .iter()
+        .map(|lead| {
+            record.signal(lead).ok_or_else(|| {
+                Error::Invalid(format!(
+                    "record {} has no lead {lead}; it has {}; choose a model for those leads",
+                    record.name,
+                    has()
+                ))
+            })
+        })
+        .collect()
+}
+
+/// Streams whole signals through a pipeline, to the end.
+pub fn run(pipeline: &mut Pipeline, signals: &[&Signal], emit: &mut impl FnMut(Beat<'_>)) {
+    let len = signals.iter().map(|s| s.samples.len()).min().unwrap_or(0);
+    if let [signal] = signals {
+        pipeline.push(&signal.samples, emit);
+    } else {
+        let mut frames = Vec::with_capacity(FRAMES * signals.len());
+        for start in (0..len).step_by(FRAMES) {
+            frames.clear();
+            for at in start..len.min(start + FRAMES) {
+                frames.extend(signals.iter().map(|s| s.samples[at]));
+            }
+            pipeline.push(&frames, emit);
+        }
+    }
+    pipeline.finish(emit);
+}
+
+/// Beats in the Kaggle layout, which are cut from whole records.
+fn kaggle_layout(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> Result<Beats> {
+    let any_lead = InputSpec {
+        leads: Vec::new(),
+        ..spec.clone()
+    };
+    if any_lead != InputSpec::kaggle() || spec.leads.len() > 1 {
+        return Err(Error::Invalid(
+            "the Kaggle layout has one lead and fixed settings; use the layout 'window' for others"
+                .into(),
+        ));
+    }
+    let lead = spec.leads.first().map(String::as_str);
+    let mut beats = kaggle_cut::from_record(record, annotations, lead)?;
+    beats.input = spec.clone();
+    Ok(beats)
+}
+
+fn empty(record: &Record, spec: &InputSpec) -> Beats {
+    let mut beats = Beats::new(spec.clone());
+    beats.record_names.push(record.name.clone());
+    beats
+}
+
+fn push(beats: &mut Beats, beat: &Beat<'_>) {
+    beats.windows.extend_from_slice(beat.window);
+    beats.rhythm.extend_from_slice(beat.rhythm);
+    beats.records.push(0);
+    beats.samples.push(beat.sample);
+}

@@ -1,0 +1,4 @@
+//! Labels against reference labels: numbers.
+
+pub mod ec57;
+pub mod metrics;
