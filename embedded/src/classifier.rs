@@ -9,13 +9,13 @@ use data::pipeline::beats::Beats;
 use models::contract::{
     BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,
 };
+use models::messages::ModelProto;
 use models::{Contract, seal};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tract_core::prelude::*;
 
 use crate::graph;
-use crate::onnx::Model;
 
 /// The graph's outputs, in the order in which they are asked for.
 const OUTPUTS: [&str; 2] = [LOGITS, PROBABILITIES];
@@ -162,8 +162,8 @@ impl Classifier {
 /// Parses, checks and optimises the graph for one beat at a time.
 fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     seal::verify(bytes)?;
-    let file = Model::decode(bytes).map_err(|e| anyhow!("not a readable ONNX model: {e}"))?;
-    let entry = file.metadata.iter().find(|e| e.key == METADATA_KEY);
+    let file = ModelProto::decode(bytes).map_err(|e| anyhow!("not a readable ONNX model: {e}"))?;
+    let entry = file.metadata_props.iter().find(|e| e.key == METADATA_KEY);
     let contract = Contract::from_json(&entry.ok_or(ContractError::Missing)?.value)?;
     let graph = file.graph.context("the file has no graph")?;
     let input = &contract.input;
@@ -171,7 +171,7 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     if !input.rhythm.is_empty() {
         inputs.push((RHYTHM, [1, 1, input.rhythm.len()]));
     }
-    let found = || graph.inputs.iter().map(|i| &*i.name);
+    let found = || graph.input.iter().map(|i| &*i.name);
     if let Some(extra) = found().find(|name| inputs.iter().all(|i| i.0 != *name)) {
         bail!(
             "the contract knows no input '{extra}': {}",
@@ -185,7 +185,7 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     if let Some((missing, _)) = inputs.iter().find(|i| found().all(|name| name != i.0)) {
         bail!("the contract needs the input '{missing}', the graph does not have it");
     }
-    let outputs = || graph.outputs.iter().map(|o| &*o.name);
+    let outputs = || graph.output.iter().map(|o| &*o.name);
     if let Some(missing) = OUTPUTS.iter().find(|o| outputs().all(|name| name != **o)) {
         bail!("the contract needs the output '{missing}', the graph does not have it");
     }

@@ -9,13 +9,13 @@
 
 use std::collections::HashMap;
 
+use models::messages::{GraphProto, NodeProto, TensorProto};
 use tract_core::internal::*;
 use tract_core::ops::array::TypedConcat;
 use tract_core::ops::math;
 use tract_core::ops::nn::{Softmax, SoftmaxKind};
 
 use crate::affine::{Affine, Shape};
-use crate::onnx::{Constant, Graph, Node};
 use crate::pool::{Kind, Pool};
 
 /// Reads a graph for one beat, with its inputs and outputs of the shapes here.
@@ -24,17 +24,17 @@ use crate::pool::{Kind, Pool};
 /// A named input or output is missing, or the graph is not of the kind that
 /// `models` writes.
 pub(crate) fn read<'a>(
-    graph: &'a Graph,
+    graph: &'a GraphProto,
     inputs: &[(&'a str, [usize; 3])],
     outputs: &[&'a str],
 ) -> TractResult<TypedModel> {
     let mut reader = Reader {
         model: TypedModel::default(),
-        constants: graph.constants.iter().map(|t| (&*t.name, t)).collect(),
+        constants: graph.initializer.iter().map(|t| (&*t.name, t)).collect(),
         values: HashMap::new(),
         uses: HashMap::new(),
     };
-    for name in graph.nodes.iter().flat_map(|n| &n.inputs) {
+    for name in graph.node.iter().flat_map(|n| &n.input) {
         *reader.uses.entry(name).or_default() += 1;
     }
     // An output is a use like another.
@@ -45,10 +45,10 @@ pub(crate) fn read<'a>(
         let source = reader.model.add_source(*name, f32::fact(*shape))?;
         reader.values.insert(name, Value::Wired(source));
     }
-    for node in &graph.nodes {
+    for node in &graph.node {
         reader
             .node(node)
-            .with_context(|| format!("{} ({})", node.name, node.operator))?;
+            .with_context(|| format!("{} ({})", node.name, node.op_type))?;
     }
     let mut outlets = TVec::new();
     for name in outputs {
@@ -67,7 +67,7 @@ enum Value {
 
 struct Reader<'a> {
     model: TypedModel,
-    constants: HashMap<&'a str, &'a Constant>,
+    constants: HashMap<&'a str, &'a TensorProto>,
     values: HashMap<&'a str, Value>,
     uses: HashMap<&'a str, usize>,
 }
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn constant(&self, name: &str) -> TractResult<&'a Constant> {
+    fn constant(&self, name: &str) -> TractResult<&'a TensorProto> {
         let found = self.constants.get(name).copied();
         found.with_context(|| format!("'{name}' is not a constant"))
     }
@@ -135,21 +135,21 @@ impl<'a> Reader<'a> {
 
     /// The shape of a constant.
     fn sizes(&self, name: &str) -> TractResult<TVec<usize>> {
-        let shape = &self.constant(name)?.shape;
+        let shape = &self.constant(name)?.dims;
         let sizes = shape.iter().map(|d| usize::try_from(*d));
         Ok(sizes.collect::<Result<_, _>>()?)
     }
 
-    fn node(&mut self, node: &'a Node) -> TractResult<()> {
-        let inputs: TVec<&str> = node.inputs.iter().map(|name| &**name).collect();
-        let [name] = &*node.outputs else {
-            bail!("{} outputs", node.outputs.len());
+    fn node(&mut self, node: &'a NodeProto) -> TractResult<()> {
+        let inputs: TVec<&str> = node.input.iter().map(|name| &**name).collect();
+        let [name] = &*node.output else {
+            bail!("{} outputs", node.output.len());
         };
-        let on_channels = |node: &Node| {
+        let on_channels = |node: &NodeProto| {
             ensure!(node.integer("axis") == Some(1), "another axis than 1");
             Ok(())
         };
-        let value = match (&*node.operator, &*inputs) {
+        let value = match (&*node.op_type, &*inputs) {
             ("Conv", [x, weights, bias]) => self.convolution(node, x, weights, bias)?,
             ("Gemm", [x, weights, bias]) => self.dense(node, x, weights, bias)?,
             ("Relu", [x]) => match self.waiting(x) {
@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
 
     fn convolution(
         &mut self,
-        node: &'a Node,
+        node: &'a NodeProto,
         x: &'a str,
         weights: &str,
         bias: &str,
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
 
     fn dense(
         &mut self,
-        node: &'a Node,
+        node: &'a NodeProto,
         x: &'a str,
         weights: &str,
         bias: &str,
@@ -313,7 +313,7 @@ impl<'a> Reader<'a> {
         name: &str,
         x: &'a str,
         kind: Kind,
-        stretches: Option<&Node>,
+        stretches: Option<&NodeProto>,
     ) -> TractResult<Value> {
         let x = self.outlet(x)?;
         let size = match stretches {
@@ -332,8 +332,8 @@ impl<'a> Reader<'a> {
 }
 
 /// Another attribute could mean something that is not done here.
-fn only(node: &Node, names: &[&str]) -> TractResult<()> {
-    match node.attributes.iter().find(|a| !names.contains(&&*a.name)) {
+fn only(node: &NodeProto, names: &[&str]) -> TractResult<()> {
+    match node.attribute.iter().find(|a| !names.contains(&&*a.name)) {
         Some(other) => bail!("it has the attribute '{}'", other.name),
         None => Ok(()),
     }
@@ -344,13 +344,11 @@ mod tests {
     // A test fails by unwrapping, in what it calls too.
     #![allow(clippy::unwrap_used)]
 
-    use prost::Message;
-    use tract_onnx::pb::attribute_proto::AttributeType;
-    use tract_onnx::pb::tensor_proto::DataType;
-    use tract_onnx::pb::{
-        AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
-        ValueInfoProto,
+    use models::messages::{
+        AttributeProto, AttributeType, DataType, ModelProto, OperatorSetIdProto, TensorTypeProto,
+        TypeProto, ValueInfoProto,
     };
+    use prost::Message;
     use tract_onnx::prelude::{Framework, InferenceModelExt};
 
     use super::*;
@@ -380,7 +378,6 @@ mod tests {
             input: inputs.iter().map(|i| (*i).into()).collect(),
             output: vec![name.into()],
             attribute,
-            ..NodeProto::default()
         }
     }
 
@@ -392,7 +389,6 @@ mod tests {
             dims: dims.into(),
             data_type: DataType::Float as i32,
             raw_data: values.flat_map(f32::to_le_bytes).collect(),
-            ..TensorProto::default()
         }
     }
 
@@ -444,11 +440,6 @@ mod tests {
         }
     }
 
-    /// The graph as it is read from a file.
-    fn stored(graph: &GraphProto) -> Graph {
-        Graph::decode(&*graph.encode_to_vec()).unwrap()
-    }
-
     const OUTPUTS: [&str; 2] = ["o", "q"];
 
     /// Inputs as this reader takes them, `[1, length, channels]`.
@@ -474,14 +465,11 @@ mod tests {
     fn reference(graph: &GraphProto) -> TVec<TValue> {
         let value = |name: &str| ValueInfoProto {
             name: name.into(),
-            r#type: Some(tract_onnx::pb::TypeProto {
-                value: Some(tract_onnx::pb::type_proto::Value::TensorType(
-                    tract_onnx::pb::type_proto::Tensor {
-                        elem_type: DataType::Float as i32,
-                        shape: None,
-                    },
-                )),
-                ..Default::default()
+            r#type: Some(TypeProto {
+                tensor_type: Some(TensorTypeProto {
+                    elem_type: DataType::Float as i32,
+                    shape: None,
+                }),
             }),
             ..ValueInfoProto::default()
         };
@@ -498,7 +486,8 @@ mod tests {
             ..ModelProto::default()
         };
         let onnx = tract_onnx::onnx();
-        let mut model = onnx.model_for_proto_model(&file).unwrap();
+        let file = file.encode_to_vec();
+        let mut model = onnx.model_for_read(&mut &*file).unwrap();
         let inputs = INPUTS.map(|(name, shape)| as_in_the_file(name, values(shape)));
         for (i, input) in inputs.iter().enumerate() {
             let fact = f32::fact(input.shape()).into();
@@ -512,7 +501,7 @@ mod tests {
     #[test]
     fn it_computes_what_tracts_own_reader_does() {
         let graph = everything();
-        let model = read(&stored(&graph), &INPUTS, &OUTPUTS).unwrap();
+        let model = read(&graph, &INPUTS, &OUTPUTS).unwrap();
         let model = model.into_optimized().unwrap().into_runnable().unwrap();
         let inputs = INPUTS.map(|(_, shape)| values(shape).into_tvalue());
         let found = model.run(inputs.into_iter().collect()).unwrap();
@@ -530,7 +519,7 @@ mod tests {
         let refusal = |change: fn(&mut GraphProto)| {
             let mut graph = everything();
             change(&mut graph);
-            let error = read(&stored(&graph), &INPUTS, &OUTPUTS).unwrap_err();
+            let error = read(&graph, &INPUTS, &OUTPUTS).unwrap_err();
             format!("{error:#}")
         };
         assert!(refusal(|g| g.node[2].op_type = "Tanh".into()).contains("b (Tanh)"));

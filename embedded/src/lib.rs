@@ -6,7 +6,6 @@ pub mod classifier;
 pub mod decode;
 mod graph;
 pub mod monitor;
-mod onnx;
 mod pool;
 
 pub use classifier::{Classifier, Prediction};

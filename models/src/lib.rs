@@ -3,11 +3,10 @@
 
 pub mod architecture;
 pub mod contract;
-#[cfg(feature = "onnx")]
+pub mod messages;
 pub mod onnx;
 pub mod reference;
 pub mod seal;
-#[cfg(feature = "onnx")]
 pub mod untrained;
 pub mod weights;
 

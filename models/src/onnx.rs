@@ -1,16 +1,18 @@
 //! ONNX files: the classifier, its explainer, and the contract inside either.
 
+mod evaluate;
 mod gradient;
 mod graph;
+mod operators;
 mod read;
 mod rules;
-
-use tract_onnx::pb::tensor_proto::DataType;
 
 use crate::architecture::{Network, Op};
 use crate::contract::Contract;
 pub use crate::contract::{BEAT, LOGITS, PROBABILITIES, RHYTHM};
+use crate::messages::DataType;
 use crate::weights::{Weights, WeightsError};
+pub use evaluate::{Dense, EvaluateError, evaluate};
 use graph::Graph;
 pub use read::{contract, network};
 pub use rules::head::Head;

@@ -93,7 +93,6 @@ impl Weights {
     }
 
     /// The values of a parameter; none where it is missing.
-    #[cfg(feature = "onnx")]
     pub(crate) fn values(&self, name: &str) -> &[f32] {
         self.0.get(name).map_or(&[], |tensor| &tensor.values)
     }

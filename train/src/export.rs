@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, ensure};
 use data::output::OutputFile;
 use models::contract::Contract;
 use models::onnx;
+use models::onnx::Dense;
 use tch::Tensor;
-use tract_onnx::prelude::*;
 
 use crate::examples::Examples;
 use crate::network::ResidualCnn;
@@ -96,27 +96,16 @@ fn difference(
     let batch = examples.batch(&picked);
     let expected = flat(&model.logits(&batch.windows, batch.rhythm.as_ref()))?;
 
-    let plan = tract_onnx::onnx()
-        .model_for_read(&mut std::io::Cursor::new(bytes))
-        .and_then(|m| m.into_optimized())
-        .and_then(|m| m.into_runnable())
-        .map_err(|e| anyhow!("tract cannot run it: {e:?}"))?;
-    let mut inputs = tvec!(tract_tensor(&batch.windows)?);
+    let mut inputs = vec![(onnx::BEAT, dense(&batch.windows)?)];
     if let Some(rhythm) = &batch.rhythm {
-        inputs.push(tract_tensor(rhythm)?);
+        inputs.push((onnx::RHYTHM, dense(rhythm)?));
     }
     if explains {
-        let predicted = vec![-1_i64; picked.len()];
-        let target = tract_onnx::prelude::Tensor::from_shape(&[picked.len()], &predicted)
-            .map_err(|e| anyhow!("{e}"))?;
-        inputs.push(target.into());
+        let predicted = vec![onnx::PREDICTED as f64; picked.len()];
+        inputs.push((onnx::TARGET, Dense::new(&[picked.len()], predicted)));
     }
-    let outputs = plan
-        .run(inputs)
-        .map_err(|e| anyhow!("tract cannot run it: {e:?}"))?;
-    let logits = outputs[0]
-        .to_plain_array_view::<f32>()
-        .map_err(|e| anyhow!("{e}"))?;
+    let outputs = onnx::evaluate(bytes, &inputs)?;
+    let logits = &outputs[0].values;
     ensure!(
         logits.len() == expected.len(),
         "{} logits instead of {}",
@@ -125,7 +114,7 @@ fn difference(
     );
     Ok(logits.iter().zip(&expected).fold(0.0, |worst, (a, b)| {
         // A NaN must not pass as no difference.
-        let difference = (a - b).abs();
+        let difference = (*a as f32 - b).abs();
         if difference.is_nan() {
             f32::INFINITY
         } else {
@@ -139,9 +128,7 @@ fn flat(tensor: &Tensor) -> Result<Vec<f32>> {
     Ok(Vec::<f32>::try_from(tensor)?)
 }
 
-fn tract_tensor(tensor: &Tensor) -> Result<TValue> {
+fn dense(tensor: &Tensor) -> Result<Dense> {
     let shape: Vec<usize> = tensor.size().iter().map(|&n| n as usize).collect();
-    let tensor = tract_onnx::prelude::Tensor::from_shape(&shape, &flat(tensor)?)
-        .map_err(|e| anyhow!("{e}"))?;
-    Ok(tensor.into())
+    Ok(Dense::new(&shape, flat(tensor)?.into_iter().map(f64::from)))
 }

@@ -4,17 +4,14 @@
 use std::ops::Range;
 
 use prost::Message;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::type_proto::{self, Tensor as TensorType};
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, TensorShapeProto, TypeProto, ValueInfoProto,
-};
 
 use crate::architecture::Network;
 use crate::contract::{Contract, METADATA_KEY};
+use crate::messages::{
+    AttributeProto, AttributeType, DataType, Dimension, Extent, GraphProto, ModelProto, NodeProto,
+    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto,
+    TypeProto, ValueInfoProto,
+};
 use crate::seal::with_seal;
 
 /// Operators as of ONNX 1.8, the first set whose `Softmax` works along one
@@ -199,25 +196,19 @@ impl Graph {
 }
 
 fn value_info(name: &str, kind: DataType, shape: &[usize], doc: &str) -> ValueInfoProto {
-    let axis = |value| Dimension {
-        value: Some(value),
-        ..Dimension::default()
+    let axis = |extent| Dimension {
+        value: Some(extent),
     };
-    let mut dim = vec![axis(dimension::Value::DimParam(BATCH.into()))];
-    dim.extend(
-        shape
-            .iter()
-            .map(|&d| axis(dimension::Value::DimValue(d as i64))),
-    );
+    let mut dim = vec![axis(Extent::DimParam(BATCH.into()))];
+    dim.extend(shape.iter().map(|&d| axis(Extent::DimValue(d as i64))));
     ValueInfoProto {
         name: name.into(),
         doc_string: doc.into(),
         r#type: Some(TypeProto {
-            value: Some(type_proto::Value::TensorType(TensorType {
+            tensor_type: Some(TensorTypeProto {
                 elem_type: kind as i32,
                 shape: Some(TensorShapeProto { dim }),
-            })),
-            ..TypeProto::default()
+            }),
         }),
     }
 }

@@ -1,12 +1,11 @@
 //! Reading back what this crate has written.
 
 use prost::Message;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{ModelProto, TensorProto};
 
 use super::graph::NETWORK_KEY;
 use crate::architecture::Network;
 use crate::contract::{Contract, ContractError, METADATA_KEY};
+use crate::messages::ModelProto;
 use crate::seal;
 use crate::weights::{Tensor, Weights};
 
@@ -38,7 +37,8 @@ pub fn network(bytes: &[u8]) -> Result<(Network, Weights, Contract), ContractErr
     for parameter in network.parameters() {
         // A missing one is reported by the check below.
         if let Some(stored) = initializers.iter().find(|t| t.name == parameter.name) {
-            let values = floats(stored)
+            let values = stored
+                .floats()
                 .ok_or_else(|| damaged(format!("{} is not stored as floats", parameter.name)))?;
             let shape = parameter.shape;
             weights.0.insert(parameter.name, Tensor { shape, values });
@@ -63,10 +63,4 @@ fn contract_of(model: &ModelProto) -> Result<Contract, ContractError> {
 fn metadata<'a>(model: &'a ModelProto, key: &str) -> Option<&'a str> {
     let entry = model.metadata_props.iter().find(|p| p.key == key)?;
     Some(&entry.value)
-}
-
-fn floats(tensor: &TensorProto) -> Option<Vec<f32>> {
-    let (values, rest) = tensor.raw_data.as_chunks::<4>();
-    (tensor.data_type == DataType::Float as i32 && rest.is_empty())
-        .then(|| values.iter().map(|v| f32::from_le_bytes(*v)).collect())
 }

@@ -5,9 +5,12 @@ use data::pipeline::input::InputSpec;
 use data::pipeline::rhythm::RhythmFeature;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor};
 
+use prost::Message;
+
 use super::*;
 use crate::architecture::{Architecture, Block, Node, Pooling, Stem};
 use crate::contract::{ContractError, Training, VERSION};
+use crate::messages::ModelProto;
 use crate::reference::Reference;
 use crate::weights::Tensor as Parameter;
 
@@ -106,8 +109,10 @@ pub(super) fn run(bytes: &[u8], inputs: &[(&[usize], &[f32])]) -> Vec<Vec<f32>> 
     run_values(bytes, inputs)
 }
 
-/// Runs an ONNX model in tract; every output must be floats.
+/// Runs an ONNX model in tract; every output must be floats, and what
+/// [`evaluate()`] finds.
 pub(super) fn run_values(bytes: &[u8], inputs: TVec<TValue>) -> Vec<Vec<f32>> {
+    let by_definition = by_definition(bytes, &inputs);
     let model = tract_onnx::onnx()
         .model_for_read(&mut std::io::Cursor::new(bytes))
         .unwrap()
@@ -123,7 +128,24 @@ pub(super) fn run_values(bytes: &[u8], inputs: TVec<TValue>) -> Vec<Vec<f32>> {
             .copied()
             .collect()
     };
-    outputs.iter().map(plain).collect()
+    let outputs: Vec<Vec<f32>> = outputs.iter().map(plain).collect();
+    for (output, expected) in outputs.iter().zip(by_definition) {
+        assert_close(output, &expected.values);
+    }
+    outputs
+}
+
+/// What [`evaluate()`] finds, where the graph's inputs are in their order.
+fn by_definition(bytes: &[u8], inputs: &[TValue]) -> Vec<Dense> {
+    let graph = ModelProto::decode(bytes).unwrap().graph.unwrap();
+    let values = |tensor: &TValue| {
+        let wide = tensor.cast_to::<f64>().unwrap().into_owned();
+        let values = wide.to_plain_array_view::<f64>().unwrap();
+        Dense::new(tensor.shape(), values.iter().copied())
+    };
+    let named = graph.input.iter().zip(inputs);
+    let inputs: Vec<_> = named.map(|(i, x)| (&*i.name, values(x))).collect();
+    evaluate(bytes, &inputs).unwrap()
 }
 
 /// The graph of a network's forward rules alone, its last node as output.
