@@ -1,9 +1,8 @@
 # `make help` lists the targets.
 .PHONY: help setup demo test lint bench pi
 
-# Building everything at once, tests included, makes one set of dependencies
-# serve every target here.
-BUILD = cargo build --workspace --all-targets
+# Each program as `cargo run -p` will want it, so that nothing is compiled again.
+BUILD = for program in data train infer embedded; do cargo build --package $$program || exit 1; done
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10
@@ -20,9 +19,10 @@ test: ## set up and run every test
 	@$(BUILD)
 	@ECTOPY_SHARED=$${ECTOPY_SHARED:-$$(cd .. && pwd)/shared} cargo test --workspace
 
-lint: setup ## formatting and clippy, warnings denied
+lint: setup ## formatting, clippy with warnings denied, one set of features
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	setup/features.sh
 
 bench: ## measure speed against the peers, ratios printed (fetches PyTorch and captum)
 	@setup/setup.sh python bench

@@ -24,9 +24,9 @@ printf '\n== Explanation: infer explain against captum\n'
 $python infer/benches/explain.py "$release/infer" $model "$rows"
 printf '\n== Edge: time per sample, per beat and per record\n'
 # As it is shipped; alone, so that it is built without what it does not need.
-cargo bench --quiet --profile edge -p embedded --bench edge
+cargo bench --quiet --profile edge -p embedded --no-default-features --bench edge
 # The benchmark's build carries what its tests need; this is the one to ship.
-cargo build --quiet --profile edge -p embedded
+cargo build --quiet --profile edge -p embedded --no-default-features
 program=${CARGO_TARGET_DIR:-target}/edge/embedded
 strip "$program"
 printf 'size of the program, stripped, MiB: %s (at most 12, goal 6)\n' \

@@ -58,14 +58,14 @@ build() { # TARGET
         else
             cargo=cargo
         fi
-        "$cargo" build --quiet --profile edge -p embedded --target "$target"
+        "$cargo" build --quiet --profile edge -p embedded --no-default-features --target "$target"
         # The profile's own stripping leaves the local symbols, a fifth of the file.
         "${linker[$target]%gcc}strip" "target/$target/edge/embedded"
     )
 }
 
 say "building for this machine"
-cargo build --quiet --profile edge -p embedded
+cargo build --quiet --profile edge -p embedded --no-default-features
 strip target/edge/embedded
 for target in "${targets[@]}"; do build "$target"; done
 
@@ -88,7 +88,7 @@ if [ ! -f "$model" ]; then
     [ $# -lt 2 ] || fail "$model: no such model"
     model=$out/untrained.onnx
     say "no trained model at hand, comparing with an untrained network"
-    cargo run --quiet -p models --features onnx --example untrained -- "$model"
+    cargo run --quiet -p models --example untrained -- "$model"
 fi
 
 # Beats and classes as lines of "SAMPLE CLASS".
