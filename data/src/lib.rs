@@ -35,6 +35,7 @@ pub mod splits;
 pub mod store;
 pub mod synth;
 mod template;
+pub mod units;
 pub mod wfdb;
 
 pub use aami::Class;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use crate::annotation::{Annotation, Symbol};
 use crate::error::{Error, Result};
 use crate::output::{self, OutputFile};
+use crate::wfdb::clock::Clock;
 
 // Pseudo-codes.
 const SKIP: u8 = 59;
@@ -26,8 +27,10 @@ const NUMBER_MASK: u16 = (1 << NUMBER_BITS) - 1;
 const MAX_AUX: usize = u8::MAX as usize;
 
 /// Notes at sample 0 that start so say something about the whole file.
-const DEFINITION: &str = "## ";
+const DEFINITION: &str = "##";
 const TIME_RESOLUTION: &str = "## time resolution: ";
+/// The same as others write it: without the marks, folded to lower case.
+const TIME_RESOLUTION_WORDS: &str = "time resolution";
 
 /// The content of an annotation file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,37 +44,34 @@ pub struct AnnotationFile {
 
 impl AnnotationFile {
     /// A file of `annotations` whose sample numbers count at `fs` samples per
-    /// second, or at the rate of the record's header where that is `None`.
+    /// second, or frames of the record where that is `None`.
     pub fn new(fs: Option<f64>, annotations: Vec<Annotation>) -> AnnotationFile {
-        let note = |fs| Annotation {
-            aux_note: format!("{TIME_RESOLUTION}{fs}"),
-            ..Annotation::new(0, Symbol::NOTE)
-        };
         AnnotationFile {
-            notes: fs.map(note).into_iter().collect(),
+            notes: fs.map(time_resolution).into_iter().collect(),
             annotations,
         }
     }
 
     /// Samples per second in which the sample numbers count, where the file
-    /// says so; otherwise that is the rate of the record's header.
+    /// says so; otherwise they count frames, see [`crate::wfdb::Clock`].
     pub fn fs(&self) -> Option<f64> {
-        self.notes
-            .iter()
-            .find_map(|n| n.aux_note.strip_prefix(TIME_RESOLUTION))
-            .and_then(|text| text.trim_end_matches('\0').trim().parse().ok())
-            .filter(|fs: &f64| fs.is_finite() && *fs > 0.0)
+        self.notes.iter().find_map(|note| {
+            let text = note.text().strip_prefix(DEFINITION)?.trim();
+            let text = text.to_ascii_lowercase();
+            let value = text.strip_prefix(TIME_RESOLUTION_WORDS)?.trim_start();
+            let value = value.strip_prefix(':')?.trim_start();
+            // A unit may follow the number.
+            let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | '+' | '-');
+            let end = value.find(|c| !is_number(c)).unwrap_or(value.len());
+            let fs: f64 = value[..end].parse().ok()?;
+            (fs.is_finite() && fs > 0.0).then_some(fs)
+        })
     }
 
-    /// The annotations, their sample numbers converted to `fs`, the rate of
-    /// the record that they belong to.
-    pub fn at_rate(mut self, fs: f64) -> Vec<Annotation> {
-        if let Some(own) = self.fs().filter(|own| *own != fs) {
-            for annotation in &mut self.annotations {
-                annotation.sample = (annotation.sample as f64 * (fs / own)).round() as i64;
-            }
-        }
-        self.annotations
+    /// The annotations in samples of a record with one sample per frame, `fs` a
+    /// second; for any record see [`Clock::annotations`].
+    pub fn at_rate(self, fs: f64) -> Vec<Annotation> {
+        Clock::single(fs).annotations(self)
     }
 
     /// Reads an annotation file, such as `DIR/100.atr`.
@@ -156,19 +156,12 @@ impl AnnotationFile {
     /// The bytes of the file.
     fn encode(&self) -> Result<Vec<u8>> {
         let mut encoder = Encoder::default();
-        let (definitions, remarks): (Vec<_>, Vec<_>) = self
-            .notes
-            .iter()
-            .partition(|n| n.aux_note.starts_with(DEFINITION));
-        for note in &definitions {
-            encoder.put(note)?;
-        }
-        if !definitions.is_empty() {
-            // As WFDB ends its definitions: one sample back and forth.
-            encoder.skip(-1);
-            encoder.word(0, 1);
-        }
-        for annotation in remarks.into_iter().chain(&self.annotations) {
+        // Definitions reach to the last mark: labels between marks have none.
+        let is_mark = |note: &Annotation| note.aux_note.starts_with(DEFINITION);
+        let end = self.notes.iter().rposition(is_mark).map_or(0, |at| at + 1);
+        let (definitions, remarks) = self.notes.split_at(end);
+        encoder.definitions(definitions)?;
+        for annotation in remarks.iter().chain(&self.annotations) {
             encoder.put(annotation)?;
         }
         encoder.word(0, 0);
@@ -176,9 +169,9 @@ impl AnnotationFile {
     }
 }
 
-/// Reads the annotations of a file such as `DIR/100.atr`, without notes about
-/// the file as a whole. Sample numbers are at the annotator's own rate: use
-/// [`AnnotationFile::at_rate`] where that may differ from the record's.
+/// Reads the annotations of a file such as `DIR/100.atr` as they stand there,
+/// without notes about the file as a whole. [`Clock::read`] gives them in samples
+/// of their record.
 ///
 /// # Errors
 /// As [`AnnotationFile::read`].
@@ -186,7 +179,15 @@ pub fn read_annotations(path: &Path) -> Result<Vec<Annotation>> {
     Ok(AnnotationFile::read(path)?.annotations)
 }
 
-/// Writes annotations whose sample numbers are at the record's rate.
+fn time_resolution(fs: f64) -> Annotation {
+    Annotation {
+        aux_note: format!("{TIME_RESOLUTION}{fs}"),
+        ..Annotation::new(0, Symbol::NOTE)
+    }
+}
+
+/// Writes annotations whose sample numbers are frames of the record; for others
+/// see [`crate::wfdb::Clock::write`].
 ///
 /// # Errors
 /// As [`AnnotationFile::write`].
@@ -203,8 +204,8 @@ pub struct AnnotationWriter {
 }
 
 impl AnnotationWriter {
-    /// Begins an annotation file such as `DIR/100.mon`, sample numbers at the
-    /// record's rate.
+    /// Begins an annotation file such as `DIR/100.mon` whose sample numbers are
+    /// frames of the record; for others see [`crate::wfdb::Clock::create`].
     ///
     /// # Errors
     /// [`Error::Io`] when the folder cannot be written.
@@ -214,6 +215,16 @@ impl AnnotationWriter {
             path: path.into(),
             encoder: Encoder::default(),
         })
+    }
+
+    /// States at the start of the file that its sample numbers count at `fs`
+    /// samples per second.
+    pub(super) fn stating(mut self, fs: Option<f64>) -> Result<AnnotationWriter> {
+        if let Some(fs) = fs {
+            self.encoder.definitions(&[time_resolution(fs)])?;
+            self.drain()?;
+        }
+        Ok(self)
     }
 
     /// Writes the next annotation.
@@ -292,6 +303,19 @@ impl Encoder {
         self.word(SKIP, 0);
         self.bytes.extend(((distance >> 16) as u16).to_le_bytes());
         self.bytes.extend((distance as u16).to_le_bytes());
+    }
+
+    /// What is said about the whole file, which comes first.
+    fn definitions(&mut self, notes: &[Annotation]) -> Result<()> {
+        for note in notes {
+            self.put(note)?;
+        }
+        if !notes.is_empty() {
+            // As WFDB ends its definitions: one sample back and forth.
+            self.skip(-1);
+            self.word(0, 1);
+        }
+        Ok(())
     }
 
     fn put(&mut self, annotation: &Annotation) -> Result<()> {
