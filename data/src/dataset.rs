@@ -15,7 +15,7 @@ use crate::annotation::Annotation;
 use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::splits;
-use crate::wfdb::{self, AnnotationFile, Clock};
+use crate::wfdb::{self, Clock};
 
 pub use failures::Failures;
 pub use place::{Kind, Place, Recordings};
@@ -188,7 +188,7 @@ pub fn annotation_path(record: &Path, annotator: &str) -> PathBuf {
 /// record is called as it was asked for, so that `a/100` and `b/100` differ.
 ///
 /// # Errors
-/// As [`record_path`], [`wfdb::read_record`] and [`AnnotationFile::read`].
+/// As [`record_path`], [`wfdb::read_record`] and [`wfdb::AnnotationFile::read`].
 pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
     let path = record_path(folder, name)?;
     let mut record = wfdb::read_record(&path)?;

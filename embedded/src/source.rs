@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow};
 use data::record::Signal;
+use data::wfdb::Clock;
 use embedded::decode::{Decoder, Format};
 
 use crate::arguments::Origin;
@@ -49,6 +50,8 @@ pub struct Plan {
     pub signals: Vec<Signal>,
     /// Samples per second.
     pub fs: f64,
+    /// What the sample numbers of annotations count.
+    pub clock: Clock,
     /// Multiple of real time at which a record or file is replayed.
     pub speed: Option<f64>,
     /// Speed of a serial device.

@@ -149,7 +149,7 @@ fn counts(
     writeln!(out, "    beats:   {}", list(&mut named))?;
     for (code, label) in &labels {
         let class = label
-            .standard()
+            .standard(*code)
             .and_then(|symbol| Class::from_symbol(symbol, Convention::default()));
         writeln!(
             out,

@@ -193,7 +193,7 @@ impl Line<'_> {
                 })?;
                 (name, Some(count))
             }
-            None => (name, None),
+            None => (field, None),
         };
         if segments == Some(0) {
             return Err(self.malformed("a multi-segment record needs at least one segment"));

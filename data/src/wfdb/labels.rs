@@ -25,10 +25,11 @@ pub struct Label {
 }
 
 impl Label {
-    /// The standard symbol of that mnemonic, through which a label has an AAMI
-    /// class; `None` for a mnemonic of the file's own, which has none.
-    pub fn standard(&self) -> Option<Symbol> {
-        Symbol::from_mnemonic(&self.mnemonic)
+    /// The standard symbol where the label of `code` says what that code means
+    /// anyway; `None` for a label of the file's own, which has no AAMI class: its
+    /// mnemonic may mean anything (`r` right bundle branch block, or R on T).
+    pub fn standard(&self, code: u8) -> Option<Symbol> {
+        Symbol::from_code(code).filter(|s| s.as_str() == self.mnemonic)
     }
 }
 
@@ -61,9 +62,8 @@ impl AnnotationFile {
         }
     }
 
-    /// The annotations with standard symbols: a label with a standard mnemonic
-    /// becomes that symbol; one of the file's own has no class and becomes a
-    /// note that carries it as text.
+    /// The annotations with standard symbols: a label of the file's own has no
+    /// class and becomes a note that carries it as text.
     pub(super) fn standard(self) -> Vec<Annotation> {
         let labels = self.labels();
         let mut annotations = self.annotations;
@@ -74,7 +74,7 @@ impl AnnotationFile {
             let Some(label) = labels.get(&annotation.symbol.code()) else {
                 continue;
             };
-            annotation.symbol = label.standard().unwrap_or(Symbol::NOTE);
+            annotation.symbol = label.standard(annotation.symbol.code()).unwrap_or(Symbol::NOTE);
             if annotation.symbol == Symbol::NOTE && annotation.aux_note.is_empty() {
                 annotation.aux_note.clone_from(&label.mnemonic);
             }
@@ -116,27 +116,28 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_shown_and_have_the_class_of_their_mnemonic() {
+    fn labels_are_shown_and_those_of_the_file_have_no_class() {
         let definitions = [
             "## annotation type definitions",
             "42 W wide complex",
             "43 V",
             "1 v pvc",
+            "8 A early",
             "99 X",
             "nonsense",
             "## end of definitions",
             "44 Y not a definition any more",
         ];
-        let file = file(&definitions, &[42, 43, 1, 5, 44]);
+        let file = file(&definitions, &[42, 43, 1, 5, 44, 8]);
         let labels = file.labels();
-        assert_eq!(labels.keys().copied().collect::<Vec<_>>(), [1, 42, 43]);
+        assert_eq!(labels.keys().copied().collect::<Vec<_>>(), [1, 8, 42, 43]);
         assert_eq!(labels[&42].description, "wide complex");
         let shown = file.annotations.iter().map(|a| file.shown(&labels, a.symbol));
-        assert_eq!(shown.collect::<Vec<_>>(), ["W", "V", "v", "V", "[44]"]);
+        assert_eq!(shown.collect::<Vec<_>>(), ["W", "V", "v", "V", "[44]", "A"]);
         let standard: Vec<_> = file.standard().iter().map(|a| a.symbol.code()).collect();
         let note = Symbol::NOTE.code();
         // The file says that its code 1 is no normal beat.
-        assert_eq!(standard, [note, 5, note, 5, 44]);
+        assert_eq!(standard, [note, note, note, 5, 44, 8]);
     }
 
     #[test]

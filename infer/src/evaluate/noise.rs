@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use data::aami::Convention;
-use data::dataset;
+use data::dataset::{self, Failures};
 use serde::Serialize;
 
 use super::beats::{Request, ScoredBeat, gather};
@@ -54,7 +54,9 @@ pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseR
     let threshold = classifier.contract.reject_threshold;
     let mut rows = Vec::new();
     for (snr_db, names) in by_snr.into_iter().rev() {
-        let gathered = gather(&request, &names, classifier)?;
+        let mut failures = Failures::among(names.len());
+        let gathered = gather(&request, &names, classifier, &mut failures)?;
+        failures.finish()?;
         let beats: Vec<ScoredBeat> = gathered
             .records
             .iter()
