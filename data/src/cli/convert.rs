@@ -102,16 +102,7 @@ fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyho
         bail!("a CSV file holds one lead in the Kaggle layout only; name an .h5 file instead");
     }
     let mut failures = Failures::among(found.names.len());
-    let (mut names, mut hashes) = (Vec::new(), Vec::new());
-    for name in found.names {
-        let hash = dataset::sha256(folder, &name, annotator);
-        if let Some(hash) = failures.keep(&name, hash)? {
-            names.push(name);
-            hashes.push(hash);
-        }
-    }
-    failures.unless_all()?;
-    let source = dataset::joined_sha256(&hashes);
+    let (names, source) = identified(&found, annotator, &mut failures)?;
     if format == Format::Store && is_up_to_date(&arguments.output, &input, &source, out)? {
         return Ok(failures.finish()?);
     }
@@ -167,6 +158,24 @@ fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyho
     }
     report(&arguments.output, rows, support, out)?;
     Ok(failures.finish()?)
+}
+
+/// The names of the records whose files can be read, and the hash over them.
+fn identified(
+    found: &Recordings,
+    annotator: &str,
+    failures: &mut Failures,
+) -> anyhow::Result<(Vec<String>, String)> {
+    let (mut names, mut hashes) = (Vec::new(), Vec::new());
+    for name in &found.names {
+        let hash = dataset::sha256(&found.folder, name, annotator);
+        if let Some(hash) = failures.keep(name, hash)? {
+            names.push(name.clone());
+            hashes.push(hash);
+        }
+    }
+    failures.unless_all()?;
+    Ok((names, dataset::joined_sha256(&hashes)))
 }
 
 /// Whether the output is a store of these very beats. Says why when it is one

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use data::aami::{Class, Convention};
-use data::dataset::{Failures, Kind, Place, annotation_path};
+use data::dataset::{Failures, Kind, Place, annotation_path, record_path};
 use data::record::Record;
 use data::units::Units;
 use data::wfdb::{self, AnnotationFile, Clock, Header};
@@ -30,18 +30,24 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
             eprintln!("{remark}");
         }
         match place.kind {
-            Kind::Folder => paths.extend(wfdb::record_names(path)?.iter().map(|n| path.join(n))),
-            _ => paths.push(place.path),
+            Kind::Folder => {
+                let names = wfdb::record_names(path)?.into_iter();
+                paths.extend(names.map(|name| (record_path(path, &name), name)));
+            }
+            _ => paths.push((Ok(place.path), path.display().to_string())),
         }
     }
     let mut failures = Failures::among(paths.len());
-    for (index, path) in paths.iter().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
-        }
+    let mut first = true;
+    for (path, name) in paths {
         let mut text = Vec::new();
-        let shown = show(path, &arguments.annotator, &mut text);
-        if failures.keep(path.display(), shown)?.is_some() {
+        let shown = path
+            .map_err(anyhow::Error::from)
+            .and_then(|path| show(&path, &arguments.annotator, &mut text));
+        if failures.keep(name, shown)?.is_some() {
+            if !std::mem::take(&mut first) {
+                writeln!(out)?;
+            }
             out.write_all(&text)?;
         }
     }
