@@ -10,17 +10,6 @@
 //! A beat is emitted when its window is complete and the next beat is known,
 //! or when 2 s have passed without one (plus the detector's delay).
 
-pub mod beats;
-pub mod detector;
-mod fiducial;
-pub mod input;
-pub mod kaggle_cut;
-pub mod prepare;
-mod quality;
-pub mod rhythm;
-mod segment;
-mod template;
-
 use std::collections::VecDeque;
 
 use crate::pipeline::input::{InputSpec, Layout, Normalisation};
@@ -34,8 +23,9 @@ pub const RATES: std::ops::RangeInclusive<f64> = 100.0..=10_000.0;
 /// Missing samples are bridged by the last one for so long, in seconds; a
 /// longer gap starts the signal afresh.
 pub const BRIDGE: f64 = 0.1;
-/// Samples beyond this many mV are cut off: no electrode gives them, and the
-/// filters must stay finite.
+/// Samples further than this many mV from 0 have a constant offset, since no
+/// electrode gives them and the filters must stay finite: the lead is measured
+/// from the first of them, and anew from any that is as far from that.
 const LARGEST: f32 = 1000.0;
 
 /// Where beats come from.
@@ -86,6 +76,9 @@ pub struct Pipeline {
     missing: u64,
     bridge: u64,
     frame: Vec<f32>,
+    /// Per lead what is subtracted as constant offset, see [`LARGEST`]; NaN until
+    /// its first sample in this stretch of signal.
+    offset: Vec<f32>,
     /// Rest of a frame that a call of `push` ended within.
     partial: Vec<f32>,
 }
@@ -100,7 +93,7 @@ impl Pipeline {
     pub fn new(spec: &InputSpec, fs: f64, beats: Fiducials) -> Result<Pipeline> {
         if spec.layout != Layout::Window || spec.normalisation != Normalisation::RunningScale {
             return Err(Error::Invalid(
-                "only contracts with layout 'window' and normalisation 'running-scale' can be streamed; the Kaggle layout needs whole records (`data::pipeline::kaggle_cut::from_record`)".into(),
+                "only contracts with layout 'window' and normalisation 'running-scale' can be streamed; the Kaggle layout needs whole records (`data::beat_files::kaggle_cut::from_record`)".into(),
             ));
         }
         if !RATES.contains(&fs) {
@@ -132,6 +125,7 @@ impl Pipeline {
             missing: 0,
             bridge: (BRIDGE * fs) as u64,
             frame: vec![0.0; leads],
+            offset: vec![f32::NAN; leads],
             partial: Vec::with_capacity(leads),
         })
     }
@@ -233,12 +227,14 @@ impl Pipeline {
         self.sample = 0;
         self.start = None;
         self.missing = 0;
+        self.offset.fill(f32::NAN);
     }
 
     /// Frames at the front that continue the signal, with nothing to note.
     #[inline]
     fn plain(&self, frames: &[f32]) -> usize {
-        if self.start.is_none() || self.missing > 0 {
+        let at_zero = |offset: &f32| *offset == 0.0;
+        if self.start.is_none() || self.missing > 0 || !self.offset.iter().all(at_zero) {
             return 0;
         }
         let count = frames.len() / self.leads;
@@ -279,10 +275,14 @@ impl Pipeline {
     #[inline]
     fn push_frame(&mut self, frame: &[f32], emit: &mut impl FnMut(Beat<'_>)) {
         let mut valid = false;
-        for (held, &value) in self.frame.iter_mut().zip(frame) {
+        let offsets = self.offset.iter_mut();
+        for ((held, &value), offset) in self.frame.iter_mut().zip(frame).zip(offsets) {
             // A lead that is missing alone keeps its last value.
             if value.is_finite() {
-                *held = value.clamp(-LARGEST, LARGEST);
+                if offset.is_nan() || (value - *offset).abs() > LARGEST {
+                    *offset = if value.abs() > LARGEST { value } else { 0.0 };
+                }
+                *held = value - *offset;
                 valid = true;
             }
         }
@@ -336,6 +336,7 @@ impl Pipeline {
         }
         self.start = None;
         self.missing = 0;
+        self.offset.fill(f32::NAN);
     }
 
     /// The stretch of signal under way.

@@ -1,18 +1,90 @@
-//! What a recording is, whatever the format it came from.
+//! A recording in memory, whatever the format it came from.
 
-pub mod aami;
-pub mod annotation;
-pub mod error;
+use crate::record::error::{Error, Result};
+use crate::record::units::Units;
+
+/// Words that mark a signal as no ECG whatever its unit: blood pressures,
+/// oxygen and its pulse wave, breathing, and other electrical activity.
+const NO_ECG: [&str; 44] = [
+    "ABP",
+    "ART",
+    "PAP",
+    "CVP",
+    "ICP",
+    "LAP",
+    "RAP",
+    "UAP",
+    "UVP",
+    "BP",
+    "NBP",
+    "NIBP",
+    "PRESSURE",
+    "PRES",
+    "PLETH",
+    "PPG",
+    "PULSE",
+    "SPO",
+    "SAO",
+    "SVO",
+    "SO",
+    "CO",
+    "ETCO",
+    "TCO",
+    "RESP",
+    "RESPIRATION",
+    "RSP",
+    "IMP",
+    "IMPEDANCE",
+    "FLOW",
+    "AIRFLOW",
+    "TEMP",
+    "EEG",
+    "EMG",
+    "EOG",
+    "GSR",
+    "EDA",
+    "ACC",
+    "PCG",
+    "SCG",
+    "EVENT",
+    "MARKER",
+    "HR",
+    "SOUND",
+];
 
 /// One lead of a recording, in physical units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signal {
     /// The lead, such as `MLII` or `V5`; empty when the file does not say.
     pub name: String,
-    /// Physical units of the samples, usually `mV`.
-    pub units: String,
+    /// Units of the samples: mV where the signal is a voltage.
+    pub units: Units,
     /// Samples at the record's rate; NaN where the file marks a sample invalid.
     pub samples: Vec<f32>,
+}
+
+impl Signal {
+    /// Whether this is an ECG lead: a voltage whose name is not that of
+    /// another signal, such as a pressure whose unit the file does not give.
+    pub fn is_ecg(&self) -> bool {
+        if self.units != Units::Millivolt {
+            return false;
+        }
+        let name = self.name.to_ascii_uppercase();
+        let words = || {
+            let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+            words.map(|w| w.trim_end_matches(|c: char| c.is_ascii_digit()))
+        };
+        words().any(|w| w == "ECG" || w == "EKG") || !words().any(|w| NO_ECG.contains(&w))
+    }
+
+    /// Name and unit, for messages.
+    fn described(&self) -> String {
+        match self.name.as_str() {
+            "" => format!("a signal without a name in {}", self.units),
+            name => format!("{name} in {}", self.units),
+        }
+    }
 }
 
 /// A recording: simultaneous signals at one sampling rate.
@@ -42,5 +114,142 @@ impl Record {
     /// The signal of this name.
     pub fn signal(&self, name: &str) -> Option<&Signal> {
         self.signals.iter().find(|s| s.name == name)
+    }
+
+    /// The ECG leads, in the record's order.
+    pub fn ecg_leads(&self) -> impl Iterator<Item = &Signal> {
+        self.signals.iter().filter(|s| s.is_ecg())
+    }
+
+    /// The lead that is read where none is asked for by name: the first that
+    /// is an ECG, see [`Signal::is_ecg`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when no signal is an ECG.
+    pub fn first_ecg(&self) -> Result<&Signal> {
+        self.ecg_leads().next().ok_or_else(|| {
+            Error::Invalid(format!(
+                "record {} has no ECG lead: {}; name a lead that is an ECG, or correct the units in its header",
+                self.name,
+                self.listed()
+            ))
+        })
+    }
+
+    /// The ECG lead of this name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there is no such signal, or it is no voltage.
+    pub fn lead(&self, name: &str) -> Result<&Signal> {
+        let refuse = |why: String| Err(Error::Invalid(format!("record {} {why}", self.name)));
+        match self.signal(name) {
+            None => refuse(format!(
+                "has no lead {name}; it has {}; choose a model for those leads",
+                self.listed()
+            )),
+            Some(signal) if signal.units != Units::Millivolt => refuse(format!(
+                "has {name} in {}, which is no voltage and so no ECG; it has {}",
+                signal.units,
+                self.listed()
+            )),
+            Some(signal) => Ok(signal),
+        }
+    }
+
+    /// Says which lead [`Record::first_ecg`] takes, where the record's first
+    /// signal is another; `None` where there is nothing to say.
+    pub fn passed_over(&self) -> Option<String> {
+        let lead = self.first_ecg().ok()?;
+        let before: Vec<String> = self
+            .signals
+            .iter()
+            .take_while(|s| !s.is_ecg())
+            .map(Signal::described)
+            .collect();
+        (!before.is_empty()).then(|| {
+            format!(
+                "record {}: the lead is {}, its first ECG; passed over: {}",
+                self.name,
+                lead.described(),
+                before.join(", ")
+            )
+        })
+    }
+
+    fn listed(&self) -> String {
+        let all: Vec<String> = self.signals.iter().map(Signal::described).collect();
+        match all.is_empty() {
+            true => "no signal at all".to_owned(),
+            false => all.join(", "),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signal(name: &str, units: &str) -> Signal {
+        Signal {
+            name: name.into(),
+            units: Units::of(units).0,
+            samples: vec![0.0],
+        }
+    }
+
+    #[test]
+    fn a_lead_is_an_ecg_by_unit_and_name() {
+        for name in [
+            "",
+            "MLII",
+            "V5",
+            "aVR",
+            "I",
+            "D3",
+            "MCL1",
+            "ECG",
+            "ECG 2",
+            "EKG (ABP side)",
+        ] {
+            assert!(signal(name, "uV").is_ecg(), "{name}");
+            assert!(!signal(name, "NU").is_ecg(), "{name}");
+        }
+        for name in [
+            "PAP",
+            "abp",
+            "ART2",
+            "Resp",
+            "CVP",
+            "PLETH",
+            "SpO2",
+            "CO2",
+            "EEG Fpz-Cz",
+            "ABP mean",
+        ] {
+            assert!(!signal(name, "").is_ecg(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_first_ecg_is_taken_and_what_was_passed_over_is_named() {
+        let mut record = Record {
+            name: "r".into(),
+            fs: 360.0,
+            signals: vec![signal("P1", "mmHg"), signal("RESP", ""), signal("V1", "mV")],
+            comments: Vec::new(),
+        };
+        assert_eq!(record.first_ecg().unwrap().name, "V1");
+        let said = record.passed_over().unwrap();
+        assert!(
+            said.contains("V1 in mV") && said.contains("P1 in mmHg, RESP in mV"),
+            "{said}"
+        );
+        assert!(record.lead("P1").unwrap_err().to_string().contains("mmHg"));
+        assert!(record.lead("RESP").is_ok());
+        record.signals.truncate(2);
+        let refusal = record.first_ecg().unwrap_err().to_string();
+        assert!(refusal.contains("no ECG lead: P1 in mmHg"), "{refusal}");
+        record.signals = vec![signal("V1", "mV")];
+        assert_eq!(record.passed_over(), None);
     }
 }

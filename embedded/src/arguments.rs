@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
+use data::datasets::dataset::{Kind, Place};
 use data::episodes::Thresholds;
 use embedded::decode::{Encoding, Format};
 
@@ -170,13 +171,12 @@ impl Origin {
             return Ok(Origin::Tcp(address.to_owned()));
         }
         let path = Path::new(input);
-        if path.extension().is_some_and(|e| e == "hea") {
-            return Ok(Origin::Record(path.with_extension("")));
+        let place = Place::of_any(path);
+        if let Some(remark) = &place.remark {
+            eprintln!("{remark}");
         }
-        let mut header = path.as_os_str().to_owned();
-        header.push(".hea");
-        if Path::new(&header).is_file() {
-            return Ok(Origin::Record(path.to_owned()));
+        if place.kind == Kind::Record {
+            return Ok(Origin::Record(place.path));
         }
         let metadata = std::fs::metadata(path)
             .with_context(|| format!("{input}: neither a file nor a WFDB record ({input}.hea)"))?;
@@ -226,6 +226,19 @@ impl fmt::Display for Origin {
 }
 
 impl Arguments {
+    /// Where the samples come from. A signal file of a record is read as raw
+    /// samples only where the arguments say how.
+    ///
+    /// # Errors
+    /// As [`Origin::of`]; a file of a record without `--format`.
+    pub fn origin(&self) -> Result<Origin> {
+        let origin = Origin::of(&self.input)?;
+        if let (Origin::File(path), None) = (&origin, self.format) {
+            Place::of(path)?;
+        }
+        Ok(origin)
+    }
+
     /// The limits of the rhythm events.
     ///
     /// # Errors

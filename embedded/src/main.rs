@@ -16,6 +16,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use data::formats::wfdb;
+use data::formats::wfdb::Clock;
+use data::pipeline::RATES;
 use data::pipeline::input::{InputSpec, Layout};
 use data::pipeline::prepare;
 use embedded::{Classifier, Monitor};
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let thresholds = arguments.thresholds()?;
-    let origin = Origin::of(&arguments.input)?;
+    let origin = arguments.origin()?;
     let mut classifier = Classifier::load(&arguments.model()?)?;
     let input = classifier.contract().input.clone();
     if input.layout == Layout::Kaggle {
@@ -55,7 +57,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     let plan = plan(arguments, origin, &input)?;
     let live = plan.origin.is_live();
-    let fs = plan.fs;
+    let (fs, clock) = (plan.fs, plan.clock);
     let mut monitor = Monitor::with_thresholds(classifier, fs, input.lead_count(), thresholds)?;
     let annotations = arguments.annotator.as_deref().map(|annotator| {
         let name = format!("{}.{annotator}", plan.origin.name());
@@ -72,7 +74,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     let out = (!arguments.quiet).then(|| BufWriter::new(stdout().lock()));
     let classes = monitor.classifier().contract().classes.clone();
-    let mut report = Report::new(out, annotations.as_deref(), fs, &classes)?;
+    let mut report = Report::new(out, annotations.as_deref(), clock, &classes)?;
 
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
@@ -129,7 +131,7 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
         }
     }
     let mut signals = Vec::new();
-    let (format, fs) = match &origin {
+    let (format, clock) = match &origin {
         Origin::Record(path) => {
             let foreign =
                 arguments.format.is_some() || arguments.fs.is_some() || arguments.gain.is_some();
@@ -140,19 +142,30 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
             );
             let record = wfdb::read_record(path)?;
             let chosen = prepare::choose(&record, input)?;
+            if let Some(remark) = record.passed_over().filter(|_| input.leads.is_empty()) {
+                eprintln!("{remark}");
+            }
             signals.extend(chosen.into_iter().cloned());
-            (None, record.fs)
+            (None, Clock::of(path)?)
         }
         origin => {
             let (format, fs) = arguments.stream(origin, input.lead_count())?;
-            (Some(format), fs)
+            (Some(format), Clock::single(fs))
         }
     };
+    let fs = clock.fs();
+    ensure!(
+        RATES.contains(&fs),
+        "{origin}: the recording has {fs} samples per second; rates from {} to {} Hz are read",
+        RATES.start(),
+        RATES.end()
+    );
     Ok(Plan {
         origin,
         format,
         signals,
         fs,
+        clock,
         speed: arguments.speed,
         baud: arguments.baud,
         reconnect: !arguments.no_reconnect,

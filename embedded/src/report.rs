@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use data::Class;
 use data::episodes::{Phase, RhythmEvent};
-use data::formats::wfdb::AnnotationWriter;
+use data::formats::wfdb::{AnnotationWriter, Clock};
 use embedded::{Event, LabelledBeat};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -73,21 +73,20 @@ pub struct Report<W: Write> {
 }
 
 impl<W: Write> Report<W> {
-    /// A report on a recording of `fs` samples per second, for a model of
-    /// these classes; annotations go to the file `annotations`.
+    /// A report on a recording of this clock, for a model of these classes; annotations go to the file `annotations`.
     ///
     /// # Errors
     /// The folder of the annotations cannot be written.
     pub fn new(
         out: Option<W>,
         annotations: Option<&Path>,
-        fs: f64,
+        clock: Clock,
         classes: &[Class],
     ) -> Result<Report<W>> {
         Ok(Report {
             out,
-            annotations: annotations.map(AnnotationWriter::create).transpose()?,
-            fs,
+            annotations: annotations.map(|path| clock.create(path)).transpose()?,
+            fs: clock.fs(),
             classes: classes.to_vec(),
             counts: [0; Class::ALL.len()],
             summary: Summary::default(),

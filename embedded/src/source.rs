@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow};
+use data::formats::wfdb::Clock;
 use data::record::Signal;
 use embedded::decode::{Decoder, Format};
 
@@ -49,6 +50,8 @@ pub struct Plan {
     pub signals: Vec<Signal>,
     /// Samples per second.
     pub fs: f64,
+    /// What the sample numbers of annotations count.
+    pub clock: Clock,
     /// Multiple of real time at which a record or file is replayed.
     pub speed: Option<f64>,
     /// Speed of a serial device.

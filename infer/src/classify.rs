@@ -5,8 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
-use data::formats::wfdb::AnnotationWriter;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use data::datasets::dataset::{self, Failures};
+use data::formats::wfdb::Clock;
 use data::output::OutputFile;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::Confusion;
@@ -16,7 +17,7 @@ use crate::cli::Classify;
 use crate::explain::command::{self, Explain};
 use crate::predictions::{Format, Row, Writer};
 use crate::shipped;
-use crate::source::{Choice, Fiducials, Source};
+use crate::source::{Choice, Chunks, Fiducials, Source};
 
 /// The name of standard output in `--output`.
 const STDOUT: &str = "-";
@@ -89,10 +90,13 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
     let format = arguments.format.unwrap_or_else(by_name);
     let mut writer = Writer::create(path.clone(), format, &classifier.contract)?;
     let mut tally = Tally::default();
+    let mut failures = Failures::among(sources.len());
     for source in sources {
         let name = source.path.display().to_string();
         let before = tally.beats;
-        let chunks = source.chunks(&classifier.contract.input)?;
+        let Some(chunks) = begun(source, classifier, &mut failures)? else {
+            continue;
+        };
         classifier.stream(chunks, |beats, predictions| {
             for (i, prediction) in predictions.iter().enumerate() {
                 let place = beats.records.get(i).map(|&record| {
@@ -115,8 +119,11 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
             }
             Ok(())
         })?;
-        ensure!(tally.beats > before, "{name}: there is no beat in it");
+        let none = || anyhow!("{name}: there is no beat in it");
+        let any = (tally.beats > before).then_some(()).ok_or_else(none);
+        failures.keep(&name, any)?;
     }
+    failures.unless_all()?;
     let labelled = tally.confusion.total() > 0;
     let beside = || path.as_deref().map(|p| p.with_extension("confusion.png"));
     let picture = arguments
@@ -149,7 +156,22 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
         tally.beats,
         tally.beats as f64 / seconds
     );
-    Ok(())
+    Ok(failures.finish()?)
+}
+
+/// The beats of a source, a batch at a time, or `None` where it is a recording
+/// that cannot be prepared.
+fn begun(
+    source: &Source,
+    classifier: &Classifier,
+    failures: &mut Failures,
+) -> Result<Option<Chunks>> {
+    let chunks = source.chunks(&classifier.contract.input);
+    match source.record_name() {
+        Some(_) => failures.keep(source.path.display(), chunks),
+        // Rows of a file are written as they are read: it is whole or the run ends.
+        None => chunks.map(Some),
+    }
 }
 
 /// The classification report where there are labels, and what was rejected.
@@ -195,26 +217,37 @@ fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, 
     Ok((path, file))
 }
 
-/// Writes an annotation file per record, all of them or none.
+/// Writes an annotation file per record. They appear when all are written.
 fn annotate(
     classifier: &mut Classifier,
     sources: &[Source],
     annotator: &str,
     folder: &Path,
 ) -> Result<()> {
-    if let Some(other) = sources.iter().find(|s| !s.is_record()) {
-        bail!(
-            "{}: only a WFDB record can be annotated; leave out --annotator to write predictions",
-            other.path.display()
-        );
-    }
-    let mut files = Vec::new();
+    let mut paths: Vec<PathBuf> = Vec::new();
     for source in sources {
-        let name = source.path.file_name().unwrap_or_default();
-        let path = folder.join(name).with_added_extension(annotator);
-        let mut file = AnnotationWriter::create(&path)?;
+        let Some(name) = source.record_name() else {
+            bail!(
+                "{}: only a WFDB record can be annotated; leave out --annotator to write predictions",
+                source.path.display()
+            );
+        };
+        let path = dataset::annotation_path(&folder.join(name), annotator);
+        ensure!(
+            !paths.contains(&path),
+            "{}: two recordings of that name would be written there; annotate them one by one, each with its own --output",
+            path.display()
+        );
+        paths.push(path);
+    }
+    let mut failures = Failures::among(sources.len());
+    let mut files = Vec::new();
+    for (source, path) in sources.iter().zip(paths) {
+        let Some(chunks) = begun(source, classifier, &mut failures)? else {
+            continue;
+        };
+        let mut file = Clock::of(&source.path)?.create(&path)?;
         let mut count = 0_u64;
-        let chunks = source.chunks(&classifier.contract.input)?;
         classifier.stream(chunks, |beats, predictions| {
             for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
                 file.write(&prediction.decision().annotation(sample))?;
@@ -224,9 +257,10 @@ fn annotate(
         })?;
         files.push((path, count, file));
     }
+    failures.unless_all()?;
     for (path, count, file) in files {
         file.commit()?;
         eprintln!("annotations: {} ({count} beats)", path.display());
     }
-    Ok(())
+    Ok(failures.finish()?)
 }

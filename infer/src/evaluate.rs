@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use data::datasets::dataset;
+use data::datasets::dataset::{Failures, Recordings};
 use data::datasets::splits;
 use data::output;
 use data::plot::{self, ConfusionMatrix};
@@ -115,14 +116,21 @@ struct Detected {
 /// The model or the records cannot be read or do not fit, or an output cannot
 /// be written.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    let folder = dataset::locate(arguments.data.as_deref())?;
     let selection = match (&arguments.records, arguments.split) {
         (Some(list), _) => list,
         (None, Split::Ds1) => "ds1",
         (None, Split::Ds2) => "ds2",
         (None, Split::All | Split::Kaggle) => "all",
     };
-    let names = dataset::select(&folder, selection)?;
+    let data = match &arguments.data {
+        Some(path) => path.clone(),
+        None => dataset::locate(None)?,
+    };
+    let found = Recordings::find(&data, selection)?;
+    if let Some(remark) = &found.remark {
+        eprintln!("{remark}");
+    }
+    let (folder, names) = (found.folder, found.names);
     let model = match &arguments.model {
         Some(path) => path.clone(),
         None => shipped::choose(&[None])?,
@@ -133,7 +141,8 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         reference: &arguments.reference,
         detect: false,
     };
-    let mut gathered = gather(&request, &names, &mut classifier)?;
+    let mut failures = Failures::among(names.len());
+    let mut gathered = gather(&request, &names, &mut classifier, &mut failures)?;
     let by_records = arguments.split != Split::Kaggle;
     if !by_records {
         keep_kaggle_test(&mut gathered.records);
@@ -155,7 +164,16 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         );
     }
     let detected = if arguments.detect {
-        Some(detected(arguments, &request, &names, &mut classifier)?)
+        let read = |n: &&String| gathered.records.iter().any(|r| r.name == **n);
+        let names: Vec<String> = names.iter().filter(read).cloned().collect();
+        let (request, failures) = (&request, &mut failures);
+        Some(detected(
+            arguments,
+            request,
+            &names,
+            &mut classifier,
+            failures,
+        )?)
     } else {
         None
     };
@@ -194,7 +212,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     if let Some(rows) = &noise {
         table::write_noise(rows, out)?;
     }
-    Ok(())
+    Ok(failures.finish()?)
 }
 
 /// Keeps the beats that test in the Kaggle task. They are chosen among all
@@ -221,12 +239,13 @@ fn detected(
     request: &Request<'_>,
     names: &[String],
     classifier: &mut Classifier,
+    failures: &mut Failures,
 ) -> Result<Detected> {
     let request = Request {
         detect: true,
         ..*request
     };
-    let gathered = gather(&request, names, classifier)?;
+    let gathered = gather(&request, names, classifier, failures)?;
     let of = |convention| beat_by_beat(&gathered.records, arguments.start, convention);
     Ok(Detected {
         bxb: of(Convention::Bxb),

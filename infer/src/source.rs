@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use data::beat_files::kaggle;
 use data::beat_files::store::Store;
-use data::datasets::dataset::REFERENCE;
+use data::datasets::dataset::{self, Place, REFERENCE, Recordings};
 use data::formats::wfdb;
-use data::formats::wfdb::AnnotationFile;
+use data::formats::wfdb::Clock;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -41,10 +41,11 @@ pub struct Source {
 enum Kind {
     Kaggle,
     Store(Box<InputSpec>),
-    /// A recording, the annotator whose beats are used, and its first lead.
+    /// A recording, its name in its folder, and which of its beats are used.
     Record {
-        annotator: Option<String>,
-        lead: Option<String>,
+        folder: PathBuf,
+        name: String,
+        choice: Choice,
     },
 }
 
@@ -67,28 +68,29 @@ impl Source {
     /// # Errors
     /// There is nothing of the kind, or a file is not readable.
     pub fn find(path: &Path, choice: &Choice) -> Result<Vec<Source>> {
-        if path.is_dir() {
-            let names = wfdb::record_names(path)?.into_iter();
-            return names
-                .map(|name| Source::record(path.join(name), choice))
-                .collect();
+        let place = Place::of(path)?;
+        if let Some(remark) = &place.remark {
+            eprintln!("{remark}");
         }
-        if path.extension().is_some_and(|e| e == "hea") {
-            return Ok(vec![Source::record(path.with_extension(""), choice)?]);
-        }
-        if !path.exists() && path.with_added_extension("hea").exists() {
-            return Ok(vec![Source::record(path.into(), choice)?]);
-        }
-        if !path.exists() {
-            bail!(
+        let kind = match place.kind {
+            dataset::Kind::Folder | dataset::Kind::Record => {
+                let found = Recordings::find(path, "all")?;
+                let records = found.names.into_iter();
+                return Ok(records
+                    .map(|name| Source::record(&found.folder, name, choice))
+                    .collect());
+            }
+            dataset::Kind::Absent => bail!(
                 "{}: there is no such input; give a CSV file in the Kaggle format, an HDF5 store, or a WFDB record as FOLDER/100 for FOLDER/100.hea",
                 path.display()
-            );
-        }
-        let kind = if starts_as_hdf5(path).with_context(|| path.display().to_string())? {
-            Kind::Store(Box::new(Store::open(path)?.input().clone()))
-        } else {
-            Kind::Kaggle
+            ),
+            dataset::Kind::File => {
+                if starts_as_hdf5(path).with_context(|| path.display().to_string())? {
+                    Kind::Store(Box::new(Store::open(path)?.input().clone()))
+                } else {
+                    Kind::Kaggle
+                }
+            }
         };
         Ok(vec![Source {
             path: path.into(),
@@ -96,27 +98,20 @@ impl Source {
         }])
     }
 
-    fn record(path: PathBuf, choice: &Choice) -> Result<Source> {
-        let annotations = |annotator: &str| path.with_added_extension(annotator);
-        let annotator = match &choice.fiducials {
-            Fiducials::Annotator(name) => {
-                let file = annotations(name);
-                if !file.exists() {
-                    bail!(
-                        "{}: there is no such annotation file; name another annotator with --reference, or use --detect",
-                        file.display()
-                    );
-                }
-                Some(name.clone())
-            }
-            Fiducials::Either if annotations(REFERENCE).exists() => Some(REFERENCE.into()),
-            Fiducials::Either | Fiducials::Detector => None,
+    /// The record `name` of a folder.
+    pub fn record(folder: &Path, name: String, choice: &Choice) -> Source {
+        let path = match folder == Path::new(".") {
+            true => PathBuf::from(&name),
+            false => folder.join(&name),
         };
-        let lead = choice.lead.clone();
-        Ok(Source {
+        Source {
             path,
-            kind: Kind::Record { annotator, lead },
-        })
+            kind: Kind::Record {
+                folder: folder.into(),
+                name,
+                choice: choice.clone(),
+            },
+        }
     }
 
     /// How the rows were prepared; `None` for a recording, which is prepared
@@ -129,9 +124,12 @@ impl Source {
         }
     }
 
-    /// Whether this is a recording.
-    pub fn is_record(&self) -> bool {
-        matches!(self.kind, Kind::Record { .. })
+    /// Its name in its folder, where this is a recording.
+    pub fn record_name(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Record { name, .. } => Some(name),
+            _ => None,
+        }
     }
 
     /// The beats, a batch at a time; a recording's are prepared for `input`.
@@ -150,41 +148,55 @@ impl Source {
                     Ok(store.rows(start, end)?)
                 }))
             }
-            Kind::Record { annotator, lead } => {
-                let beats = self.prepare(annotator.as_deref(), lead.as_deref(), input)?;
-                Box::new(batches(beats))
+            Kind::Record {
+                folder,
+                name,
+                choice,
+            } => {
+                let prepared = prepare(folder, name, choice, input);
+                Box::new(batches(
+                    prepared.with_context(|| self.path.display().to_string())?,
+                ))
             }
         })
     }
+}
 
-    fn prepare(
-        &self,
-        annotator: Option<&str>,
-        lead: Option<&str>,
-        input: &InputSpec,
-    ) -> Result<Beats> {
-        let mut record = wfdb::read_record(&self.path)?;
-        if let Some(lead) = lead {
-            let at = record.signals.iter().position(|s| s.name == lead);
-            let at = at.with_context(|| {
-                let names: Vec<_> = record.signals.iter().map(|s| s.name.as_str()).collect();
-                let path = self.path.display();
-                format!(
-                    "{path}: there is no lead {lead}; it has {}",
-                    names.join(", ")
-                )
-            })?;
-            record.signals.swap(0, at);
-        }
-        let prepared = match annotator {
-            Some(annotator) => {
-                let file = AnnotationFile::read(&self.path.with_added_extension(annotator))?;
-                prepare::record(&record, &file.at_rate(record.fs), input)
+/// The beats of a recording.
+fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Result<Beats> {
+    let path = dataset::record_path(folder, name)?;
+    let file = |annotator: &str| dataset::annotation_path(&path, annotator);
+    let annotations = match &choice.fiducials {
+        Fiducials::Annotator(annotator) => {
+            let file = file(annotator);
+            if !file.exists() {
+                bail!(
+                    "{}: there is no such annotation file; name another annotator with --reference, or use --detect",
+                    file.display()
+                );
             }
-            None => prepare::detected(&record, input),
-        };
-        prepared.with_context(|| self.path.display().to_string())
+            Some(file)
+        }
+        Fiducials::Either => Some(file(REFERENCE)).filter(|f| f.exists()),
+        Fiducials::Detector => None,
+    };
+    let mut record = wfdb::read_record(&path)?;
+    record.name = name.to_owned();
+    if let (None, true, Some(remark)) = (&choice.lead, input.leads.is_empty(), record.passed_over())
+    {
+        eprintln!("{remark}");
     }
+    // A lead that is asked for by name is read for the one of the model.
+    let mut spec = input.clone();
+    if let Some(lead) = choice.lead.as_ref().filter(|_| input.leads.is_empty()) {
+        spec.leads.push(lead.clone());
+    }
+    let mut beats = match annotations {
+        Some(file) => prepare::record(&record, &Clock::of(&path)?.read(&file)?, &spec)?,
+        None => prepare::detected(&record, &spec)?,
+    };
+    beats.input = input.clone();
+    Ok(beats)
 }
 
 fn starts_as_hdf5(path: &Path) -> std::io::Result<bool> {

@@ -10,6 +10,7 @@ use data::datasets::splits::{self, Split};
 use data::formats::wfdb;
 use data::pipeline::beats::Beats;
 use data::pipeline::prepare;
+use data::record::Record;
 use data::simulate::retime::{Retiming, retime};
 
 use crate::sampler::mix;
@@ -187,8 +188,8 @@ impl Fit {
         let made = dataset::map(folder, names, REFERENCE, |record| {
             // Leads are known only once the record is read.
             match prepare::choose(&record.record, &settings.input) {
-                Ok(_) => prepared(&record, settings).map(Ok),
-                Err(lacks) => Ok(Err(lacks.to_string())),
+                Err(lacks) if !settings.input.leads.is_empty() => Ok(Err(lacks.to_string())),
+                _ => prepared(&record, settings).map(Ok),
             }
         })?;
         let mut records = Vec::new();
@@ -224,9 +225,12 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
         annotations,
     } = of;
     let mut second = None;
-    if settings.second_lead > 0.0 && spec.leads.is_empty() && record.signals.len() > 1 {
-        let mut other = record.clone();
-        other.signals.remove(0);
+    let other = record.ecg_leads().nth(1);
+    if let Some(other) = other.filter(|_| settings.second_lead > 0.0 && spec.leads.is_empty()) {
+        let other = Record {
+            signals: vec![other.clone()],
+            ..record.clone()
+        };
         second = Some(prepare::record(&other, annotations, spec)?);
     }
     let mut retimed: Option<Beats> = None;

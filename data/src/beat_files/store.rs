@@ -147,6 +147,19 @@ impl Writer {
         Ok(())
     }
 
+    /// Notes that beats of the source are missing, so that the store never
+    /// passes for one of all of them: see [`Store::stale`].
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with what HDF5 says.
+    pub fn mark_incomplete(&self) -> Result<()> {
+        let mark = || -> hdf5::Result<()> {
+            self.file.delete_attr("source_sha256")?;
+            text_attribute(&self.file, "source_sha256", "incomplete")
+        };
+        mark().map_err(hdf5_error(&self.path))
+    }
+
     /// Completes the file and gives it its name.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use data::beat_files::kaggle;
 use data::beat_files::store::{self, Store};
-use data::datasets::dataset;
+use data::datasets::dataset::{self, Failures, Kind, Place, Recordings};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -21,7 +21,7 @@ const ROWS_AT_ONCE: usize = 8192;
 /// (.h5) or a Kaggle CSV file (.csv); or turns one of these into the other.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of WFDB records, or a file of beats (.csv, .h5)
+    /// Folder of WFDB records, one record, or a file of beats (.csv, .h5)
     input: PathBuf,
     /// File to be written, .h5 or .csv
     #[arg(long, value_name = "FILE")]
@@ -36,7 +36,7 @@ pub struct Arguments {
     /// fiducial point as the main model takes them
     #[arg(long, value_enum, default_value_t = Cut::Kaggle)]
     layout: Cut,
-    /// Leads, with commas between; otherwise the first of each record
+    /// Leads, with commas between; otherwise the first ECG of each record
     #[arg(long, value_delimiter = ',')]
     leads: Vec<String>,
 }
@@ -50,7 +50,8 @@ enum Cut {
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let format = Format::of(&arguments.output)?;
-    if arguments.input.is_dir() {
+    let place = Place::of(&arguments.input)?;
+    if matches!(place.kind, Kind::Folder | Kind::Record) {
         return records(arguments, format, out);
     }
     match (Format::of(&arguments.input)?, format) {
@@ -88,8 +89,11 @@ impl Format {
 }
 
 fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
-    let folder = &arguments.input;
-    let names = dataset::select(folder, &arguments.records)?;
+    let found = Recordings::find(&arguments.input, &arguments.records)?;
+    if let Some(remark) = &found.remark {
+        eprintln!("{remark}");
+    }
+    let (folder, annotator) = (&found.folder, &arguments.annotator);
     let mut input = match arguments.layout {
         Cut::Kaggle => InputSpec::kaggle(),
         Cut::Window => InputSpec::window(),
@@ -98,15 +102,11 @@ fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyho
     if format == Format::Csv && input != InputSpec::kaggle() {
         bail!("a CSV file holds one lead in the Kaggle layout only; name an .h5 file instead");
     }
-    let source = dataset::sha256(folder, &names, &arguments.annotator)?;
+    let mut failures = Failures::among(found.names.len());
+    let (names, source) = identified(&found, annotator, &mut failures)?;
     if format == Format::Store && is_up_to_date(&arguments.output, &input, &source, out)? {
-        return Ok(());
+        return Ok(failures.finish()?);
     }
-    let prepare = |names: &[String]| {
-        dataset::map(folder, names, &arguments.annotator, |annotated| {
-            prepare::record(&annotated.record, &annotated.annotations, &input)
-        })
-    };
     let (mut rows, mut support) = (0, [0; Class::ALL.len()]);
     let mut count = |beats: &Beats| {
         rows += beats.len();
@@ -114,27 +114,69 @@ fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyho
             *total += n;
         }
     };
+    let mut prepare = |names: &[String], failures: &mut Failures| -> anyhow::Result<Vec<Beats>> {
+        let read = dataset::each(folder, names, annotator, |annotated| {
+            let beats = prepare::record(&annotated.record, &annotated.annotations, &input)?;
+            match beats.is_empty() {
+                true => Err(data::Error::Invalid("no beat can be cut out of it".into())),
+                false => Ok((beats, annotated.record.passed_over())),
+            }
+        });
+        let mut kept = Vec::new();
+        for (name, result) in names.iter().zip(read) {
+            if let Some((beats, remark)) = failures.keep(name, result)? {
+                if let Some(remark) = remark.filter(|_| input.leads.is_empty()) {
+                    eprintln!("{remark}");
+                }
+                count(&beats);
+                kept.push(beats);
+            }
+        }
+        Ok(kept)
+    };
     match format {
         Format::Store => {
             let mut writer = store::Writer::create(&arguments.output, &input, &source)?;
             for names in names.chunks(RECORDS_AT_ONCE) {
-                for beats in prepare(names)? {
+                for beats in prepare(names, &mut failures)? {
                     writer.append(&beats)?;
-                    count(&beats);
                 }
+            }
+            failures.unless_all()?;
+            if !failures.all().is_empty() {
+                writer.mark_incomplete()?;
             }
             writer.finish()?;
         }
         Format::Csv => {
             let mut all = Beats::new(input.clone());
-            for beats in prepare(&names)? {
+            for beats in prepare(&names, &mut failures)? {
                 all.append(&beats)?;
             }
+            failures.unless_all()?;
             kaggle::write(&arguments.output, &all)?;
-            count(&all);
         }
     }
-    report(&arguments.output, rows, support, out)
+    report(&arguments.output, rows, support, out)?;
+    Ok(failures.finish()?)
+}
+
+/// The names of the records whose files can be read, and the hash over them.
+fn identified(
+    found: &Recordings,
+    annotator: &str,
+    failures: &mut Failures,
+) -> anyhow::Result<(Vec<String>, String)> {
+    let (mut names, mut hashes) = (Vec::new(), Vec::new());
+    for name in &found.names {
+        let hash = dataset::sha256(&found.folder, name, annotator);
+        if let Some(hash) = failures.keep(name, hash)? {
+            names.push(name.clone());
+            hashes.push(hash);
+        }
+    }
+    failures.unless_all()?;
+    Ok((names, dataset::joined_sha256(&hashes)))
 }
 
 /// Whether the output is a store of these very beats. Says why when it is one

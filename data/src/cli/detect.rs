@@ -1,11 +1,11 @@
 //! `data detect`: finds the beats of recordings and writes them as annotations.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
-use data::datasets::dataset;
-use data::formats::wfdb;
+use data::datasets::dataset::{self, Failures, Recordings};
+use data::formats::wfdb::{self, Clock};
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
@@ -14,12 +14,12 @@ use data::record::annotation::{Annotation, Symbol};
 /// Finds the QRS complexes of recordings, without classifying them.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of the WFDB records
+    /// Folder of WFDB records, or one record
     folder: PathBuf,
     /// Records: ds1, ds2, all, a file that lists them, or names with commas between
     #[arg(long, value_name = "LIST", default_value = "all")]
     records: String,
-    /// Leads that are read at once, such as MLII,V1; without it the first signal
+    /// Leads that are read at once, such as MLII,V1; without it the first ECG lead
     #[arg(long, value_delimiter = ',')]
     leads: Vec<String>,
     /// Least signal quality of a beat, 0 to 1; worse ones are left out
@@ -44,27 +44,51 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         leads: arguments.leads.clone(),
         ..InputSpec::window()
     };
-    for name in dataset::select(&arguments.folder, &arguments.records)? {
-        let record = wfdb::read_record(&arguments.folder.join(&name))?;
-        let signals = prepare::choose(&record, &spec)?;
-        let mut pipeline = Pipeline::new(&spec, record.fs, Fiducials::Detected)
-            .with_context(|| format!("record {name}"))?;
-        let (mut annotations, mut found) = (Vec::new(), 0_usize);
-        prepare::run(&mut pipeline, &signals, &mut |beat| {
-            found += 1;
-            if beat.quality >= arguments.least_quality {
-                annotations.push(Annotation::new(beat.sample as i64, Symbol::N));
-            }
-        });
+    let found = Recordings::find(&arguments.folder, &arguments.records)?;
+    if let Some(remark) = &found.remark {
+        eprintln!("{remark}");
+    }
+    let mut failures = Failures::among(found.names.len());
+    for name in &found.names {
+        let detected = detect(arguments, &spec, &found.folder, name);
+        let Some((clock, annotations, count)) = failures.keep(name, detected)? else {
+            continue;
+        };
         let path = arguments
             .output
             .join(format!("{name}.{}", arguments.annotator));
-        wfdb::write_annotations(&path, &annotations)?;
+        clock.write(&path, &annotations)?;
         writeln!(
             out,
-            "{name}: {} of {found} beats written",
+            "{name}: {} of {count} beats written",
             annotations.len()
         )?;
     }
-    Ok(())
+    Ok(failures.finish()?)
+}
+
+/// The beats of a record that are good enough, and how many there are.
+fn detect(
+    arguments: &Arguments,
+    spec: &InputSpec,
+    folder: &Path,
+    name: &str,
+) -> anyhow::Result<(Clock, Vec<Annotation>, usize)> {
+    let path = dataset::record_path(folder, name)?;
+    let mut record = wfdb::read_record(&path)?;
+    record.name = name.to_owned();
+    let signals = prepare::choose(&record, spec)?;
+    if let Some(remark) = record.passed_over().filter(|_| spec.leads.is_empty()) {
+        eprintln!("{remark}");
+    }
+    let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)
+        .with_context(|| format!("record {name}"))?;
+    let (mut annotations, mut count) = (Vec::new(), 0_usize);
+    prepare::run(&mut pipeline, &signals, &mut |beat| {
+        count += 1;
+        if beat.quality >= arguments.least_quality {
+            annotations.push(Annotation::new(beat.sample as i64, Symbol::N));
+        }
+    });
+    Ok((Clock::of(&path)?, annotations, count))
 }

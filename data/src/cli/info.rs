@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use data::formats::wfdb::{self, AnnotationFile};
+use data::datasets::dataset::{Failures, Kind, Place, annotation_path, record_path};
+use data::formats::wfdb::{self, AnnotationFile, Clock, Header};
 use data::record::Record;
 use data::record::aami::{Class, Convention};
-use data::record::annotation::Annotation;
+use data::record::units::Units;
 
 /// Shows a recording's signals and annotations.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// WFDB records, such as data/mitdb/100
+    /// WFDB records, such as data/mitdb/100, or folders of them
     #[arg(required = true)]
     records: Vec<PathBuf>,
     /// Annotator whose annotations are counted, where there are any
@@ -22,33 +23,64 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
-    for (index, path) in arguments.records.iter().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
+    let mut paths = Vec::new();
+    for path in &arguments.records {
+        let place = Place::of(path)?;
+        if let Some(remark) = place.remark {
+            eprintln!("{remark}");
         }
-        let record = wfdb::read_record(path)?;
-        signals(&record, out)?;
-        let annotations = annotation_path(path, &arguments.annotator);
-        if annotations.is_file() {
-            let file = AnnotationFile::read(&annotations)?;
-            counts(&annotations, &file.annotations, out)?;
+        match place.kind {
+            Kind::Folder => {
+                let names = wfdb::record_names(path)?.into_iter();
+                paths.extend(names.map(|name| (record_path(path, &name), name)));
+            }
+            _ => paths.push((Ok(place.path), path.display().to_string())),
         }
+    }
+    let mut failures = Failures::among(paths.len());
+    let mut first = true;
+    for (path, name) in paths {
+        let mut text = Vec::new();
+        let shown = path
+            .map_err(anyhow::Error::from)
+            .and_then(|path| show(&path, &arguments.annotator, &mut text));
+        if failures.keep(name, shown)?.is_some() {
+            if !std::mem::take(&mut first) {
+                writeln!(out)?;
+            }
+            out.write_all(&text)?;
+        }
+    }
+    Ok(failures.finish()?)
+}
+
+fn show(path: &Path, annotator: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let record = wfdb::read_record(path)?;
+    let clock = Clock::of(path)?;
+    signals(&record, &clock, out)?;
+    let header = Header::read(&wfdb::header_path(path))?;
+    for (signal, spec) in record.signals.iter().zip(&header.signals) {
+        if !spec.calibrated && signal.units == Units::Millivolt {
+            writeln!(
+                out,
+                "  {}: not calibrated; WFDB's default of {} ADC units per mV is taken",
+                signal.name, spec.gain
+            )?;
+        }
+    }
+    let annotations = annotation_path(path, annotator);
+    if annotations.is_file() {
+        counts(
+            &annotations,
+            &AnnotationFile::read(&annotations)?,
+            &clock,
+            out,
+        )?;
     }
     Ok(())
 }
 
-fn annotation_path(record: &Path, annotator: &str) -> PathBuf {
-    let mut name = match record.extension() {
-        Some(extension) if extension == "hea" => record.with_extension(""),
-        _ => record.to_owned(),
-    }
-    .into_os_string();
-    name.push(".");
-    name.push(annotator);
-    PathBuf::from(name)
-}
-
-fn signals(record: &Record, out: &mut impl Write) -> std::io::Result<()> {
+fn signals(record: &Record, clock: &Clock, out: &mut impl Write) -> std::io::Result<()> {
     let seconds = record.len() as f64 / record.fs;
     writeln!(
         out,
@@ -56,8 +88,15 @@ fn signals(record: &Record, out: &mut impl Write) -> std::io::Result<()> {
         record.name,
         record.len(),
         record.fs,
-        clock(seconds)
+        duration(seconds)
     )?;
+    if clock.frame_fs() != clock.fs() {
+        writeln!(
+            out,
+            "  {} frames per second, which annotations count unless they state another resolution",
+            clock.frame_fs()
+        )?;
+    }
     writeln!(
         out,
         "  {:<16} {:>8} {:>10} {:>10} {:>10}",
@@ -87,11 +126,20 @@ fn signals(record: &Record, out: &mut impl Write) -> std::io::Result<()> {
     Ok(())
 }
 
-fn counts(path: &Path, annotations: &[Annotation], out: &mut impl Write) -> std::io::Result<()> {
-    let mut symbols: BTreeMap<&str, usize> = BTreeMap::new();
+fn counts(
+    path: &Path,
+    file: &AnnotationFile,
+    clock: &Clock,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let labels = file.labels();
+    let mut symbols: BTreeMap<String, usize> = BTreeMap::new();
+    for annotation in &file.annotations {
+        let shown = file.shown(&labels, annotation.symbol);
+        *symbols.entry(shown).or_default() += 1;
+    }
     let mut classes = [0_usize; Class::ALL.len()];
-    for annotation in annotations {
-        *symbols.entry(annotation.symbol.as_str()).or_default() += 1;
+    for annotation in clock.annotations(file.clone()) {
         if let Some(class) = Class::from_symbol(annotation.symbol, Convention::default()) {
             classes[class.index()] += 1;
         }
@@ -100,19 +148,36 @@ fn counts(path: &Path, annotations: &[Annotation], out: &mut impl Write) -> std:
         let parts: Vec<String> = pairs.map(|(name, n)| format!("{name} {n}")).collect();
         parts.join(", ")
     };
-    writeln!(
-        out,
-        "  {}: {} annotations",
-        path.display(),
-        annotations.len()
-    )?;
-    writeln!(out, "    symbols: {}", list(&mut symbols.into_iter()))?;
+    let count = file.annotations.len();
+    write!(out, "  {}: {count} annotations", path.display())?;
+    match file.fs() {
+        Some(fs) => writeln!(out, ", {fs} ticks per second")?,
+        None => writeln!(out)?,
+    }
+    let mut shown = symbols.iter().map(|(name, n)| (name.as_str(), *n));
+    writeln!(out, "    symbols: {}", list(&mut shown))?;
     let mut named = Class::ALL.iter().map(|c| (c.name(), classes[c.index()]));
-    writeln!(out, "    beats:   {}", list(&mut named))
+    writeln!(out, "    beats:   {}", list(&mut named))?;
+    for (code, label) in &labels {
+        let class = label
+            .standard(*code)
+            .and_then(|symbol| Class::from_symbol(symbol, Convention::default()));
+        writeln!(
+            out,
+            "    label {}: code {code}, '{}', {}",
+            label.mnemonic,
+            label.description,
+            match class {
+                Some(class) => format!("AAMI class {}", class.name()),
+                None => "no AAMI class".to_owned(),
+            }
+        )?;
+    }
+    Ok(())
 }
 
 /// Hours, minutes and seconds.
-fn clock(seconds: f64) -> String {
+fn duration(seconds: f64) -> String {
     let whole = seconds as u64;
     format!(
         "{}:{:02}:{:06.3}",

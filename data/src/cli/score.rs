@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use data::datasets::dataset;
-use data::formats::wfdb::{AnnotationFile, Header};
+use data::datasets::dataset::{self, Failures, Recordings};
+use data::formats::wfdb::Clock;
 use data::output;
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
@@ -15,7 +15,7 @@ use serde::Serialize;
 /// Scores an annotator beat by beat (EC57), as bxb and sumstats do.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of the WFDB records and their reference annotations
+    /// Folder of the WFDB records and their reference annotations, or one record
     folder: PathBuf,
     /// Reference annotator: the ending of its files
     #[arg(long, default_value = dataset::REFERENCE)]
@@ -52,14 +52,22 @@ struct Scores {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
-    let names = dataset::select(&arguments.folder, &arguments.records)?;
+    let found = Recordings::find(&arguments.folder, &arguments.records)?;
+    if let Some(remark) = &found.remark {
+        eprintln!("{remark}");
+    }
+    let mut failures = Failures::among(found.names.len());
     let mut bxb = Vec::new();
     let mut literature = Vec::new();
-    for name in names {
-        let compare = Pair::read(arguments, &name)?;
+    for name in found.names {
+        let read = Pair::read(arguments, &found.folder, &name);
+        let Some(compare) = failures.keep(&name, read)? else {
+            continue;
+        };
         bxb.push((name.clone(), compare.with(Convention::Bxb, arguments.start)));
         literature.push((name, compare.with(Convention::Literature, arguments.start)));
     }
+    failures.unless_all()?;
     let scores = Scores {
         bxb: Summary::new(&bxb),
         escape_beats_as_n: Summary::new(&literature),
@@ -94,7 +102,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     {
         writeln!(out, "{line}")?;
     }
-    Ok(())
+    Ok(failures.finish()?)
 }
 
 /// What the two annotators say about one record.
@@ -105,18 +113,18 @@ struct Pair {
 }
 
 impl Pair {
-    fn read(arguments: &Arguments, name: &str) -> anyhow::Result<Pair> {
-        let fs = Header::read(&arguments.folder.join(format!("{name}.hea")))?.frame_fs;
-        let read = |folder: &Path, annotator: &str| {
-            let file = AnnotationFile::read(&folder.join(format!("{name}.{annotator}")));
-            file.map(|f| f.at_rate(fs))
+    fn read(arguments: &Arguments, folder: &Path, name: &str) -> anyhow::Result<Pair> {
+        let record = dataset::record_path(folder, name)?;
+        let clock = Clock::of(&record)?;
+        let read = |record: &Path, annotator: &str| {
+            clock.read(&dataset::annotation_path(record, annotator))
         };
-        let test_folder = arguments.test_dir.as_ref().unwrap_or(&arguments.folder);
+        let test_folder = arguments.test_dir.as_deref().unwrap_or(folder);
         Ok(Pair {
-            fs,
-            reference: read(&arguments.folder, &arguments.reference)
+            fs: clock.fs(),
+            reference: read(&record, &arguments.reference)
                 .with_context(|| format!("reference annotations of record {name}"))?,
-            test: read(test_folder, &arguments.test).with_context(|| {
+            test: read(&test_folder.join(name), &arguments.test).with_context(|| {
                 format!("test annotations of record {name} (choose records with --records, another folder with --test-dir)")
             })?,
         })

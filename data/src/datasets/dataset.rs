@@ -1,5 +1,8 @@
 //! Folders of annotated recordings: finding one, and reading it in parallel.
 
+mod failures;
+mod place;
+
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,10 +12,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sha2::{Digest, Sha256};
 
 use crate::datasets::splits;
-use crate::formats::wfdb::{self, AnnotationFile, Header};
+use crate::formats::wfdb::{self, Clock};
 use crate::record::Record;
 use crate::record::annotation::Annotation;
 use crate::record::error::{Error, Result};
+
+pub use failures::Failures;
+pub use place::{Kind, Place, Recordings};
 
 /// Environment variable that names the folder of the recordings.
 pub const FOLDER_VARIABLE: &str = "ECTOPY_DATA";
@@ -82,8 +88,15 @@ fn unfinished(_folder: &Path) -> bool {
 }
 
 fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
-    if folder.is_dir() {
-        return Ok(folder.to_owned());
+    let place = Place::of(folder)?;
+    if place.kind == Kind::Folder {
+        return Ok(place.path);
+    }
+    if let (Kind::Record, true) = (place.kind, folder.is_dir()) {
+        return Err(Error::Invalid(format!(
+            "{0}: a record ({0}.hea) and a folder have this name, and the record goes first; write {0}/ for the folder",
+            folder.display()
+        )));
     }
     Err(Error::Invalid(format!(
         "{}: no such folder (from {origin}); name a folder of WFDB records, or use --data synthetic",
@@ -93,11 +106,13 @@ fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
 
 /// The records that a selection stands for: `ds1` or `ds2` (the inter-patient
 /// split of the MIT-BIH Arrhythmia Database), `all` (every record of
-/// `folder`), a file that lists names, or names with commas between.
+/// `folder`), a file that lists names, or names with commas between. A record
+/// that a list names need not be there: reading it fails, see [`record_path`].
 ///
 /// # Errors
-/// [`Error::Invalid`] when a record is not in `folder`, is named twice, or
-/// none is named; [`Error::Io`] when a list cannot be read.
+/// [`Error::Invalid`] when a record that the selection itself names is not in
+/// `folder`, a record is named twice, or none is named; [`Error::Io`] when a
+/// list cannot be read.
 pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
     let split = |text: &str| -> Vec<String> {
         text.split(|c: char| c == ',' || c.is_whitespace())
@@ -105,11 +120,16 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
             .map(str::to_owned)
             .collect()
     };
+    let mut by_list = false;
     let names = match selection {
         "ds1" => splits::DS1.map(String::from).to_vec(),
         "ds2" => splits::DS2.map(String::from).to_vec(),
-        "all" => wfdb::record_names(folder)?,
+        "all" => {
+            by_list = true;
+            wfdb::record_names(folder)?
+        }
         path if Path::new(path).is_file() => {
+            by_list = true;
             split(&std::fs::read_to_string(path).map_err(Error::io(path))?)
         }
         names => split(names),
@@ -125,7 +145,7 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
             )));
         }
         let header = wfdb::header_path(&folder.join(name));
-        if !header.is_file() {
+        if !by_list && !header.is_file() {
             return Err(Error::Invalid(format!(
                 "{}: no such record; choose records with ds1, ds2, all, a file that lists names, or names with commas between",
                 header.display()
@@ -135,59 +155,74 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Reads one record and the annotations that `annotator` made on it.
+/// The path of a record of a folder, without `.hea`.
 ///
 /// # Errors
-/// As [`wfdb::read_record`] and [`AnnotationFile::read`].
-pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
+/// [`Error::Invalid`] when the name is not UTF-8 or leads out of the folder, or
+/// there is no such record.
+pub fn record_path(folder: &Path, name: &str) -> Result<PathBuf> {
+    let refuse = |why: &str| Err(Error::Invalid(format!("record {name}: {why}")));
+    if name.contains(char::REPLACEMENT_CHARACTER) {
+        return refuse("its name is not UTF-8; rename its files");
+    }
+    if !wfdb::is_inside(name) {
+        return refuse("its name leads out of the folder; name records below it");
+    }
     let path = folder.join(name);
-    let record = wfdb::read_record(&path)?;
-    let mut file_name = path.into_os_string();
-    let header = wfdb::header_path(Path::new(&file_name));
-    file_name.push(".");
-    file_name.push(annotator);
-    let file = AnnotationFile::read(Path::new(&file_name))?;
-    let annotations = match file.fs() {
-        Some(_) => file.at_rate(record.fs),
-        // Without a rate of their own, annotations count frames.
-        None => {
-            let frame_fs = Header::read(&header)?.frame_fs;
-            let factor = (record.fs / frame_fs).round() as i64;
-            let mut annotations = file.annotations;
-            for annotation in &mut annotations {
-                annotation.sample = annotation.sample.saturating_mul(factor);
-            }
-            annotations
-        }
-    };
+    let header = wfdb::header_path(&path);
+    match header.is_file() {
+        true => Ok(path),
+        false => refuse(&format!("there is no {}", header.display())),
+    }
+}
+
+/// The annotation file of a record: `FOLDER/100.atr` of `FOLDER/100`.
+pub fn annotation_path(record: &Path, annotator: &str) -> PathBuf {
+    let mut path = record.as_os_str().to_owned();
+    path.push(".");
+    path.push(annotator);
+    PathBuf::from(path)
+}
+
+/// Reads one record and the annotations that `annotator` made on it. The
+/// record is called as it was asked for, so that `a/100` and `b/100` differ.
+///
+/// # Errors
+/// As [`record_path`], [`wfdb::read_record`] and [`wfdb::AnnotationFile::read`].
+pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
+    let path = record_path(folder, name)?;
+    let mut record = wfdb::read_record(&path)?;
+    record.name = name.to_owned();
     Ok(Annotated {
         record,
-        annotations,
+        annotations: Clock::of(&path)?.read(&annotation_path(&path, annotator))?,
     })
 }
 
-/// SHA-256 over the named records, in hexadecimal: over the name, length and
-/// content of their headers, signal files and annotations, in that order. It
-/// identifies what beats were prepared from, see [`crate::beat_files::store`].
+/// SHA-256 over one record, in hexadecimal: over the name, length and content
+/// of its header, annotations, signal files and segments. [`joined_sha256`] of
+/// them identifies what beats were prepared from, see [`crate::beat_files::store`].
 ///
 /// # Errors
-/// [`Error::Io`] when a file cannot be read; as [`Header::read`].
-pub fn sha256<S: AsRef<str>>(folder: &Path, names: &[S], annotator: &str) -> Result<String> {
+/// As [`record_path`] and [`wfdb::record_files`]; [`Error::Io`] when a file
+/// cannot be read.
+pub fn sha256(folder: &Path, name: &str, annotator: &str) -> Result<String> {
     let mut hash = Sha256::new();
-    for name in names {
-        let name = name.as_ref();
-        let header = Header::read(&folder.join(format!("{name}.hea")))?;
-        let mut files = vec![format!("{name}.hea"), format!("{name}.{annotator}")];
-        files.extend(header.signals.into_iter().map(|s| s.file_name));
-        files.dedup();
-        for file in files {
-            let path = folder.join(&file);
-            let content = std::fs::read(&path).map_err(Error::io(&path))?;
-            hash.update(format!("{file}\n{}\n", content.len()));
-            hash.update(content);
-        }
+    let record = record_path(folder, name)?;
+    let mut files = wfdb::record_files(&record)?;
+    files.insert(1, annotation_path(&record, annotator));
+    for path in files {
+        let content = std::fs::read(&path).map_err(Error::io(&path))?;
+        let file = path.strip_prefix(folder).unwrap_or(&path);
+        hash.update(format!("{}\n{}\n", file.display(), content.len()));
+        hash.update(content);
     }
     Ok(hexadecimal(&hash.finalize()))
+}
+
+/// SHA-256 over the hashes of several records, in hexadecimal.
+pub fn joined_sha256(hashes: &[String]) -> String {
+    hexadecimal(&Sha256::digest(hashes.concat()))
 }
 
 /// SHA-256 of one file, in hexadecimal.
@@ -230,28 +265,51 @@ pub fn load<S: AsRef<str> + Sync>(
 /// result has the order of `names`.
 ///
 /// # Errors
-/// As [`read`] and `convert`, for the first name that fails.
+/// As [`read`] and `convert`, for the first name that fails, which the message
+/// names.
 pub fn map<S: AsRef<str> + Sync, T: Send>(
     folder: &Path,
     names: &[S],
     annotator: &str,
     convert: impl Fn(Annotated) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
+    read_each(folder, names, annotator, convert, true)
+        .into_iter()
+        .collect()
+}
+
+/// As [`map`], with a result of its own for each record: see [`Failures`].
+pub fn each<S: AsRef<str> + Sync, T: Send>(
+    folder: &Path,
+    names: &[S],
+    annotator: &str,
+    convert: impl Fn(Annotated) -> Result<T> + Sync,
+) -> Vec<Result<T>> {
+    read_each(folder, names, annotator, convert, false)
+}
+
+fn read_each<S: AsRef<str> + Sync, T: Send>(
+    folder: &Path,
+    names: &[S],
+    annotator: &str,
+    convert: impl Fn(Annotated) -> Result<T> + Sync,
+    stop_at_failure: bool,
+) -> Vec<Result<T>> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::with_capacity(names.len()));
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(name) = names.get(index) else {
+            let Some(name) = names.get(index).map(S::as_ref) else {
                 return;
             };
-            let result = read(folder, name.as_ref(), annotator).and_then(&convert);
-            if result.is_err() {
+            let result = read(folder, name, annotator).and_then(&convert);
+            if result.is_err() && stop_at_failure {
                 next.store(names.len(), Ordering::Relaxed);
             }
             if let Ok(mut done) = done.lock() {
-                done.push((index, result));
+                done.push((index, result.map_err(|error| of_record(name, error))));
             }
         }
     };
@@ -263,4 +321,14 @@ pub fn map<S: AsRef<str> + Sync, T: Send>(
     let mut done = done.into_inner().unwrap_or_else(|e| e.into_inner());
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// The error with the record's name in it.
+fn of_record(name: &str, error: Error) -> Error {
+    match error {
+        Error::Invalid(why) if !why.contains(name) => {
+            Error::Invalid(format!("record {name}: {why}"))
+        }
+        other => other,
+    }
 }

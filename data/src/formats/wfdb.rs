@@ -1,15 +1,21 @@
 //! WFDB files: records and their annotations.
 
 mod annotation;
+mod clock;
+mod folder;
 mod format;
 mod header;
+mod labels;
 mod record;
 mod signal;
 mod write;
 
 pub use annotation::{AnnotationFile, AnnotationWriter, read_annotations, write_annotations};
+pub use clock::Clock;
+pub(crate) use folder::is_inside;
+pub use folder::{record_files, record_names, record_of};
 pub use format::Format;
 pub use header::{Header, Segment, SignalHeader};
-pub(crate) use record::header_path;
-pub use record::{read_record, record_names};
+pub use labels::Label;
+pub use record::{header_path, read_record};
 pub use write::write_record;

@@ -4,11 +4,11 @@ use crate::pipeline::beats::Beats;
 use crate::pipeline::input::InputSpec;
 use crate::record::aami::{Class, Convention};
 use crate::record::annotation::Annotation;
-use crate::record::error::{Error, Result};
+use crate::record::error::Result;
 use crate::record::{Record, Signal};
 
 /// Cuts the annotated beats of a record as the published files do; `lead`
-/// names a signal, otherwise the first is taken.
+/// names a signal, otherwise the first ECG is taken.
 ///
 /// The recipe was recovered from the published rows, which it reproduces: a
 /// beat reaches from its annotation to the next one, whatever that marks, and
@@ -20,7 +20,7 @@ use crate::record::{Record, Signal};
 /// out.
 ///
 /// # Errors
-/// [`Error::Invalid`] when the record has no signal, or none named `lead`.
+/// [`crate::Error::Invalid`] when the record has no ECG, or none named `lead`.
 pub fn from_record(
     record: &Record,
     annotations: &[Annotation],
@@ -61,20 +61,9 @@ pub fn from_record(
     Ok(beats)
 }
 
+/// The lead of that name, or else the record's first ECG.
 fn signal<'a>(record: &'a Record, lead: Option<&str>) -> Result<&'a Signal> {
-    let found = match lead {
-        Some(name) => record.signal(name),
-        None => record.signals.first(),
-    };
-    found.ok_or_else(|| {
-        let names: Vec<&str> = record.signals.iter().map(|s| s.name.as_str()).collect();
-        Error::Invalid(format!(
-            "record {} has no signal {}; its signals are: {}",
-            record.name,
-            lead.unwrap_or("at all"),
-            names.join(", ")
-        ))
-    })
+    lead.map_or_else(|| record.first_ecg(), |name| record.lead(name))
 }
 
 /// Takes a sample every `step` from `start` on while within `span` and the

@@ -1,8 +1,8 @@
 //! Whole records to prepared beats, by the same pipeline that streams.
 
+use crate::beat_files::kaggle;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout};
-use crate::pipeline::kaggle_cut;
 use crate::pipeline::{Beat, Fiducials, Pipeline};
 use crate::record::aami::{Class, Convention};
 use crate::record::annotation::{Annotation, Symbol};
@@ -75,33 +75,15 @@ pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
 }
 
 /// The signals of a record that a contract reads: its leads by name in its
-/// order, or the first signal where it names none.
+/// order, or the first ECG lead where it names none.
 ///
 /// # Errors
-/// [`Error::Invalid`] when a lead is missing.
+/// [`Error::Invalid`] when a lead is missing or no voltage.
 pub fn choose<'a>(record: &'a Record, spec: &InputSpec) -> Result<Vec<&'a Signal>> {
-    let has = || {
-        let names: Vec<&str> = record.signals.iter().map(|s| s.name.as_str()).collect();
-        names.join(", ")
-    };
     if spec.leads.is_empty() {
-        let first = record.signals.first().ok_or_else(|| {
-            Error::Invalid(format!("record {} has no signal to read", record.name))
-        })?;
-        return Ok(vec![first]);
+        return Ok(vec![record.first_ecg()?]);
     }
-    spec.leads
-        .iter()
-        .map(|lead| {
-            record.signal(lead).ok_or_else(|| {
-                Error::Invalid(format!(
-                    "record {} has no lead {lead}; it has {}; choose a model for those leads",
-                    record.name,
-                    has()
-                ))
-            })
-        })
-        .collect()
+    spec.leads.iter().map(|lead| record.lead(lead)).collect()
 }
 
 /// Streams whole signals through a pipeline, to the end.

@@ -36,6 +36,9 @@ pub enum Error {
     /// A request that cannot be met: an argument, a setting or a combination.
     #[error("{0}")]
     Invalid(String),
+    /// Some recordings of several failed; the others were done.
+    #[error("{0}")]
+    Failed(crate::datasets::dataset::Failures),
 }
 
 /// A result whose error is [`Error`].

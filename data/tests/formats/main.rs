@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod environment;
+mod faults;
+mod folders;
 mod kaggle_rebuild;
 mod wfdb_files;
 mod wfdb_reference;

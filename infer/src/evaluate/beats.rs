@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use data::datasets::dataset::{self, Annotated};
+use data::datasets::dataset::{self, Annotated, Failures};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -68,25 +68,29 @@ pub struct Request<'a> {
     pub detect: bool,
 }
 
-/// Classifies the beats of the named records. Only a few records at a time are
-/// in memory with their signals.
+/// Classifies the beats of the named records; those that cannot be read are
+/// noted as `failures`. Only a few records at a time are in memory with their
+/// signals.
 ///
 /// # Errors
-/// A record cannot be read, no record has the model's leads, or ONNX Runtime
-/// fails.
+/// No record can be read or has the model's leads, or ONNX Runtime fails.
 pub fn gather(
     request: &Request<'_>,
     names: &[String],
     classifier: &mut Classifier,
+    failures: &mut Failures,
 ) -> Result<Gathered> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let input = classifier.contract.input.clone();
     let mut gathered = Gathered::default();
     for names in names.chunks(2 * cores) {
-        let prepared = dataset::map(request.folder, names, request.reference, |annotated| {
+        let prepared = dataset::each(request.folder, names, request.reference, |annotated| {
             prepare(annotated, &input, request.detect)
-        })?;
+        });
         for (name, prepared) in names.iter().zip(prepared) {
+            let Some(prepared) = failures.keep(name, prepared)? else {
+                continue;
+            };
             match prepared {
                 Prepared::Ready(prepared) => {
                     let predictions = classifier
@@ -98,6 +102,7 @@ pub fn gather(
             }
         }
     }
+    failures.unless_all()?;
     if let (true, Some((_, reason))) = (gathered.records.is_empty(), gathered.skipped.first()) {
         bail!("the model fits none of the records: {reason}");
     }
@@ -121,8 +126,14 @@ fn prepare(annotated: Annotated, input: &InputSpec, detect: bool) -> data::Resul
         record,
         annotations,
     } = annotated;
-    if let Err(lacking) = prepare::choose(&record, input) {
-        return Ok(Prepared::Unfit(lacking.to_string()));
+    match prepare::choose(&record, input) {
+        Err(lacking) if !input.leads.is_empty() => {
+            return Ok(Prepared::Unfit(lacking.to_string()));
+        }
+        chosen => drop(chosen?),
+    }
+    if let Some(remark) = record.passed_over().filter(|_| input.leads.is_empty()) {
+        eprintln!("{remark}");
     }
     let beats = if detect {
         prepare::detected(&record, input)?

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use data::datasets::dataset;
+use data::datasets::dataset::{self, Failures};
 use data::record::aami::Convention;
 use serde::Serialize;
 
@@ -54,7 +54,9 @@ pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseR
     let threshold = classifier.contract.reject_threshold;
     let mut rows = Vec::new();
     for (snr_db, names) in by_snr.into_iter().rev() {
-        let gathered = gather(&request, &names, classifier)?;
+        let mut failures = Failures::among(names.len());
+        let gathered = gather(&request, &names, classifier, &mut failures)?;
+        failures.finish()?;
         let beats: Vec<ScoredBeat> = gathered
             .records
             .iter()

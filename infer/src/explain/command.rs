@@ -8,7 +8,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use data::Class;
-use data::datasets::dataset;
+use data::datasets::dataset::{self, Kind, Place};
 use data::datasets::splits;
 use data::output;
 use data::pipeline::beats::Beats;
@@ -218,13 +218,13 @@ fn sources(arguments: &Explain) -> Result<Vec<Source>> {
         fiducials: Fiducials::Either,
         lead: arguments.lead.clone(),
     };
-    if !arguments.input.is_dir() {
+    if Place::of(&arguments.input)?.kind != Kind::Folder {
         return Source::find(&arguments.input, &choice);
     }
-    let mut sources = Vec::new();
-    for name in dataset::select(&arguments.input, &arguments.records)? {
-        sources.extend(Source::find(&arguments.input.join(name), &choice)?);
-    }
+    let names = dataset::select(&arguments.input, &arguments.records)?.into_iter();
+    let sources: Vec<Source> = names
+        .map(|name| Source::record(&arguments.input, name, &choice))
+        .collect();
     ensure!(
         arguments.rows.is_none() || sources.len() == 1,
         "--rows counts the beats of one input; {} has {} records, name one of them",

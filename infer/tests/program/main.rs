@@ -7,5 +7,6 @@
 
 mod cli;
 mod evaluate;
+mod faults;
 mod model;
 mod stream;

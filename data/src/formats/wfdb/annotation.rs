@@ -8,6 +8,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::formats::wfdb::clock::Clock;
 use crate::output::{self, OutputFile};
 use crate::record::annotation::{Annotation, Symbol};
 use crate::record::error::{Error, Result};
@@ -26,8 +27,10 @@ const NUMBER_MASK: u16 = (1 << NUMBER_BITS) - 1;
 const MAX_AUX: usize = u8::MAX as usize;
 
 /// Notes at sample 0 that start so say something about the whole file.
-const DEFINITION: &str = "## ";
+const DEFINITION: &str = "##";
 const TIME_RESOLUTION: &str = "## time resolution: ";
+/// The same as others write it: without the marks, folded to lower case.
+const TIME_RESOLUTION_WORDS: &str = "time resolution";
 
 /// The content of an annotation file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,37 +44,34 @@ pub struct AnnotationFile {
 
 impl AnnotationFile {
     /// A file of `annotations` whose sample numbers count at `fs` samples per
-    /// second, or at the rate of the record's header where that is `None`.
+    /// second, or frames of the record where that is `None`.
     pub fn new(fs: Option<f64>, annotations: Vec<Annotation>) -> AnnotationFile {
-        let note = |fs| Annotation {
-            aux_note: format!("{TIME_RESOLUTION}{fs}"),
-            ..Annotation::new(0, Symbol::NOTE)
-        };
         AnnotationFile {
-            notes: fs.map(note).into_iter().collect(),
+            notes: fs.map(time_resolution).into_iter().collect(),
             annotations,
         }
     }
 
     /// Samples per second in which the sample numbers count, where the file
-    /// says so; otherwise that is the rate of the record's header.
+    /// says so; otherwise they count frames, see [`crate::formats::wfdb::Clock`].
     pub fn fs(&self) -> Option<f64> {
-        self.notes
-            .iter()
-            .find_map(|n| n.aux_note.strip_prefix(TIME_RESOLUTION))
-            .and_then(|text| text.trim_end_matches('\0').trim().parse().ok())
-            .filter(|fs: &f64| fs.is_finite() && *fs > 0.0)
+        self.notes.iter().find_map(|note| {
+            let text = note.text().strip_prefix(DEFINITION)?.trim();
+            let text = text.to_ascii_lowercase();
+            let value = text.strip_prefix(TIME_RESOLUTION_WORDS)?.trim_start();
+            let value = value.strip_prefix(':')?.trim_start();
+            // A unit may follow the number.
+            let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | '+' | '-');
+            let end = value.find(|c| !is_number(c)).unwrap_or(value.len());
+            let fs: f64 = value[..end].parse().ok()?;
+            (fs.is_finite() && fs > 0.0).then_some(fs)
+        })
     }
 
-    /// The annotations, their sample numbers converted to `fs`, the rate of
-    /// the record that they belong to.
-    pub fn at_rate(mut self, fs: f64) -> Vec<Annotation> {
-        if let Some(own) = self.fs().filter(|own| *own != fs) {
-            for annotation in &mut self.annotations {
-                annotation.sample = (annotation.sample as f64 * (fs / own)).round() as i64;
-            }
-        }
-        self.annotations
+    /// The annotations in samples of a record with one sample per frame, `fs` a
+    /// second; for any record see [`Clock::annotations`].
+    pub fn at_rate(self, fs: f64) -> Vec<Annotation> {
+        Clock::single(fs).annotations(self)
     }
 
     /// Reads an annotation file, such as `DIR/100.atr`.
@@ -156,19 +156,12 @@ impl AnnotationFile {
     /// The bytes of the file.
     fn encode(&self) -> Result<Vec<u8>> {
         let mut encoder = Encoder::default();
-        let (definitions, remarks): (Vec<_>, Vec<_>) = self
-            .notes
-            .iter()
-            .partition(|n| n.aux_note.starts_with(DEFINITION));
-        for note in &definitions {
-            encoder.put(note)?;
-        }
-        if !definitions.is_empty() {
-            // As WFDB ends its definitions: one sample back and forth.
-            encoder.skip(-1);
-            encoder.word(0, 1);
-        }
-        for annotation in remarks.into_iter().chain(&self.annotations) {
+        // Definitions reach to the last mark: labels between marks have none.
+        let is_mark = |note: &Annotation| note.aux_note.starts_with(DEFINITION);
+        let end = self.notes.iter().rposition(is_mark).map_or(0, |at| at + 1);
+        let (definitions, remarks) = self.notes.split_at(end);
+        encoder.definitions(definitions)?;
+        for annotation in remarks.iter().chain(&self.annotations) {
             encoder.put(annotation)?;
         }
         encoder.word(0, 0);
@@ -176,9 +169,9 @@ impl AnnotationFile {
     }
 }
 
-/// Reads the annotations of a file such as `DIR/100.atr`, without notes about
-/// the file as a whole. Sample numbers are at the annotator's own rate: use
-/// [`AnnotationFile::at_rate`] where that may differ from the record's.
+/// Reads the annotations of a file such as `DIR/100.atr` as they stand there,
+/// without notes about the file as a whole. [`Clock::read`] gives them in samples
+/// of their record.
 ///
 /// # Errors
 /// As [`AnnotationFile::read`].
@@ -186,7 +179,15 @@ pub fn read_annotations(path: &Path) -> Result<Vec<Annotation>> {
     Ok(AnnotationFile::read(path)?.annotations)
 }
 
-/// Writes annotations whose sample numbers are at the record's rate.
+fn time_resolution(fs: f64) -> Annotation {
+    Annotation {
+        aux_note: format!("{TIME_RESOLUTION}{fs}"),
+        ..Annotation::new(0, Symbol::NOTE)
+    }
+}
+
+/// Writes annotations whose sample numbers are frames of the record; for others
+/// see [`crate::formats::wfdb::Clock::write`].
 ///
 /// # Errors
 /// As [`AnnotationFile::write`].
@@ -203,8 +204,8 @@ pub struct AnnotationWriter {
 }
 
 impl AnnotationWriter {
-    /// Begins an annotation file such as `DIR/100.mon`, sample numbers at the
-    /// record's rate.
+    /// Begins an annotation file such as `DIR/100.mon` whose sample numbers are
+    /// frames of the record; for others see [`crate::formats::wfdb::Clock::create`].
     ///
     /// # Errors
     /// [`Error::Io`] when the folder cannot be written.
@@ -214,6 +215,16 @@ impl AnnotationWriter {
             path: path.into(),
             encoder: Encoder::default(),
         })
+    }
+
+    /// States at the start of the file that its sample numbers count at `fs`
+    /// samples per second.
+    pub(super) fn stating(mut self, fs: Option<f64>) -> Result<AnnotationWriter> {
+        if let Some(fs) = fs {
+            self.encoder.definitions(&[time_resolution(fs)])?;
+            self.drain()?;
+        }
+        Ok(self)
     }
 
     /// Writes the next annotation.
@@ -294,6 +305,19 @@ impl Encoder {
         self.bytes.extend((distance as u16).to_le_bytes());
     }
 
+    /// What is said about the whole file, which comes first.
+    fn definitions(&mut self, notes: &[Annotation]) -> Result<()> {
+        for note in notes {
+            self.put(note)?;
+        }
+        if !notes.is_empty() {
+            // As WFDB ends its definitions: one sample back and forth.
+            self.skip(-1);
+            self.word(0, 1);
+        }
+        Ok(())
+    }
+
     fn put(&mut self, annotation: &Annotation) -> Result<()> {
         let refuse = |what: String| {
             Err(Error::Invalid(format!(
@@ -358,184 +382,4 @@ impl Encoder {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn writing_one_by_one_gives_the_same_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let (whole, streamed) = (folder.path().join("a.atr"), folder.path().join("b.atr"));
-        let mut all = vec![Annotation::new(18, Symbol::RHYTHM)];
-        all[0].aux_note = "(AFIB".into();
-        all.extend((0..500).map(|i| Annotation::new(20 + 900 * i, Symbol::V)));
-        all[7].subtype = 1;
-        write_annotations(&whole, &all).unwrap();
-        let mut writer = AnnotationWriter::create(&streamed).unwrap();
-        for annotation in &all {
-            writer.write(annotation).unwrap();
-        }
-        assert!(!streamed.exists());
-        writer.commit().unwrap();
-        assert_eq!(
-            std::fs::read(whole).unwrap(),
-            std::fs::read(streamed).unwrap()
-        );
-    }
-
-    fn symbols() -> impl Strategy<Value = Symbol> {
-        (1u8..50).prop_map(|code| Symbol::from_code(code).unwrap())
-    }
-
-    prop_compose! {
-        fn annotations()(
-            sample in prop_oneof![0i64..5000, -3_000_000_000i64..3_000_000_000],
-            symbol in symbols(),
-            subtype: i8,
-            channel in 0u8..3,
-            number in -2i8..2,
-            aux in prop::collection::vec(any::<u8>(), 0..6),
-        ) -> Annotation {
-            Annotation {
-                sample, symbol, subtype, channel, number,
-                aux_note: aux.into_iter().map(char::from).collect(),
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            // What is read can be written and read again.
-            if let Ok(file) = AnnotationFile::parse(&bytes)
-                && let Ok(again) = file.encode()
-            {
-                prop_assert_eq!(AnnotationFile::parse(&again).unwrap().annotations, file.annotations);
-            }
-        }
-
-        #[test]
-        fn what_is_written_is_read_back(mut list in prop::collection::vec(annotations(), 0..20)) {
-            // A note at sample 0 is about the file and kept apart.
-            list.retain(|a| a.sample != 0 || a.symbol != Symbol::NOTE);
-            let file = AnnotationFile::new(Some(250.0), list);
-            match file.encode() {
-                Ok(bytes) => {
-                    let read = AnnotationFile::parse(&bytes).unwrap();
-                    prop_assert_eq!(read.fs(), Some(250.0));
-                    prop_assert_eq!(read, file);
-                }
-                // Two 3e9 samples apart in either direction exceed a SKIP.
-                Err(e) => prop_assert!(e.to_string().contains("samples from the one before")),
-            }
-        }
-    }
-
-    #[test]
-    fn fields_long_and_negative_distances_are_read() {
-        #[rustfmt::skip]
-        let bytes = [
-            0x12, 0x70, 0x03, 0xFC, b'(', b'N', 0, 0, // '+' at 18 with 3 bytes of text
-            0x00, 0xEC, 0x01, 0x00, 0x02, 0x00, // skip 65,538
-            0x00, 0x04, 0xFF, 0xF7, 0x02, 0xF8, // 'N', sub -1, channel 2
-            0x00, 0xEC, 0xFF, 0xFF, 0xFF, 0xFF, // skip -1
-            0x00, 0x14, // 'V'
-            0x00, 0x00,
-        ];
-        let file = AnnotationFile::parse(&bytes).unwrap();
-        let got: Vec<_> = file
-            .annotations
-            .iter()
-            .map(|a| {
-                (
-                    a.sample,
-                    a.symbol.as_str(),
-                    a.subtype,
-                    a.channel,
-                    a.aux_note.as_str(),
-                )
-            })
-            .collect();
-        assert_eq!(
-            got,
-            [
-                (18, "+", 0, 0, "(N\0"),
-                (65_556, "N", -1, 2, ""),
-                (65_555, "V", 0, 2, "")
-            ]
-        );
-        assert_eq!(file.encode().unwrap(), bytes);
-    }
-
-    #[test]
-    fn a_file_cut_short_or_of_another_kind_is_refused() {
-        for bytes in [
-            &b""[..],
-            b"\x12\x70",
-            b"\x12\x70\x03",
-            b"\x00\xEC\x01",
-            b"\x12\x04\x05\xFCab",
-        ] {
-            let message = AnnotationFile::parse(bytes).unwrap_err();
-            assert!(message.contains("cut short"), "{message}");
-        }
-        for bytes in [&b"\x00\xFC\0\0"[..], b"\x00\xD0\0\0"] {
-            let message = AnnotationFile::parse(bytes).unwrap_err();
-            assert!(message.contains("not a WFDB annotation file"), "{message}");
-        }
-    }
-
-    #[test]
-    fn sample_numbers_follow_the_rate() {
-        let beat = Annotation::new(500, Symbol::N);
-        let file = AnnotationFile::new(Some(500.0), vec![beat.clone()]);
-        assert_eq!(file.at_rate(125.0)[0].sample, 125);
-        assert_eq!(
-            AnnotationFile::new(None, vec![beat]).at_rate(125.0)[0].sample,
-            500
-        );
-    }
-
-    #[test]
-    fn what_the_format_cannot_hold_is_refused() {
-        let long = Annotation {
-            aux_note: "x".repeat(256),
-            ..Annotation::new(1, Symbol::NOTE)
-        };
-        let wide = Annotation {
-            aux_note: "\u{4E2D}".into(),
-            ..Annotation::new(1, Symbol::NOTE)
-        };
-        for annotation in [long, wide, Annotation::new(1 << 40, Symbol::N)] {
-            assert!(
-                AnnotationFile::new(None, vec![annotation])
-                    .encode()
-                    .is_err()
-            );
-        }
-    }
-
-    /// Files that WFDB itself wrote come back byte for byte.
-    #[test]
-    fn wfdb_files_survive_byte_for_byte() {
-        let Ok(shared) = std::env::var("ECTOPY_SHARED") else {
-            eprintln!("skipped: ECTOPY_SHARED is not set");
-            return;
-        };
-        let mut files = 0;
-        for folder in ["mitdb", "svdb", "nstdb", "golden/ec57/annotations"] {
-            for entry in std::fs::read_dir(Path::new(&shared).join(folder)).unwrap() {
-                let path = entry.unwrap().path();
-                let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-                if !["atr", "gqrs", "osea", "tst"].contains(&extension) {
-                    continue;
-                }
-                let file = AnnotationFile::read(&path).unwrap();
-                let bytes = std::fs::read(&path).unwrap();
-                assert!(file.encode().unwrap() == bytes, "{}", path.display());
-                files += 1;
-            }
-        }
-        assert!(files > 48 * 4, "only {files} files");
-    }
-}
+mod tests;

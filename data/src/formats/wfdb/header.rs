@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 
 use crate::formats::wfdb::format::Format;
 use crate::record::error::{Error, Result};
+use crate::record::units::Units;
 
 /// Frames per second of a record whose header gives none (`DEFFREQ`).
 const DEFAULT_FS: f64 = 250.0;
@@ -56,9 +57,12 @@ pub struct SignalHeader {
     pub byte_offset: u64,
     /// ADC units per physical unit; never 0.
     pub gain: f64,
+    /// Whether the header gives the gain; WFDB's default of 200 per mV is
+    /// taken otherwise.
+    pub calibrated: bool,
     /// ADC value of physical zero.
     pub baseline: i32,
-    /// Physical units.
+    /// Physical units, as the header writes them.
     pub units: String,
     /// ADC resolution in bits; 0 when unknown.
     pub adc_resolution: u32,
@@ -72,6 +76,17 @@ pub struct SignalHeader {
     pub description: String,
 }
 
+impl SignalHeader {
+    /// The units that samples are read in, and ADC units per such unit: mV for
+    /// every voltage.
+    pub fn scale(&self) -> (Units, f64) {
+        let (units, factor) = Units::of(&self.units);
+        // WFDB's default gain is per mV, whatever voltage the header names.
+        let factor = if self.calibrated { factor } else { 1.0 };
+        (units, self.gain / factor)
+    }
+}
+
 impl Header {
     /// Reads and parses a header file.
     ///
@@ -79,9 +94,11 @@ impl Header {
     /// [`Error::Io`] when it cannot be read, otherwise as [`Header::parse`].
     pub fn read(path: &Path) -> Result<Header> {
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
-        // Comments of old recordings are Latin-1 at times; nothing that is
-        // parsed below is beyond ASCII.
-        Header::parse(&String::from_utf8_lossy(&bytes), path)
+        // Old recordings are Latin-1 at times, in comments and in the micro
+        // sign of a unit.
+        let text = String::from_utf8(bytes)
+            .unwrap_or_else(|e| e.into_bytes().iter().map(|&b| char::from(b)).collect());
+        Header::parse(text.trim_start_matches('\u{feff}'), path)
     }
 
     /// Parses the text of a header file; `path` is for messages only.
@@ -166,10 +183,17 @@ impl Line<'_> {
     /// `NAME[/SEGMENTS] SIGNALS [FS[/COUNTER_FS[(BASE)]] [FRAMES [TIME [DATE]]]]`
     fn record_line(&self, line: &str) -> Result<(Header, Option<usize>)> {
         let mut fields = line.split_whitespace();
-        let name = fields.next().unwrap_or_default();
-        let (name, segments) = match name.split_once('/') {
-            Some((name, count)) => (name, Some(self.number(count, "number of segments")?)),
-            None => (name, None),
+        let field = fields.next().unwrap_or_default();
+        let (name, segments) = match field.split_once('/') {
+            Some((name, count)) => {
+                let count = count.parse().map_err(|_| {
+                    self.malformed(format!(
+                        "'{field}' is no record name: a name holds no path, and after '/' comes the number of segments of a multi-segment record"
+                    ))
+                })?;
+                (name, Some(count))
+            }
+            None => (field, None),
         };
         if segments == Some(0) {
             return Err(self.malformed("a multi-segment record needs at least one segment"));
@@ -177,7 +201,11 @@ impl Line<'_> {
         let signal_count = fields
             .next()
             .ok_or_else(|| self.malformed("the record line lacks the number of signals"))?;
-        let signal_count = self.number(signal_count, "number of signals")?;
+        let signal_count = signal_count.parse().map_err(|_| {
+            self.malformed(format!(
+                "the number of signals '{signal_count}' is not a number in range; it follows the record name, which holds no space"
+            ))
+        })?;
         let frame_fs = match fields.next() {
             Some(field) => {
                 let fs = field.split('/').next().unwrap_or_default();
@@ -235,6 +263,7 @@ impl Line<'_> {
             skew: 0,
             byte_offset: 0,
             gain: DEFAULT_GAIN,
+            calibrated: false,
             baseline: 0,
             units: "mV".to_owned(),
             adc_resolution: 0,
@@ -331,7 +360,10 @@ impl Line<'_> {
             return Err(self.malformed(format!("the gain {gain} is not finite")));
         }
         // A gain of 0 stands for "not calibrated"; WFDB then assumes the default.
-        signal.gain = if gain == 0.0 { DEFAULT_GAIN } else { gain };
+        signal.calibrated = gain != 0.0;
+        if signal.calibrated {
+            signal.gain = gain;
+        }
         Ok(baseline)
     }
 

@@ -10,12 +10,12 @@ use crate::record::{Record, Signal};
 /// Reads a record: `FOLDER/100` or `FOLDER/100.hea`.
 ///
 /// All storage formats of WFDB are read, multi-segment records of fixed and
-/// variable layout included. Samples are in physical units: the `f32` nearest
-/// to `(sample - baseline) / gain`, NaN where the file marks a sample invalid
-/// or a segment lacks the signal. Skew is undone. Where signals have different
-/// rates, the record has the highest, and the samples of the others are
-/// repeated (as WFDB's high-resolution mode does); annotations, which count
-/// frames, then need the factor [`Header::max_samples_per_frame`].
+/// variable layout included. Samples are in physical units, mV for every voltage:
+/// the `f32` nearest to `(sample - baseline) / gain`, NaN where the file marks a
+/// sample invalid or a segment lacks the signal. Skew is undone. Where signals
+/// have different rates, the record has the highest, and the samples of the
+/// others are repeated (as WFDB's high-resolution mode does); what annotations
+/// count is known to [`crate::formats::wfdb::Clock`].
 ///
 /// # Errors
 /// [`Error::Io`] when a file is missing, [`Error::Malformed`] when the header
@@ -36,7 +36,7 @@ pub fn read_record(path: &Path) -> Result<Record> {
 }
 
 /// The header file of a record path with or without its extension.
-pub(crate) fn header_path(path: &Path) -> PathBuf {
+pub fn header_path(path: &Path) -> PathBuf {
     if path.extension().is_some_and(|e| e == "hea") {
         return path.to_owned();
     }
@@ -68,7 +68,7 @@ fn single(header: &Header, path: &Path) -> Result<Record> {
 fn empty(frame_fs: f64, per_frame: usize, signals: &[SignalHeader]) -> Record {
     let signal = |s: &SignalHeader| Signal {
         name: s.description.clone(),
-        units: s.units.clone(),
+        units: s.scale().0,
         samples: Vec::new(),
     };
     Record {
@@ -169,6 +169,19 @@ fn joined(header: &Header, path: &Path) -> Result<Record> {
             };
             match source {
                 Some(source) => {
+                    let units = segment.signals[source].scale().0;
+                    if out.samples.iter().all(|v| v.is_nan()) {
+                        // The layout may give none, or those of nothing.
+                        out.units = units;
+                    } else if out.units != units {
+                        return Err(Error::malformed(
+                            segment_path,
+                            format!(
+                                "signal '{}' is in {units} here, but in {} in the segments before",
+                                out.name, out.units
+                            ),
+                        ));
+                    }
                     let from = segment.signals[source].samples_per_frame;
                     repeat(&read.values[source], from, per_frame, &mut out.samples);
                 }
@@ -205,38 +218,4 @@ fn check_segment(
         ));
     }
     Ok(())
-}
-
-/// The names of a folder's records: those of its `RECORDS` file, or else of
-/// every header file in it, sorted.
-///
-/// # Errors
-/// [`Error::Io`] when the folder cannot be listed; [`Error::Invalid`] when
-/// there is no record in it.
-pub fn record_names(folder: &Path) -> Result<Vec<String>> {
-    let list = folder.join("RECORDS");
-    let names: Vec<String> = if list.is_file() {
-        let text = std::fs::read_to_string(&list).map_err(Error::io(&list))?;
-        let lines = text.lines().map(str::trim);
-        lines.filter(|l| !l.is_empty()).map(str::to_owned).collect()
-    } else {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
-            let path = entry.map_err(Error::io(folder))?.path();
-            if path.extension().is_some_and(|e| e == "hea")
-                && let Some(stem) = path.file_stem()
-            {
-                names.push(stem.to_string_lossy().into_owned());
-            }
-        }
-        names.sort();
-        names
-    };
-    if names.is_empty() {
-        return Err(Error::Invalid(format!(
-            "{}: no WFDB records here; name a folder that holds .hea and .dat files",
-            folder.display()
-        )));
-    }
-    Ok(names)
 }

@@ -48,10 +48,7 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<()> {
         record.len()
     );
     for (i, signal) in record.signals.iter().enumerate() {
-        let units = match signal.units.is_empty() {
-            true => "mV",
-            false => &signal.units,
-        };
+        let units = &signal.units;
         let _ = writeln!(
             header,
             "{}.dat 16 {}/{units} 16 0 {} {} 0 {}",
@@ -98,7 +95,8 @@ fn check(record: &Record) -> Result<()> {
                 record.len()
             ));
         }
-        if signal.units.contains(char::is_whitespace) || signal.name.contains(['\n', '\r']) {
+        if signal.units.as_str().contains(char::is_whitespace) || signal.name.contains(['\n', '\r'])
+        {
             return refuse(format!(
                 "signal '{}' has a break in its name or units",
                 signal.name

@@ -1,0 +1,212 @@
+//! Folders of WFDB records: their names, and the files that each consists of.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::formats::wfdb::header::{Header, NULL};
+use crate::formats::wfdb::record::header_path;
+use crate::record::error::{Error, Result};
+
+/// How deep `RECORDS` files may lead into folders of folders.
+const DEEPEST: usize = 8;
+/// Endings of files that are no part of a record, whatever lies beside them.
+const FOREIGN: [&str; 8] = [
+    "csv", "txt", "h5", "hdf5", "onnx", "json", "jsonl", "ndjson",
+];
+
+/// The names of a folder's records: those of its `RECORDS` file, or else of
+/// every header file in it, sorted.
+///
+/// In `RECORDS`, blank lines and lines that start with `#` are passed over; `a/100`
+/// is a record in a subfolder, and `a/` stands for the records of a folder. A
+/// name that is not UTF-8 has U+FFFD in place of what is not.
+///
+/// # Errors
+/// [`Error::Io`] when the folder cannot be listed; [`Error::Invalid`] when
+/// there is no record in it.
+pub fn record_names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    collect(folder, "", 0, &mut names)?;
+    let mut seen = BTreeSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    if names.is_empty() {
+        return Err(Error::Invalid(format!(
+            "{}: no WFDB records here; name a folder that holds .hea and .dat files, or a RECORDS file that lists them",
+            folder.display()
+        )));
+    }
+    Ok(names)
+}
+
+/// Adds the records of `root/prefix`.
+fn collect(root: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> Result<()> {
+    let folder = root.join(prefix);
+    let list = folder.join("RECORDS");
+    if !list.is_file() {
+        let mut own = Vec::new();
+        for entry in std::fs::read_dir(&folder).map_err(Error::io(&folder))? {
+            let path = entry.map_err(Error::io(&folder))?.path();
+            if path.extension().is_some_and(|e| e == "hea")
+                && let Some(stem) = path.file_stem()
+            {
+                own.push(format!("{prefix}{}", stem.to_string_lossy()));
+            }
+        }
+        own.sort();
+        names.extend(own);
+        return Ok(());
+    }
+    let bytes = std::fs::read(&list).map_err(Error::io(&list))?;
+    let text = String::from_utf8_lossy(&bytes);
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        let entry = line.trim();
+        let entry = entry.strip_prefix("./").unwrap_or(entry);
+        if entry.is_empty() || entry.starts_with('#') {
+            continue;
+        }
+        let name = format!("{prefix}{}", entry.strip_suffix(".hea").unwrap_or(entry));
+        let bare = name.trim_end_matches('/');
+        let is_folder = bare.len() < name.len() || !header_path(&root.join(bare)).is_file();
+        if is_folder && depth < DEEPEST && is_inside(bare) && root.join(bare).is_dir() {
+            collect(root, &format!("{bare}/"), depth + 1, names)?;
+        } else {
+            names.push(name);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name cannot lead out of the folder that it is looked up in.
+pub(crate) fn is_inside(name: &str) -> bool {
+    use std::path::Component::Normal;
+    let mut parts = Path::new(name).components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Normal(_)))
+}
+
+/// Every file that a record consists of, the header first: signal files, and
+/// the headers and signal files of its segments. No file is named twice.
+///
+/// # Errors
+/// As [`Header::read`].
+pub fn record_files(record: &Path) -> Result<Vec<PathBuf>> {
+    let path = header_path(record);
+    let header = Header::read(&path)?;
+    let mut files = vec![path.clone()];
+    let signals = header.signals.iter().filter(|s| s.format.is_some());
+    let signals = signals.map(|s| s.file_name.as_str()).filter(|n| *n != NULL);
+    files.extend(signals.map(|name| path.with_file_name(name)));
+    for segment in header.segments.iter().filter(|s| s.name != NULL) {
+        let segment = header_path(&path.with_file_name(&segment.name));
+        // A segment of segments is refused where the record is read.
+        if segment != path {
+            let parts = Header::read(&segment)?;
+            let signals = parts.signals.iter().filter(|s| s.format.is_some());
+            let signals = signals.map(|s| s.file_name.as_str()).filter(|n| *n != NULL);
+            files.push(segment.clone());
+            files.extend(signals.map(|name| segment.with_file_name(name)));
+        }
+    }
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.clone()));
+    Ok(files)
+}
+
+/// The record that a file belongs to: it has the record's name, or the header
+/// of a record beside it names it. `None` for a file of no record.
+pub fn record_of(file: &Path) -> Option<PathBuf> {
+    let extension = file.extension()?.to_str()?;
+    if FOREIGN.contains(&extension) {
+        return None;
+    }
+    let record = file.with_extension("");
+    if header_path(&record).is_file() {
+        return Some(record);
+    }
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let headers = entries.filter_map(|e| Some(e.ok()?.path()));
+    let mut headers: Vec<PathBuf> = headers
+        .filter(|p| p.extension().is_some_and(|e| e == "hea"))
+        .collect();
+    headers.sort();
+    let name = file.file_name()?.to_str()?;
+    let owner = headers.iter().find(|path| {
+        Header::read(path).is_ok_and(|h| h.signals.iter().any(|s| s.file_name == name))
+    })?;
+    Some(file.with_file_name(owner.file_stem()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn a_list_leads_into_folders() {
+        let folder = folder(&[
+            (
+                "RECORDS",
+                b"\xef\xbb\xbf# all\r\na/100\r\n\r\n  b/ \r\nc\r\n./top.hea\na/100\nf\xff\n../up\ngone\n",
+            ),
+            ("a/100.hea", b""),
+            ("b/2.hea", b""),
+            ("b/1.hea", b""),
+            ("c/RECORDS", b"d/\nx\n"),
+            ("c/d/9.hea", b""),
+            ("c/x.hea", b""),
+            ("top.hea", b""),
+        ]);
+        let names = record_names(folder.path()).unwrap();
+        let wanted = [
+            "a/100",
+            "b/1",
+            "b/2",
+            "c/d/9",
+            "c/x",
+            "top",
+            "f\u{fffd}",
+            "../up",
+            "gone",
+        ];
+        assert_eq!(names, wanted);
+        assert!(is_inside("a/100") && !is_inside("../up") && !is_inside("/a") && !is_inside(""));
+    }
+
+    #[test]
+    fn a_list_that_leads_to_itself_ends() {
+        let folder = folder(&[("RECORDS", b"./\na\n"), ("a/RECORDS", b"b\n")]);
+        assert_eq!(record_names(folder.path()).unwrap(), ["a/b"]);
+    }
+
+    #[test]
+    fn a_record_is_all_of_its_files() {
+        let folder = folder(&[
+            ("m.hea", b"m/4 1 50 3\nlayout 0\ns 1\n~ 1\ns 1\n"),
+            ("layout.hea", b"layout 1 50 0\n~ 0 200/mV\n"),
+            ("s.hea", b"s 2 50 1\nx.dat 16\nx.dat 16\n"),
+        ]);
+        let files = record_files(&folder.path().join("m")).unwrap();
+        let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap()).collect();
+        assert_eq!(names, ["m.hea", "layout.hea", "s.hea", "x.dat"]);
+        for (file, record) in [
+            ("s.hea", Some("s")),
+            ("s.atr", Some("s")),
+            ("x.dat", Some("s")),
+            ("s.csv", None),
+            ("y.dat", None),
+            ("RECORDS", None),
+        ] {
+            let found = record_of(&folder.path().join(file));
+            assert_eq!(found, record.map(|r| folder.path().join(r)), "{file}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The program `embedded` on inputs on which it once failed (`faults/` among
+//! the shared recordings), with what is right.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use data::formats::wfdb::Clock;
+
+/// A folder of faults, or `None` with a note that the test is skipped.
+fn fault(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
+    let found = folder
+        .map(|f| f.join("faults").join(name))
+        .filter(|f| f.exists());
+    if found.is_none() {
+        eprintln!("skipped: ECTOPY_SHARED does not name a folder with faults/{name}");
+    }
+    found
+}
+
+fn embedded(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_embedded"))
+        .current_dir(folder)
+        .arg("--model")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn annotations_of_a_record_with_several_rates_read_as_its_twins() {
+    let Some(folder) = fault("multirate-annotations") else {
+        return;
+    };
+    let out = tempfile::tempdir().unwrap();
+    let [several, one] = ["mr", "sr"].map(|record| {
+        let arguments = [record, "-q", "--annotator", "mon", "--output"];
+        let output = embedded(
+            &folder,
+            &[&arguments[..], &[out.path().to_str().unwrap()]].concat(),
+        );
+        assert!(output.status.success(), "{}", errors(&output));
+        let clock = Clock::of(&folder.join(record)).unwrap();
+        clock
+            .read(&out.path().join(format!("{record}.mon")))
+            .unwrap()
+    });
+    assert!(one.len() > 150, "{} beats", one.len());
+    assert_eq!(several, one);
+}
+
+#[test]
+fn a_rate_out_of_range_is_the_recordings() {
+    let Some(folder) = fault("rate-message") else {
+        return;
+    };
+    let output = embedded(&folder, &["f30"]);
+    let said = errors(&output);
+    assert!(!output.status.success());
+    assert!(
+        said.contains("f30: the recording has 30 samples per second"),
+        "{said}"
+    );
+    assert!(!said.contains("resnet.onnx"), "{said}");
+}
+
+#[test]
+fn a_signal_file_is_answered_with_the_record() {
+    let Some(folder) = fault("signal-file-as-input") else {
+        return;
+    };
+    let output = embedded(&folder, &["base.dat"]);
+    assert!(
+        errors(&output).contains("give the record: base"),
+        "{}",
+        errors(&output)
+    );
+    // As raw samples it is read where that is asked for.
+    let raw = [
+        "base.dat",
+        "--format",
+        "i16",
+        "--fs",
+        "360",
+        "--gain",
+        "200",
+        "--baseline",
+        "1024",
+    ];
+    let output = embedded(&folder, &raw);
+    assert!(output.status.success(), "{}", errors(&output));
+}
+
+#[test]
+fn a_pressure_is_passed_over_and_a_record_goes_before_a_folder() {
+    if let Some(folder) = fault("pressure-as-ecg") {
+        let output = embedded(&folder, &["a"]);
+        assert!(
+            errors(&output).contains("the lead is ECG in mV"),
+            "{}",
+            errors(&output)
+        );
+    }
+    if let Some(folder) = fault("record-and-folder-same-name") {
+        let output = embedded(&folder, &["100"]);
+        assert!(
+            errors(&output).contains("100/ is the folder"),
+            "{}",
+            errors(&output)
+        );
+        assert!(
+            errors(&output).contains("60.0 s of signal"),
+            "{}",
+            errors(&output)
+        );
+    }
+}
