@@ -2,7 +2,7 @@
 
 use crate::aami::Class;
 use crate::error::{Error, Result};
-use crate::input::InputSpec;
+use crate::input::{InputSpec, Normalisation};
 
 /// Beats as the network sees them, row by row, and their provenance.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +52,26 @@ impl Beats {
     pub fn window(&self, row: usize) -> &[f32] {
         let n = self.input.window_values();
         &self.windows[row * n..(row + 1) * n]
+    }
+
+    /// Whether a window scaled to its lowest and highest sample holds one
+    /// value only, so that no heartbeat can be in it.
+    pub fn is_flat(&self, row: usize) -> bool {
+        let window = self.window(row);
+        self.input.normalisation == Normalisation::MinMax
+            && window.iter().all(|&value| value == window[0])
+    }
+
+    /// The first value that the normalisation of `input` does not allow: its
+    /// row, its place in the window and itself.
+    pub fn unscaled(&self) -> Option<(usize, usize, f32)> {
+        let normalisation = self.input.normalisation;
+        let at = self
+            .windows
+            .iter()
+            .position(|&v| !normalisation.allows(v))?;
+        let width = self.input.window_values();
+        Some((at / width, at % width, self.windows[at]))
     }
 
     /// The rhythm features of one row.

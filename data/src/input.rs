@@ -30,6 +30,29 @@ pub enum Normalisation {
     RunningScale,
 }
 
+/// How far beyond its bounds rounding may carry a scaled value.
+const ROUNDING: f32 = 1e-6;
+
+impl Normalisation {
+    /// Whether a value of a window can have been scaled in this way.
+    pub fn allows(self, value: f32) -> bool {
+        match self {
+            Normalisation::MinMax => (-ROUNDING..=1.0 + ROUNDING).contains(&value),
+            Normalisation::RunningScale => value.is_finite(),
+        }
+    }
+
+    /// The same in words, for messages.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Normalisation::MinMax => {
+                "by the contract each beat is scaled to between 0, its lowest sample, and 1, its highest"
+            }
+            Normalisation::RunningScale => "by the contract every value is a finite number",
+        }
+    }
+}
+
 /// How a recording becomes rows of numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

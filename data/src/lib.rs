@@ -15,6 +15,7 @@ pub mod ec57;
 pub mod error;
 mod fiducial;
 pub mod filter;
+pub mod foreign;
 pub mod input;
 pub mod kaggle;
 pub mod metrics;

@@ -5,8 +5,10 @@ mod affine;
 pub mod classifier;
 pub mod decode;
 mod graph;
+mod line;
 pub mod monitor;
 mod onnx;
+mod plausible;
 mod pool;
 pub mod rhythm;
 

@@ -19,7 +19,7 @@ fn spec(features: bool) -> InputSpec {
 /// `rows` beats whose values follow from their place.
 fn beats(rows: usize, features: bool, labels: bool, records: bool) -> Beats {
     let mut beats = Beats::new(spec(features));
-    let values = |n: usize| (0..n).map(|i| (i as f32).sin());
+    let values = |n: usize| (0..n).map(|i| (i as f32).sin().abs());
     beats
         .windows
         .extend(values(rows * beats.input.window_values()));
