@@ -447,6 +447,39 @@ mod tests {
     }
 
     #[test]
+    fn lines_end_in_returns_feeds_or_both_however_they_are_cut() {
+        let one = format(Encoding::Csv, 1, &[0]);
+        let text = b"200\r400\r\n600\n\r800\r\r\n\n1000";
+        for cut in 1..12 {
+            let samples = decode(one.clone(), text, cut).unwrap();
+            assert_eq!(samples, [1.0, 2.0, 3.0, 4.0, 5.0], "cut {cut}");
+        }
+        // Lines are counted once, whatever ends them.
+        let refused = decode(one, b"1\r\n2\r\nx\r\n", 4).unwrap_err();
+        assert!(refused.starts_with("line 3"), "{refused}");
+    }
+
+    #[test]
+    fn a_header_without_readable_lines_after_it_was_none() {
+        let lenient = Format {
+            lenient: true,
+            ..format(Encoding::Csv, 1, &[0])
+        };
+        let read = |text: &str| {
+            let mut decoder = Decoder::new(lenient.clone()).unwrap();
+            let mut samples = Vec::new();
+            decoder.push(text.as_bytes(), &mut samples).unwrap();
+            let told = decoder.worth_telling().map(|b| b.to_string());
+            (samples.len(), decoder.garbled(), told)
+        };
+        let (frames, garbled, told) = read("a=1\na=2\na=3\n");
+        assert_eq!((frames, garbled), (3, 3));
+        assert_eq!(told.unwrap(), "line 1: no number in 'a=1'");
+        assert_eq!(read("mlii\n1\n2\n"), (2, 0, None));
+        assert_eq!(read("mlii\n1\nx\n").1, 1);
+    }
+
+    #[test]
     fn impossible_formats_are_refused() {
         let refused = |f: Format| Decoder::new(f).unwrap_err();
         assert!(refused(format(Encoding::I16, 1, &[1])).contains("column 2"));

@@ -25,7 +25,8 @@ pub(crate) fn read(
     values: &mut Vec<f64>,
 ) -> Result<Line, String> {
     values.clear();
-    if let Some(what) = foreign::kind(line).filter(|_| first || line.contains(&0)) {
+    let doubtful = first || line.contains(&0);
+    if let Some(what) = doubtful.then(|| foreign::kind(line)).flatten() {
         return Err(format!("it is {what}, or give another --format"));
     }
     let mark = first
