@@ -386,7 +386,7 @@ fn bad_input_is_one_message_and_no_output() {
         ),
         (
             &[&cut, "--fs", "360", "--format", "f32", "--gain", "0"],
-            "gain 0",
+            "--gain is 0",
         ),
         (
             &[&cut, "--fs", "360", "--format", "f32", "--columns", "0"],

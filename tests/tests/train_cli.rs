@@ -293,6 +293,9 @@ fn absurd_numbers_and_unknown_records_are_refused_before_anything_is_made() {
         ("--shown", "99999999999", "--shown is"),
         ("--blocks", "1000000000x3", "--blocks has the number"),
         ("--noise", "1e300", "--noise is"),
+        ("--seed", "18446744073709551615", "--seed is"),
+        ("--hidden", "18446744073709551615", "--hidden is"),
+        ("--input", "after=-5", "--input"),
         ("--learning-rate", "inf", "--learning-rate is"),
         ("--hold-out", "s000,nobody", "there is no record nobody"),
     ] {

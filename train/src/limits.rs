@@ -44,6 +44,10 @@ pub fn check(settings: &Settings) -> Result<()> {
     within("epochs", settings.epochs, 1..=EPOCHS)?;
     within("batch", settings.batch, 2..=BATCH)?;
     within("shown", settings.shown, 0..=SHOWN)?;
+    within("patience", settings.patience, 0..=EPOCHS)?;
+    within("plateau-patience", settings.plateau_patience, 0..=EPOCHS)?;
+    // A settings file holds numbers of 63 bits.
+    within("seed", settings.seed, 0..=i64::MAX as u64)?;
     for (flag, value, most) in [
         ("learning-rate", settings.learning_rate, 1e3),
         ("weight-decay", settings.weight_decay, 1e3),
