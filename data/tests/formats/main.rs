@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod environment;
+mod faulty_tables;
 mod kaggle_rebuild;
 mod wfdb_files;
 mod wfdb_reference;

@@ -9,3 +9,4 @@ mod cli;
 mod evaluate;
 mod model;
 mod stream;
+mod tables;
