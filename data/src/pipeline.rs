@@ -10,6 +10,17 @@
 //! A beat is emitted when its window is complete and the next beat is known,
 //! or when 2 s have passed without one (plus the detector's delay).
 
+pub mod beats;
+pub mod detector;
+mod fiducial;
+pub mod input;
+pub mod kaggle_cut;
+pub mod prepare;
+mod quality;
+pub mod rhythm;
+mod segment;
+mod template;
+
 use std::collections::VecDeque;
 
 use crate::pipeline::input::{InputSpec, Layout, Normalisation};

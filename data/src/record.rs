@@ -1,4 +1,9 @@
-//! A recording in memory, whatever the format it came from.
+//! What a recording is, whatever the format it came from.
+
+pub mod aami;
+pub mod annotation;
+pub mod error;
+pub mod units;
 
 use crate::record::error::{Error, Result};
 use crate::record::units::Units;

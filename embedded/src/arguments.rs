@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use data::datasets::dataset::{Kind, Place};
 use data::episodes::Thresholds;
-use embedded::decode::{Encoding, Format};
+use data::pipeline::RATES;
+use embedded::decode::{Encoding, Format, MOST_CHANNELS};
 
 /// ECG samples in, labelled beats out: JSON Lines on standard output as each
 /// beat is decided.
@@ -114,6 +115,11 @@ const EXAMPLES: &str = "Examples:
   embedded /dev/ttyACM0 --format i16 --fs 250 --gain 1000
   nc sensor 7000 | embedded --format csv --fs 360
   embedded tcp://sensor:7000 --format f32 --fs 360 --channels 2 --columns 2";
+
+/// Most beats that `--run` and `--geminy` can ask for.
+const MOST_BEATS: u32 = 1000;
+/// Speeds that serial devices have, in baud.
+const BAUD: std::ops::RangeInclusive<u32> = 50..=4_000_000;
 
 /// Names of [`Encoding`] on the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -244,15 +250,21 @@ impl Arguments {
     /// # Errors
     /// A limit that is no positive number, or a contradiction.
     pub fn thresholds(&self) -> Result<Thresholds> {
-        for (flag, value) in [
-            ("--pause", self.pause),
-            ("--asystole", self.asystole),
-            ("--bradycardia", self.bradycardia),
-            ("--tachycardia", self.tachycardia),
+        for (flag, value, most) in [
+            ("--pause", self.pause, 3600.0),
+            ("--asystole", self.asystole, 3600.0),
+            ("--bradycardia", self.bradycardia, 1000.0),
+            ("--tachycardia", self.tachycardia, 1000.0),
         ] {
             ensure!(
-                value.is_finite() && value > 0.0,
-                "{flag} is {value}; it must be above 0"
+                value > 0.0 && value <= most,
+                "{flag} is {value}; it must be above 0, and {most} at most"
+            );
+        }
+        for (flag, beats) in [("--run", self.run), ("--geminy", self.geminy)] {
+            ensure!(
+                beats <= MOST_BEATS,
+                "{flag} is {beats}; {MOST_BEATS} beats at most can be asked for"
             );
         }
         ensure!(
@@ -300,8 +312,17 @@ impl Arguments {
             );
         };
         ensure!(
-            fs.is_finite() && fs > 0.0,
-            "--fs is {fs}; it must be above 0"
+            RATES.contains(&fs),
+            "--fs is {fs}; it may be {} to {} Hz",
+            RATES.start(),
+            RATES.end()
+        );
+        ensure!(
+            BAUD.contains(&self.baud),
+            "--baud is {}; it may be {} to {}",
+            self.baud,
+            BAUD.start(),
+            BAUD.end()
         );
         let text = |path: &Path| path.extension().is_some_and(|e| e == "csv" || e == "txt");
         let encoding = match (self.format, origin) {
@@ -320,6 +341,9 @@ impl Arguments {
             !self.columns.contains(&0),
             "--columns counts from 1; there is no column 0"
         );
+        if let Some(column) = self.columns.iter().find(|c| **c > MOST_CHANNELS) {
+            bail!("--columns names column {column}; a frame has 1 to {MOST_CHANNELS}");
+        }
         let pick: Vec<usize> = match self.columns.is_empty() {
             true => (0..leads).collect(),
             false => self.columns.iter().map(|c| c - 1).collect(),

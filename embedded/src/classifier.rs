@@ -152,8 +152,12 @@ impl Classifier {
         );
         (0..beats.len())
             .map(|row| {
-                self.classify_beat(beats.window(row), beats.rhythm_row(row))
-                    .with_context(|| format!("beat {}", row + 1))
+                let mut prediction = self
+                    .classify_beat(beats.window(row), beats.rhythm_row(row))
+                    .with_context(|| format!("beat {}", row + 1))?;
+                // No heartbeat can be in it, whatever the network makes of it.
+                prediction.decision.rejected |= beats.is_flat(row);
+                Ok(prediction)
             })
             .collect()
     }

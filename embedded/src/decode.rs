@@ -3,6 +3,9 @@
 
 use std::fmt;
 
+use crate::line::{self, Line};
+use crate::plausible;
+
 /// How samples are written in a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
@@ -55,6 +58,15 @@ impl std::error::Error for BadLine {}
 /// The longest line that is read, in bytes; a longer one is not text.
 const LONGEST_LINE: usize = 4096;
 
+/// Most columns of a frame.
+pub const MOST_CHANNELS: usize = 256;
+/// Units per mV that a stream can have.
+const GAINS: std::ops::RangeInclusive<f64> = 1e-9..=1e12;
+const LARGEST_BASELINE: f64 = 1e12;
+
+/// So many lines in a row that cannot be read are worth a remark of their own.
+const UNREADABLE_RUN: u64 = 100;
+
 /// Turns bytes into frames, however they were cut into reads.
 #[derive(Clone, Debug)]
 pub struct Decoder {
@@ -63,10 +75,22 @@ pub struct Decoder {
     rest: Vec<u8>,
     /// Values of the present frame.
     frame: Vec<f32>,
+    /// Numbers of the present line.
+    values: Vec<f64>,
     line: u64,
     garbled: u64,
+    /// Lines in a row that could not be read.
+    unreadable_run: u64,
+    /// A line that could not be read and that the user should hear of.
+    worth_telling: Option<BadLine>,
+    /// A first line without numbers, until a frame follows.
+    header: Option<String>,
     /// Inside a line longer than is read.
     overlong: bool,
+    /// Just after a carriage return.
+    returned: bool,
+    /// The first bytes of a stream of raw samples, until they are looked at.
+    start: Option<Vec<u8>>,
 }
 
 impl Decoder {
@@ -75,9 +99,9 @@ impl Decoder {
     /// # Errors
     /// In words: no column, a column that does not exist, or a gain of zero.
     pub fn new(format: Format) -> Result<Decoder, String> {
-        if format.channels == 0 || format.channels > 256 {
+        if format.channels == 0 || format.channels > MOST_CHANNELS {
             return Err(format!(
-                "a frame of {} columns cannot be read; 1 to 256 can",
+                "--channels is {}; a frame has 1 to {MOST_CHANNELS}",
                 format.channels
             ));
         }
@@ -91,19 +115,33 @@ impl Decoder {
         if format.pick.is_empty() {
             return Err("no column is asked for".into());
         }
-        if !(format.gain.is_finite() && format.gain != 0.0 && format.baseline.is_finite()) {
+        if !GAINS.contains(&format.gain.abs()) {
             return Err(format!(
-                "gain {} and baseline {} give no mV; the gain is in units per mV",
-                format.gain, format.baseline
+                "--gain is {}; it is in units per mV, {:e} to {:e} or as much below 0 for an inverted lead",
+                format.gain,
+                GAINS.start(),
+                GAINS.end()
+            ));
+        }
+        if !format.baseline.is_finite() || format.baseline.abs() > LARGEST_BASELINE {
+            return Err(format!(
+                "--baseline is {}; it is the number that stands for 0 mV, up to {LARGEST_BASELINE:e}",
+                format.baseline
             ));
         }
         Ok(Decoder {
             rest: Vec::with_capacity(LONGEST_LINE),
             frame: Vec::with_capacity(format.channels),
+            values: Vec::with_capacity(format.channels + 1),
+            start: (format.encoding != Encoding::Csv).then(Vec::new),
             format,
             line: 0,
             garbled: 0,
+            unreadable_run: 0,
+            worth_telling: None,
+            header: None,
             overlong: false,
+            returned: false,
         })
     }
 
@@ -112,12 +150,30 @@ impl Decoder {
         self.garbled
     }
 
+    /// A line that could not be read and of which the user has not heard: the
+    /// first one, and each that ends a long stretch of such lines.
+    pub fn worth_telling(&mut self) -> Option<BadLine> {
+        self.worth_telling.take()
+    }
+
+    /// What the stream's raw samples look like, once it has begun, when that
+    /// is surely not what its format says; told once, at the latest when the
+    /// stream has `ended`.
+    pub fn looks_like(&mut self, ended: bool) -> Option<&'static str> {
+        let bytes = self
+            .start
+            .take_if(|s| ended || s.len() >= plausible::BYTES)?;
+        plausible::other(&bytes, self.format.encoding, self.format.channels)
+    }
+
     /// The stream begins anew, after a lost connection.
     pub fn restart(&mut self) {
         self.rest.clear();
         self.frame.clear();
         self.line = 0;
         self.overlong = false;
+        self.returned = false;
+        self.header = None;
     }
 
     /// Decodes bytes and appends the frames' picked columns to `samples`.
@@ -125,6 +181,10 @@ impl Decoder {
     /// # Errors
     /// [`BadLine`] for text that is not a frame, unless the format is lenient.
     pub fn push(&mut self, bytes: &[u8], samples: &mut Vec<f32>) -> Result<(), BadLine> {
+        if let Some(start) = &mut self.start {
+            let wanted = plausible::BYTES.saturating_sub(start.len());
+            start.extend_from_slice(&bytes[..wanted.min(bytes.len())]);
+        }
         match self.format.encoding {
             Encoding::I16 => {
                 self.binary(bytes, samples, |b: [u8; 2]| match i16::from_le_bytes(b) {
@@ -201,117 +261,99 @@ impl Decoder {
         }
     }
 
+    /// Lines end in a line feed, a carriage return or both.
     fn text(&mut self, mut bytes: &[u8], samples: &mut Vec<f32>) -> Result<(), BadLine> {
-        while let Some(end) = bytes.iter().position(|b| *b == b'\n') {
-            self.keep(&bytes[..end])?;
-            bytes = &bytes[end + 1..];
-            self.end_line(samples)?;
+        while let Some(end) = bytes.iter().position(|b| matches!(b, b'\n' | b'\r')) {
+            let second = std::mem::take(&mut self.returned) && end == 0 && bytes[0] == b'\n';
+            let (piece, rest) = bytes.split_at(end);
+            self.returned = rest[0] == b'\r';
+            bytes = &rest[1..];
+            if !second {
+                self.keep(piece, samples)?;
+                self.end_line(samples)?;
+            }
         }
-        self.keep(bytes)
+        self.returned &= bytes.is_empty();
+        self.keep(bytes, samples)
     }
 
     /// Reads the line that has been kept.
     fn end_line(&mut self, samples: &mut Vec<f32>) -> Result<(), BadLine> {
+        if std::mem::take(&mut self.overlong) {
+            self.rest.clear();
+            return Ok(());
+        }
         let line = std::mem::take(&mut self.rest);
-        let result = match std::mem::take(&mut self.overlong) {
-            true => self.bad("the line is too long", samples),
-            false => self.line(&line, samples),
-        };
+        let result = self.line(&line, samples);
         self.rest = line;
         self.rest.clear();
         result
     }
 
     /// Keeps a piece of a line, but never more than a line can have.
-    fn keep(&mut self, piece: &[u8]) -> Result<(), BadLine> {
-        if self.rest.len() + piece.len() <= LONGEST_LINE {
-            self.rest.extend_from_slice(piece);
+    fn keep(&mut self, piece: &[u8], samples: &mut Vec<f32>) -> Result<(), BadLine> {
+        if self.overlong || self.rest.len() + piece.len() <= LONGEST_LINE {
+            if !self.overlong {
+                self.rest.extend_from_slice(piece);
+            }
             return Ok(());
         }
         self.overlong = true;
-        self.rest.clear();
-        if self.format.lenient {
-            return Ok(());
-        }
-        Err(BadLine {
-            line: self.line + 1,
-            detail: format!("more than {LONGEST_LINE} bytes without a line end; this is not CSV"),
-        })
+        self.line += 1;
+        self.bad(
+            format!("more than {LONGEST_LINE} bytes without a line end; this is not CSV"),
+            samples,
+        )
     }
 
     fn line(&mut self, line: &[u8], samples: &mut Vec<f32>) -> Result<(), BadLine> {
         self.line += 1;
-        let Ok(line) = std::str::from_utf8(line) else {
-            return self.bad("the line is not text", samples);
-        };
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            return Ok(());
-        }
-        self.frame.clear();
-        let commas = line.contains([',', ';', '\t']);
-        let separators = |c: char| match commas {
-            true => matches!(c, ',' | ';' | '\t'),
-            false => c == ' ',
-        };
-        for field in line.split(separators) {
-            let field = field.trim();
-            // Runs of spaces separate as one; an empty field between commas
-            // is a missing sample.
-            if field.is_empty() && !commas {
-                continue;
+        let mut values = std::mem::take(&mut self.values);
+        let read = line::read(line, self.line == 1, self.format.channels, &mut values);
+        self.values = values;
+        match read {
+            Ok(Line::Frame) => {
+                self.unreadable_run = 0;
+                self.header = None;
+                let Format { gain, baseline, .. } = self.format;
+                let millivolts = |&c: &usize| ((self.values[c] - baseline) / gain) as f32;
+                samples.extend(self.format.pick.iter().map(millivolts));
+                Ok(())
             }
-            let value = match field {
-                "" | "-" => f64::NAN,
-                _ => match field.parse::<f64>() {
-                    Ok(value) => value,
-                    // A first line of names is a header.
-                    Err(_) if self.line == 1 => {
-                        self.frame.clear();
-                        return Ok(());
-                    }
-                    Err(_) => {
-                        return self.bad(&format!("'{}' is not a number", shown(field)), samples);
-                    }
-                },
-            };
-            let millivolts = (value - self.format.baseline) / self.format.gain;
-            self.frame.push(millivolts as f32);
+            Ok(Line::Empty) => Ok(()),
+            Ok(Line::Header) => {
+                let text = String::from_utf8_lossy(line);
+                self.header = Some(format!("no number in '{}'", line::shown(text.trim())));
+                Ok(())
+            }
+            Err(detail) => {
+                // No header then, but a line like this one.
+                if let Some(first) = self.header.take_if(|_| self.format.lenient) {
+                    self.line -= 1;
+                    self.bad(first, samples)?;
+                    self.line += 1;
+                }
+                self.bad(detail, samples)
+            }
         }
-        if self.frame.len() != self.format.channels {
-            let detail = format!(
-                "{} columns, expected {}; set --channels",
-                self.frame.len(),
-                self.format.channels
-            );
-            return self.bad(&detail, samples);
+    }
+
+    fn bad(&mut self, detail: String, samples: &mut Vec<f32>) -> Result<(), BadLine> {
+        let bad = BadLine {
+            line: self.line,
+            detail,
+        };
+        if !self.format.lenient {
+            return Err(bad);
         }
-        samples.extend(self.format.pick.iter().map(|&c| self.frame[c]));
-        self.frame.clear();
+        self.garbled += 1;
+        self.unreadable_run += 1;
+        if self.garbled == 1 || self.unreadable_run == UNREADABLE_RUN {
+            self.worth_telling.get_or_insert(bad);
+        }
+        samples.extend(self.format.pick.iter().map(|_| f32::NAN));
         Ok(())
     }
-
-    fn bad(&mut self, detail: &str, samples: &mut Vec<f32>) -> Result<(), BadLine> {
-        self.frame.clear();
-        if self.format.lenient {
-            self.garbled += 1;
-            samples.extend(self.format.pick.iter().map(|_| f32::NAN));
-            return Ok(());
-        }
-        Err(BadLine {
-            line: self.line,
-            detail: detail.to_owned(),
-        })
-    }
-}
-
-/// A field as a message can show it.
-fn shown(field: &str) -> String {
-    field
-        .chars()
-        .take(40)
-        .flat_map(char::escape_debug)
-        .collect()
 }
 
 #[cfg(test)]
@@ -386,7 +428,10 @@ mod tests {
     fn bad_lines_are_errors_in_files_and_missing_frames_on_a_wire() {
         let two = format(Encoding::Csv, 2, &[0, 1]);
         let refused = |text: &[u8]| decode(two.clone(), text, 7).unwrap_err();
-        assert_eq!(refused(b"1,2\n3,x\n"), "line 2: 'x' is not a number");
+        assert_eq!(
+            refused(b"1,2\n3,x\n"),
+            "line 2: 'x' is not a number, in '3,x'"
+        );
         assert!(refused(b"1,2\n3\n").contains("1 columns, expected 2"));
         assert!(refused(b"1,2\n\xff\xfe\n").contains("not text"));
         assert!(refused(&[b'1'; 10_000]).contains("not CSV"));
@@ -402,13 +447,46 @@ mod tests {
     }
 
     #[test]
+    fn lines_end_in_returns_feeds_or_both_however_they_are_cut() {
+        let one = format(Encoding::Csv, 1, &[0]);
+        let text = b"200\r400\r\n600\n\r800\r\r\n\n1000";
+        for cut in 1..12 {
+            let samples = decode(one.clone(), text, cut).unwrap();
+            assert_eq!(samples, [1.0, 2.0, 3.0, 4.0, 5.0], "cut {cut}");
+        }
+        // Lines are counted once, whatever ends them.
+        let refused = decode(one, b"1\r\n2\r\nx\r\n", 4).unwrap_err();
+        assert!(refused.starts_with("line 3"), "{refused}");
+    }
+
+    #[test]
+    fn a_header_without_readable_lines_after_it_was_none() {
+        let lenient = Format {
+            lenient: true,
+            ..format(Encoding::Csv, 1, &[0])
+        };
+        let read = |text: &str| {
+            let mut decoder = Decoder::new(lenient.clone()).unwrap();
+            let mut samples = Vec::new();
+            decoder.push(text.as_bytes(), &mut samples).unwrap();
+            let told = decoder.worth_telling().map(|b| b.to_string());
+            (samples.len(), decoder.garbled(), told)
+        };
+        let (frames, garbled, told) = read("a=1\na=2\na=3\n");
+        assert_eq!((frames, garbled), (3, 3));
+        assert_eq!(told.unwrap(), "line 1: no number in 'a=1'");
+        assert_eq!(read("mlii\n1\n2\n"), (2, 0, None));
+        assert_eq!(read("mlii\n1\nx\n").1, 1);
+    }
+
+    #[test]
     fn impossible_formats_are_refused() {
         let refused = |f: Format| Decoder::new(f).unwrap_err();
         assert!(refused(format(Encoding::I16, 1, &[1])).contains("column 2"));
-        assert!(refused(format(Encoding::I16, 0, &[0])).contains("0 columns"));
+        assert!(refused(format(Encoding::I16, 0, &[0])).contains("--channels is 0"));
         let mut zero = format(Encoding::I16, 1, &[0]);
         zero.gain = 0.0;
-        assert!(refused(zero).contains("gain 0"));
+        assert!(refused(zero).contains("--gain is 0"));
         let cut = decode(format(Encoding::I16, 2, &[0]), &[1, 2, 3, 4, 5, 6], 6);
         assert!(cut.unwrap_err().contains("inside a frame"));
     }

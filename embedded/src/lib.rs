@@ -5,7 +5,9 @@ mod affine;
 pub mod classifier;
 pub mod decode;
 mod graph;
+mod line;
 pub mod monitor;
+mod plausible;
 mod pool;
 
 pub use classifier::{Classifier, Prediction};

@@ -80,7 +80,12 @@ fn run(arguments: &Arguments) -> Result<()> {
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
         .context("the signals that end the program cannot be caught")?;
-    let ended = follow(&mut monitor, &mut report, plan, input.lead_count(), &stop);
+    let mut heard = false;
+    let ended = follow(&mut monitor, &mut report, plan, &stop, &mut heard);
+    let stopped = stop.load(Ordering::Relaxed);
+    if ended.is_ok() && monitor.samples() == 0 && !stopped {
+        bail!("{}: no sample came from it; it is empty", arguments.input);
+    }
     // A link that broke does not undo what was decided before; one that never
     // was, and a file that cannot be read to its end, have no annotations.
     if ended.is_err() && (!live || monitor.samples() == 0) {
@@ -92,22 +97,32 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(path) = &annotations {
         eprintln!("annotations: {}", path.display());
     }
+    ensure!(
+        heard || summary.unreadable_lines == 0,
+        "{}: not one of its lines could be read",
+        arguments.input
+    );
     ended.and(finished)
 }
 
 /// Feeds the monitor until the source ends, the program is asked to stop, or
-/// nobody listens any more.
+/// nobody listens any more; `heard` says whether any sample was valid.
 fn follow(
     monitor: &mut Monitor,
     report: &mut Report<impl std::io::Write>,
     plan: Plan,
-    leads: usize,
     stop: &Arc<AtomicBool>,
+    heard: &mut bool,
 ) -> Result<()> {
+    let leads = monitor.classifier().contract().input.lead_count();
     let messages = source::start(plan, leads, Arc::clone(stop));
     while !stop.load(Ordering::Relaxed) && report.is_wanted() {
         match messages.recv_timeout(LOOK) {
-            Ok(Message::Samples(samples)) => report.events(monitor.push(&samples)?)?,
+            Ok(Message::Samples(samples)) => {
+                *heard |= samples.iter().any(|s| s.is_finite());
+                report.events(monitor.push(&samples)?)?;
+            }
+            Ok(Message::Unreadable(lines)) => report.unreadable(lines),
             Ok(Message::Lost(frames)) => report.events(monitor.skip(frames)?)?,
             Ok(Message::Note(text)) => eprintln!("{text}"),
             Ok(Message::End(result)) => return result,
@@ -125,8 +140,8 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
     ] {
         if let Some(value) = value {
             ensure!(
-                value.is_finite() && value > 0.0 && value < 1e6,
-                "{flag} is {value}; it must be above 0"
+                (1e-3..=1e6).contains(&value),
+                "{flag} is {value}; it may be .001 to 1000000"
             );
         }
     }

@@ -276,7 +276,7 @@ fn decide(
 /// Signal lost or back.
 enum Change {
     Lost(Gap),
-    /// The gap that has ended; `None` at the very start of a recording.
+    /// The gap that has ended; `None` where the recording starts with its signal.
     Back(Option<Gap>),
 }
 
@@ -294,7 +294,7 @@ struct GapWatch {
     missing: u64,
     /// In a gap, or before the first valid sample.
     lost: bool,
-    /// Where the present gap began; `None` before the first valid sample.
+    /// Where the present gap began; `None` before it is longer than the bridge.
     gap_start: Option<u64>,
 }
 
@@ -345,7 +345,7 @@ impl GapWatch {
                 }
             } else {
                 self.missing += 1;
-                if !self.lost && self.missing > self.bridge {
+                if self.gap_start.is_none() && self.missing > self.bridge {
                     self.lost = true;
                     let start = self.sample - self.missing;
                     self.gap_start = Some(start);

@@ -55,6 +55,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Stretches without signal.
     pub gaps: u64,
+    /// Lines of the stream that could not be read.
+    pub unreadable_lines: u64,
     /// Rhythm episodes.
     pub episodes: u64,
     /// Longest delay from an R peak to its decision, in seconds.
@@ -65,6 +67,8 @@ pub struct Summary {
 pub struct Report<W: Write> {
     /// `None` once nobody reads it, or where it is not wanted.
     out: Option<W>,
+    /// Whether the reader of the output has gone.
+    abandoned: bool,
     annotations: Option<AnnotationWriter>,
     fs: f64,
     classes: Vec<Class>,
@@ -85,6 +89,7 @@ impl<W: Write> Report<W> {
     ) -> Result<Report<W>> {
         Ok(Report {
             out,
+            abandoned: false,
             annotations: annotations.map(|path| clock.create(path)).transpose()?,
             fs: clock.fs(),
             classes: classes.to_vec(),
@@ -93,9 +98,14 @@ impl<W: Write> Report<W> {
         })
     }
 
-    /// Whether anybody still gets anything.
+    /// Whether anybody still gets anything; the totals at the end at least.
     pub fn is_wanted(&self) -> bool {
-        self.out.is_some() || self.annotations.is_some()
+        !self.abandoned || self.annotations.is_some()
+    }
+
+    /// Counts lines that could not be read.
+    pub fn unreadable(&mut self, lines: u64) {
+        self.summary.unreadable_lines += lines;
     }
 
     /// Writes what a monitor has just reported and flushes it.
@@ -205,6 +215,7 @@ impl<W: Write> Report<W> {
             // A reader such as `head` that has seen enough is no failure.
             Err(e) if e.kind() == ErrorKind::BrokenPipe => {
                 self.out = None;
+                self.abandoned = true;
                 Ok(())
             }
             result => result.context("standard output"),
@@ -234,6 +245,10 @@ impl std::fmt::Display for Summary {
             self.gaps,
             self.episodes,
             self.longest_delay
-        )
+        )?;
+        match self.unreadable_lines {
+            0 => Ok(()),
+            lines => write!(f, "; {lines} lines could not be read"),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use data::formats::wfdb::Clock;
 use data::record::Signal;
 use embedded::decode::{Decoder, Format};
@@ -33,6 +33,8 @@ pub enum Message {
     Samples(Vec<f32>),
     /// So many frames are lost.
     Lost(u64),
+    /// So many lines could not be read.
+    Unreadable(u64),
     /// A remark for the user.
     Note(String),
     /// The source has ended, well or badly.
@@ -155,11 +157,17 @@ impl Source {
             if count == 0 {
                 let ended = decoder.finish(&mut samples);
                 ended.map_err(|e| anyhow!("{name}: {e}"))?;
+            } else {
+                let decoded = decoder.push(&buffer[..count], &mut samples);
+                decoded.map_err(|e| anyhow!("{name}, {e}"))?;
+            }
+            if let Some(other) = decoder.looks_like(count == 0) {
+                bail!("{name}: by --format these samples are no signal; they look like {other}");
+            }
+            if count == 0 {
                 let _ = self.paced(samples);
                 return Ok(());
             }
-            let decoded = decoder.push(&buffer[..count], &mut samples);
-            decoded.map_err(|e| anyhow!("{name}, {e}"))?;
             if self.paced(samples).is_err() {
                 return Ok(());
             }
@@ -251,8 +259,12 @@ impl Source {
                 Ok(count) => {
                     *heard = Instant::now();
                     let mut samples = Vec::new();
+                    let before = decoder.garbled();
                     let decoded = decoder.push(&buffer[..count], &mut samples);
                     decoded.map_err(|e| Some(e.into()))?;
+                    if self.remark(decoder, before).is_err() {
+                        return Ok(());
+                    }
                     if !samples.is_empty() && self.send(Message::Samples(samples)).is_err() {
                         return Ok(());
                     }
@@ -265,6 +277,25 @@ impl Source {
                 }
                 Err(e) => return Err(Some(e.into())),
             }
+        }
+    }
+
+    /// Says what of a live stream cannot be read, or looks wrong.
+    fn remark(&self, decoder: &mut Decoder, before: u64) -> Result<(), Stopped> {
+        let name = &self.plan.origin;
+        if decoder.garbled() > before {
+            self.send(Message::Unreadable(decoder.garbled() - before))?;
+        }
+        if let Some(bad) = decoder.worth_telling() {
+            self.send(Message::Note(format!(
+                "{name}, {bad}; a line that cannot be read counts as missing samples"
+            )))?;
+        }
+        match decoder.looks_like(false) {
+            Some(other) => self.send(Message::Note(format!(
+                "{name}: by --format these samples are no signal; they look like {other}"
+            ))),
+            None => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A model behind its contract: beats in, classes and probabilities out.
 
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
@@ -19,6 +20,20 @@ use crate::runtime;
 /// Beats per call of the graph. Fewer leave the blocked kernels idle, more
 /// fall out of the cache.
 pub const BATCH: usize = 64;
+
+/// Most threads that can be asked for: far more than any machine has cores.
+pub const MOST_THREADS: usize = 1024;
+
+/// A number of threads, for command lines.
+///
+/// # Errors
+/// In words: it is no number, or beyond 1 to [`MOST_THREADS`].
+pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>().ok();
+    number
+        .filter(|n| n.get() <= MOST_THREADS)
+        .ok_or_else(|| format!("it may be 1 to {MOST_THREADS}"))
+}
 
 /// Chunks that wait in front of each worker while the reader is ahead.
 const QUEUE: usize = 2;
@@ -379,7 +394,8 @@ fn run_batch(
             logits: [f32::NEG_INFINITY; Class::ALL.len()],
             probabilities: [0.0; Class::ALL.len()],
             class: decision.class,
-            rejected: decision.rejected,
+            // No heartbeat can be in a flat window, whatever the network says.
+            rejected: decision.rejected || beats.is_flat(row),
         };
         for (i, class) in contract.classes.iter().enumerate() {
             prediction.logits[class.index()] = logits[i];

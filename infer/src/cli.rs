@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::explain::command::{Explain, RowList};
 use crate::predictions::Format;
-use crate::{card, evaluate};
+use crate::{card, classifier, evaluate};
 
 /// Classifies heartbeats with ONNX Runtime.
 ///
@@ -79,7 +79,7 @@ pub struct Classify {
     #[arg(long, value_name = "NAME")]
     pub annotator: Option<String>,
     /// Threads [default: all cores].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = classifier::threads)]
     pub threads: Option<std::num::NonZeroUsize>,
     /// Explain beats too, with a picture of each, into this folder.
     #[arg(long, value_name = "DIR")]

@@ -8,7 +8,7 @@ mod table;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use data::datasets::dataset;
 use data::datasets::dataset::{Failures, Recordings};
@@ -73,6 +73,9 @@ pub struct Arguments {
     seed: u64,
 }
 
+/// Latest start of scoring, in seconds: longer than any recording, a year.
+const LONGEST_START: f64 = 366.0 * 86_400.0;
+
 /// A part of the MIT-BIH Arrhythmia Database, or all of a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Split {
@@ -116,6 +119,11 @@ struct Detected {
 /// The model or the records cannot be read or do not fit, or an output cannot
 /// be written.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
+    let start = arguments.start;
+    ensure!(
+        (0.0..=LONGEST_START).contains(&start),
+        "--start is {start}; it may be 0 to {LONGEST_START} s"
+    );
     let selection = match (&arguments.records, arguments.split) {
         (Some(list), _) => list,
         (None, Split::Ds1) => "ds1",

@@ -279,3 +279,53 @@ fn a_damaged_checkpoint_is_named() {
         .failure()
         .stderr(contains("checkpoint.safetensors").and(contains("damaged")));
 }
+
+#[test]
+fn absurd_numbers_and_unknown_records_are_refused_before_anything_is_made() {
+    let desk = Desk::new();
+    for (flag, value, word) in [
+        ("--threads", "1000000000", "0 to 1024"),
+        ("--hidden", "1000000000", "--hidden is 1000000000"),
+        ("--rhythm-hidden", "99999999999", "--rhythm-hidden is"),
+        ("--input", "after=100000", "--input after is 100000"),
+        ("--batch", "99999999999", "--batch is 99999999999"),
+        ("--epochs", "99999999999", "--epochs is"),
+        ("--shown", "99999999999", "--shown is"),
+        ("--blocks", "1000000000x3", "--blocks has the number"),
+        ("--noise", "1e300", "--noise is"),
+        ("--seed", "18446744073709551615", "--seed is"),
+        ("--hidden", "18446744073709551615", "--hidden is"),
+        ("--input", "after=-5", "--input"),
+        ("--learning-rate", "inf", "--learning-rate is"),
+        ("--hold-out", "s000,nobody", "there is no record nobody"),
+    ] {
+        desk.train(&[&QUICK[..], &["--out", "run", &format!("{flag}={value}")]].concat())
+            .assert()
+            .failure()
+            .stderr(contains(word));
+        let made = std::fs::read_dir(desk.folder.path()).unwrap().count();
+        assert!(
+            made == 0 || flag == "--hold-out",
+            "{flag} left {made} files"
+        );
+    }
+}
+
+#[test]
+fn kaggle_rows_on_another_scale_are_refused() {
+    let desk = Desk::new();
+    std::fs::create_dir(desk.path("kaggle")).unwrap();
+    let row = |scale: f64, class: usize| {
+        let cell = |i: usize| (scale * ((class * 13 + i * 7) % 101) as f64 / 100.0).to_string();
+        let cells: Vec<String> = (0..187).map(cell).collect();
+        format!("{},{class}\n", cells.join(","))
+    };
+    let rows: String = (0..50).map(|i| row(1.0, i % 5)).collect();
+    std::fs::write(desk.path("kaggle/mitbih_test.csv"), &rows).unwrap();
+    std::fs::write(desk.path("kaggle/mitbih_train.csv"), rows + &row(2000.0, 1)).unwrap();
+    let arguments = ["--recipe", "kaggle", "--data", "kaggle", "--device", "cpu"];
+    desk.train(&arguments)
+        .assert()
+        .failure()
+        .stderr(contains("mitbih_train.csv, line 51").and(contains("by the contract")));
+}

@@ -94,6 +94,8 @@ impl Request {
             }
         };
         settings.update_from_arg_matches(&matches)?;
+        // What is out of range cannot be written as TOML either.
+        settings.check()?;
         settings.input = overlay_input(&settings, &arguments.input)?;
         if !arguments.leads.is_empty() {
             settings.input.leads.clone_from(&arguments.leads);

@@ -10,6 +10,7 @@ pub mod evaluation;
 pub mod examples;
 pub mod export;
 pub mod fit;
+mod limits;
 pub mod loss;
 pub mod network;
 pub mod optimiser;

@@ -1,7 +1,7 @@
 //! The beats of the inter-patient recipe: who trains, who validates, and what
 //! else is made of the recordings of those who train.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use data::Class;
@@ -77,23 +77,29 @@ pub fn parts(settings: &Settings) -> Result<Parts> {
         descriptions.push(description);
         Ok(())
     };
-    if is_synthetic(settings) {
-        let prepared: Result<_> = cohort(settings)?
-            .iter()
-            .map(|r| Ok(prepared(r, settings)?))
-            .collect();
-        add(prepared?, "synthetic patients".into())?;
-    } else {
+    let synthetic = is_synthetic(settings)
+        .then(|| cohort(settings))
+        .transpose()?;
+    let mut folders: Vec<(PathBuf, Vec<String>, String)> = Vec::new();
+    if synthetic.is_none() {
         let folder = dataset::locate(settings.data.as_deref())?;
         let (names, description) = training_records(&folder)?;
-        let fit = Fit::of(&folder, &names, settings)?;
-        let description = description + &fit.lacking;
-        add(fit.records, description)?;
+        folders.push((folder, names, description));
     }
     for folder in &settings.extra {
         let names = wfdb::record_names(folder)?;
         let description = format!("{} ({} records)", name_of(folder), names.len());
-        let fit = Fit::of(folder, &names, settings)?;
+        folders.push((folder.clone(), names, description));
+    }
+    let made_up = synthetic.iter().flatten().map(|r| r.record.name.as_str());
+    let listed = folders.iter().flat_map(|f| &f.1).map(String::as_str);
+    known(&settings.hold_out, made_up.chain(listed))?;
+    if let Some(cohort) = &synthetic {
+        let prepared: data::Result<_> = cohort.iter().map(|r| prepared(r, settings)).collect();
+        add(prepared?, "synthetic patients".into())?;
+    }
+    for (folder, names, description) in folders {
+        let fit = Fit::of(&folder, &names, settings)?;
         let description = description + &fit.lacking;
         add(fit.records, description)?;
     }
@@ -112,6 +118,23 @@ pub fn parts(settings: &Settings) -> Result<Parts> {
         description += ", retimed copies";
     }
     together(train, validation, description, settings)
+}
+
+/// Refuses records to hold out that are not among those there are.
+fn known<'a>(hold_out: &[String], there: impl Iterator<Item = &'a str>) -> Result<()> {
+    let there: Vec<&str> = there.collect();
+    let unknown: Vec<&str> = hold_out
+        .iter()
+        .map(String::as_str)
+        .filter(|name| !there.contains(name))
+        .collect();
+    ensure!(
+        unknown.is_empty(),
+        "--hold-out: there is no record {}; the records are {}",
+        unknown.join(", "),
+        there.join(", ")
+    );
+    Ok(())
 }
 
 /// Joins what trains, with its weights.

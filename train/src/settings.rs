@@ -364,7 +364,7 @@ impl Settings {
             "--batch is {}; batch norm needs at least 2 beats",
             self.batch
         );
-        Ok(())
+        crate::limits::check(self)
     }
 
     /// The network for windows made as `input` says.

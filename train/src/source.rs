@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use data::Class;
 use data::beat_files::kaggle;
 use data::datasets::dataset::{self, Annotated, REFERENCE, hexadecimal};
 use data::datasets::splits;
 use data::formats::wfdb;
 use data::pipeline::beats::Beats;
-use data::pipeline::kaggle_cut;
 use data::simulate::synth;
 use sha2::{Digest, Sha256};
 
@@ -105,9 +104,9 @@ fn kaggle_parts(settings: &Settings) -> Result<Parts> {
             .map(|r| kaggle_cut::from_record(&r.record, &r.annotations, None));
         let (rest, test) = split_off_test(&join(beats.collect::<data::Result<_>>()?)?);
         (rest, test, "synthetic patients".to_string())
-    } else if let Some([train, test]) = kaggle_files(settings.data.as_deref()) {
+    } else if let Some([train, test]) = kaggle_files(settings.data.as_deref())? {
         let description = format!("{} and {}", train.display(), test.display());
-        (kaggle::read(&train)?, kaggle::read(&test)?, description)
+        (labelled(&train)?, labelled(&test)?, description)
     } else {
         let folder = dataset::locate(settings.data.as_deref())?;
         let names = wfdb::record_names(&folder)?;
@@ -142,12 +141,31 @@ fn split_off_test(all: &Beats) -> (Beats, Beats) {
     (all.select(&split.train), all.select(&split.held_out))
 }
 
-fn kaggle_files(folder: Option<&Path>) -> Option<[PathBuf; 2]> {
+/// The beats of a Kaggle CSV file that has the column of the class.
+fn labelled(path: &Path) -> Result<Beats> {
+    let beats = kaggle::read(path)?;
+    ensure!(
+        beats.labels.len() == beats.len(),
+        "{}: its rows have no class, which training needs as column {}",
+        path.display(),
+        beats.input.length() + 1
+    );
+    Ok(beats)
+}
+
+fn kaggle_files(folder: Option<&Path>) -> Result<Option<[PathBuf; 2]>> {
     let files = KAGGLE_FILES.map(|name| folder.map(|f| f.join(name)));
     let [Some(train), Some(test)] = files else {
-        return None;
+        return Ok(None);
     };
-    (train.is_file() && test.is_file()).then_some([train, test])
+    let there = [&train, &test].map(|file| file.is_file());
+    ensure!(
+        there[0] == there[1],
+        "{}: it has only one of {}",
+        folder.unwrap_or(&train).display(),
+        KAGGLE_FILES.join(" and ")
+    );
+    Ok(there[0].then_some([train, test]))
 }
 
 /// The last part of a path: `mitdb` of `../shared/mitdb`.

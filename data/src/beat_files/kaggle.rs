@@ -1,18 +1,26 @@
 //! The Kaggle heartbeat format: CSV without a header, 187 samples
 //! scaled to `[0, 1]` and padded with zeros, then, where the beats have been
 //! labelled, the class 0 to 4 for N S V F Q.
+//!
+//! What other programs make of it is read too where it has one meaning only: a
+//! header line, a byte-order mark, semicolons, tabs or spaces between the
+//! cells, quotes, decimal commas, a separator or a blank line at the end.
 
+mod dialect;
 mod number;
+mod rows;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::formats::foreign;
 use crate::output::OutputFile;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout};
-use crate::record::aami::Class;
 use crate::record::error::{Error, Result};
+use dialect::{Dialect, First};
+use rows::Extent;
 
 /// Longest line that is read, in bytes: ten times one of the public files.
 const LONGEST_LINE: u64 = 1 << 16;
@@ -29,10 +37,15 @@ pub struct Reader {
     path: PathBuf,
     rows: usize,
     spec: InputSpec,
+    dialect: Dialect,
     /// Lines read so far.
     line: u64,
-    /// Columns of the first row.
-    columns: Option<usize>,
+    /// The line after which only blank ones may follow.
+    blank: Option<u64>,
+    /// Columns, and the line that settled them: a header or the first row.
+    columns: Option<(usize, u64)>,
+    /// What the rows read so far have in common.
+    extent: Extent,
     buffer: Vec<u8>,
     done: bool,
 }
@@ -55,8 +68,11 @@ impl Reader {
             path: name.into(),
             rows: rows.max(1),
             spec: InputSpec::kaggle(),
+            dialect: Dialect::default(),
             line: 0,
+            blank: None,
             columns: None,
+            extent: Extent::default(),
             buffer: Vec::new(),
             done: false,
         }
@@ -65,18 +81,23 @@ impl Reader {
     fn chunk(&mut self) -> Result<Beats> {
         let length = self.spec.length();
         let mut beats = Beats::new(self.spec.clone());
-        beats.windows.reserve_exact(self.rows * length);
-        for _ in 0..self.rows {
+        beats.windows.reserve_exact(self.rows.min(ROWS) * length);
+        while beats.len() < self.rows {
             if !self.read_line()? {
-                if self.line == 0 {
-                    let what = format!(
-                        "the file is empty; expected rows of {length} samples and, where known, a class"
-                    );
-                    return Err(Error::malformed(&self.path, what));
-                }
+                self.end()?;
                 break;
             }
-            self.row(&mut beats)?;
+            if self.buffer.trim_ascii().is_empty() {
+                self.blank.get_or_insert(self.line);
+                continue;
+            }
+            if let Some(line) = self.blank {
+                let what = "the line is blank, and lines with beats follow it; remove it";
+                return Err(Error::at_line(&self.path, line, what));
+            }
+            if self.line > 1 || self.begins_with_row()? {
+                self.row(&mut beats)?;
+            }
         }
         Ok(beats)
     }
@@ -90,81 +111,66 @@ impl Reader {
             return Ok(false);
         }
         self.line += 1;
+        if self.line == 1 {
+            if let Some(what) = foreign::kind(&self.buffer) {
+                return Err(Error::malformed(
+                    &self.path,
+                    format!("not CSV: the file is {what}"),
+                ));
+            }
+            if self.buffer.starts_with(foreign::BYTE_ORDER_MARK) {
+                self.buffer.drain(..foreign::BYTE_ORDER_MARK.len());
+            }
+        }
+        let whole = self.buffer.len() as u64 == LONGEST_LINE;
         while let Some(b'\n' | b'\r') = self.buffer.last() {
             self.buffer.pop();
         }
-        if self.buffer.len() as u64 == LONGEST_LINE {
+        if self.buffer.contains(&b'\r') {
+            return Err(self.malformed(
+                "the lines end in carriage returns alone; write them with line feeds (tr '\\r' '\\n')"
+                    .into(),
+            ));
+        }
+        if whole && self.buffer.len() as u64 == LONGEST_LINE {
             return Err(self.malformed(format!("the line is longer than {LONGEST_LINE} bytes")));
         }
         Ok(true)
     }
 
-    /// Parses the line in the buffer as one beat.
-    fn row(&mut self, beats: &mut Beats) -> Result<()> {
+    /// Takes the first line for what it is: a header, which settles the number
+    /// of columns, or (`true`) a beat.
+    fn begins_with_row(&mut self) -> Result<bool> {
         let length = self.spec.length();
-        let start = beats.windows.len();
-        let mut rest = &self.buffer[..];
-        let mut label = None;
-        let mut columns = 0;
-        loop {
-            let (cell, after) = number::take(rest);
-            columns += 1;
-            match cell {
-                Some(value) if value.is_finite() && columns <= length => beats.windows.push(value),
-                Some(value) if value.is_finite() => label = Some(value),
-                _ => return Err(self.not_a_number(rest, columns)),
+        self.dialect = Dialect::of(&self.buffer, length);
+        match self.dialect.first(&self.buffer, length) {
+            First::Row => Ok(true),
+            First::Header(columns) => {
+                self.columns = Some((columns, self.line));
+                Ok(false)
             }
-            match after {
-                Some(after) => rest = after,
-                None => break,
-            }
-            if columns > length + 1 {
-                columns += rest.iter().filter(|&&b| b == b',').count() + 1;
-                break;
-            }
+            First::Refused(why) => Err(self.malformed(why)),
         }
-        let expected = match self.columns {
-            Some(first) => first,
-            None if columns == length || columns == length + 1 => columns,
-            None => {
-                return Err(self.malformed(format!(
-                    "{columns} columns; expected {length} samples and, where known, the class"
-                )));
-            }
-        };
-        if columns != expected {
-            return Err(self.malformed(format!(
-                "{columns} columns; expected {expected} as in line 1"
-            )));
-        }
-        self.columns = Some(expected);
-        debug_assert_eq!(beats.windows.len(), start + length);
-        if let Some(value) = label {
-            let class = (value >= 0.0 && value.fract() == 0.0)
-                .then(|| Class::from_index(value as usize))
-                .flatten();
-            let Some(class) = class else {
-                return Err(self.malformed(format!(
-                    "the class in column {columns} is {value}; expected 0 to {} for N S V F Q",
-                    Class::ALL.len() - 1
-                )));
-            };
-            beats.labels.push(class);
-        }
-        Ok(())
     }
 
-    fn not_a_number(&self, rest: &[u8], column: usize) -> Error {
-        let cell = rest.split(|&b| b == b',').next().unwrap_or_default();
-        let shown: String = String::from_utf8_lossy(cell).chars().take(20).collect();
-        let hint = if self.line == 1 {
-            "; the format has no header line"
-        } else {
-            ""
-        };
-        self.malformed(format!(
-            "column {column} is {shown:?}, not a finite number{hint}"
-        ))
+    /// Refuses a file that had no beats, or that as a whole cannot be scaled
+    /// as the format demands.
+    fn end(&self) -> Result<()> {
+        let length = self.spec.length();
+        let refuse = |what: String| Err(Error::malformed(&self.path, what));
+        if self.extent.rows() == 0 {
+            let what = match self.columns {
+                Some(_) => "there is only a header",
+                None => "the file is empty",
+            };
+            return refuse(format!(
+                "{what}; expected rows of {length} samples and, where known, a class"
+            ));
+        }
+        match self.extent.doubt() {
+            Some(doubt) => refuse(doubt),
+            None => Ok(()),
+        }
     }
 
     fn malformed(&self, detail: String) -> Error {
@@ -191,13 +197,15 @@ impl Iterator for Reader {
     }
 }
 
+/// Rows in memory while a whole file is read.
+const ROWS: usize = 4096;
+
 /// Reads a whole file.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Malformed`] with the line for a row that is not of
 /// the format, and for an empty file.
 pub fn read(path: &Path) -> Result<Beats> {
-    const ROWS: usize = 4096;
     let mut all = Beats::new(InputSpec::kaggle());
     for chunk in Reader::open(path, ROWS)? {
         all.append(&chunk?)?;

@@ -12,6 +12,9 @@
 //! | `samples` | u64 | rows | fiducial point in its record; with records |
 //! | `record_names` | string | records | with records |
 
+mod check;
+mod refusal;
+
 use std::path::{Path, PathBuf};
 
 use hdf5::types::VarLenUnicode;
@@ -23,6 +26,7 @@ use crate::pipeline::beats::Beats;
 use crate::pipeline::input::InputSpec;
 use crate::record::aami::Class;
 use crate::record::error::{Error, Result};
+use refusal::{foreign_file, hdf5_error};
 
 /// What the attribute `format` says.
 const FORMAT: &str = "prepared heartbeats";
@@ -32,8 +36,6 @@ const VERSION: u32 = 1;
 const CHUNK_ROWS: usize = 512;
 /// Level of DEFLATE; higher ones take longer and gain little on noise.
 const COMPRESSION: u8 = 4;
-/// No DEFLATE stream expands more than this, so a file that claims to is forged.
-const MOST_EXPANSION: u64 = 1100;
 
 /// Writes all beats to a store, whole or not at all.
 ///
@@ -281,22 +283,16 @@ impl Store {
     /// [`Error::Malformed`] for a file that is damaged or not a store;
     /// [`Error::Unsupported`] for one of another version.
     pub fn open(path: &Path) -> Result<Store> {
-        std::fs::metadata(path).map_err(Error::io(path))?;
-        let foreign = |detail: String| {
-            Error::malformed(
-                path,
-                format!("not a store of prepared beats: {detail}; make one with 'data convert'"),
-            )
-        };
-        let file = File::open(path).map_err(|e| foreign(e.to_string()))?;
-        let format = read_text(&file, "format").map_err(|e| foreign(e.to_string()))?;
+        let foreign = |detail: String| foreign_file(path, &detail);
+        let file = refusal::open(path)?;
+        let format = read_text(&file, "format").map_err(foreign)?;
         if format != FORMAT {
             return Err(foreign(format!("its format is '{format}'")));
         }
         let version = file
             .attr("version")
             .and_then(|a| a.read_scalar::<u32>())
-            .map_err(hdf5_error(path))?;
+            .map_err(|_| foreign("it has no number as its attribute 'version'".into()))?;
         if version != VERSION {
             return Err(Error::unsupported(
                 path,
@@ -305,17 +301,19 @@ impl Store {
                 ),
             ));
         }
-        let json = read_text(&file, "input").map_err(hdf5_error(path))?;
+        let json = read_text(&file, "input").map_err(foreign)?;
         let input: InputSpec = serde_json::from_str(&json)
             .map_err(|e| foreign(format!("its attribute 'input' is not understood: {e}")))?;
-        let source_sha256 = read_text(&file, "source_sha256").map_err(hdf5_error(path))?;
-        let columns = Columns::open(&file).map_err(hdf5_error(path))?;
-        let record_names = match optional(&file, "record_names").map_err(hdf5_error(path))? {
-            Some(names) => {
-                let names = names.read_1d::<VarLenUnicode>().map_err(hdf5_error(path))?;
+        let source_sha256 = read_text(&file, "source_sha256").map_err(foreign)?;
+        let columns = Columns::open(&file).map_err(foreign)?;
+        let record_names = match file.link_exists("record_names") {
+            true => {
+                let names = refusal::dataset::<VarLenUnicode>(&file, "record_names");
+                let names = names.map_err(foreign)?.read_1d::<VarLenUnicode>();
+                let names = names.map_err(hdf5_error(path))?;
                 names.iter().map(|n| n.as_str().to_owned()).collect()
             }
-            None => Vec::new(),
+            false => Vec::new(),
         };
         let rows = columns.check(&input, file.size()).map_err(foreign)?;
         Ok(Store {
@@ -405,6 +403,13 @@ impl Store {
         {
             return Err(damaged("it holds values that are not finite numbers"));
         }
+        if let Some((row, at, value)) = beats.unscaled() {
+            let row = start + row;
+            return Err(damaged(&format!(
+                "value {at} of row {row} (counted from 0) is {value}; {}",
+                self.input.normalisation.rule()
+            )));
+        }
         let labels: Vec<u8> = self.slice(&self.columns.labels, start..end)?;
         for label in labels {
             let class = Class::from_index(label.into());
@@ -441,58 +446,6 @@ impl Store {
     }
 }
 
-impl Columns {
-    fn open(file: &File) -> hdf5::Result<Columns> {
-        Ok(Columns {
-            windows: file.dataset("windows")?,
-            rhythm: optional(file, "rhythm")?,
-            labels: optional(file, "labels")?,
-            records: optional(file, "records")?,
-            samples: optional(file, "samples")?,
-        })
-    }
-
-    /// The number of rows, when all columns agree on it and on the shape that
-    /// `input` gives them, and the file is large enough to hold them.
-    fn check(&self, input: &InputSpec, file_bytes: u64) -> std::result::Result<usize, String> {
-        let shape = self.windows.shape();
-        let rows = match shape[..] {
-            [rows, channels, length]
-                if channels == input.channels() && length == input.length() && length > 0 =>
-            {
-                rows
-            }
-            _ => return Err(format!("its windows have the shape {shape:?}")),
-        };
-        let features = input.rhythm.len();
-        let fits = |dataset: &Option<Dataset>, shape: &[usize]| {
-            dataset.as_ref().is_none_or(|d| d.shape() == shape)
-        };
-        let complete = (self.rhythm.is_some() || features == 0)
-            && self.records.is_some() == self.samples.is_some()
-            && fits(&self.rhythm, &[rows, features])
-            && [&self.labels, &self.records, &self.samples]
-                .iter()
-                .all(|column| fits(column, &[rows]));
-        if !complete {
-            return Err("its columns differ in length".into());
-        }
-        let bytes = (rows as u64).saturating_mul(input.window_values() as u64 * 4);
-        if bytes > file_bytes.saturating_mul(MOST_EXPANSION) {
-            return Err(format!("{rows} rows cannot be in {file_bytes} bytes"));
-        }
-        Ok(rows)
-    }
-}
-
-fn optional(file: &File, name: &str) -> hdf5::Result<Option<Dataset>> {
-    if file.link_exists(name) {
-        file.dataset(name).map(Some)
-    } else {
-        Ok(None)
-    }
-}
-
 /// Text as HDF5 stores it, which ends it at a NUL.
 fn text(text: &str) -> VarLenUnicode {
     let whole = text.split('\0').next().unwrap_or_default();
@@ -505,18 +458,19 @@ fn text_attribute(file: &File, name: &str, value: &str) -> hdf5::Result<()> {
     attribute.write_scalar(&text(value))
 }
 
-fn read_text(file: &File, name: &str) -> hdf5::Result<String> {
-    let value = file.attr(name)?.read_scalar::<VarLenUnicode>()?;
-    Ok(value.as_str().to_owned())
+fn read_text(file: &File, name: &str) -> std::result::Result<String, String> {
+    let value = file
+        .attr(name)
+        .and_then(|a| a.read_scalar::<VarLenUnicode>());
+    match value {
+        Ok(text) => Ok(text.as_str().to_owned()),
+        Err(_) => Err(format!("it has no text as its attribute '{name}'")),
+    }
 }
 
 fn json(input: &InputSpec) -> String {
     // Plain data with text keys: there is nothing that JSON cannot express.
     serde_json::to_string(input).unwrap_or_default()
-}
-
-fn hdf5_error(path: &Path) -> impl FnOnce(hdf5::Error) -> Error {
-    move |error| Error::malformed(path, format!("HDF5: {error}"))
 }
 
 #[cfg(test)]

@@ -9,7 +9,6 @@ use data::datasets::dataset::{Annotated, REFERENCE};
 use data::formats::wfdb;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
-use data::pipeline::kaggle_cut;
 use data::simulate::synth;
 
 /// Synthesises recordings of different patients, as WFDB records with
@@ -39,12 +38,45 @@ pub struct Arguments {
     seed: u64,
 }
 
+/// Most recordings and, of each, most frames, which are held in memory.
+const MOST_PATIENTS: usize = 100_000;
+const MOST_FRAMES: f64 = 500e6;
+/// Sampling rates, Hz, and lengths, minutes, that can be asked for.
+const RATES: std::ops::RangeInclusive<f64> = 50.0..=100_000.0;
+const MINUTES: std::ops::RangeInclusive<f64> = 0.01..=100_000.0;
+
+fn check(arguments: &Arguments) -> anyhow::Result<()> {
+    let Arguments {
+        patients,
+        minutes,
+        fs,
+        rows,
+        ..
+    } = arguments;
+    ensure!(
+        (1..=MOST_PATIENTS).contains(patients),
+        "--patients is {patients}; it may be 1 to {MOST_PATIENTS}"
+    );
+    for (flag, value, range) in [("--minutes", minutes, MINUTES), ("--fs", fs, RATES)] {
+        ensure!(
+            range.contains(value),
+            "{flag} is {value}; it may be {} to {}",
+            range.start(),
+            range.end()
+        );
+    }
+    ensure!(
+        minutes * 60.0 * fs <= MOST_FRAMES,
+        "--minutes {minutes} at --fs {fs} are {:e} frames; a recording may have {MOST_FRAMES:e}",
+        minutes * 60.0 * fs
+    );
+    ensure!(*rows != Some(0), "--rows is 0; it may be 1 and above");
+    Ok(())
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
-    ensure!(
-        arguments.patients > 0,
-        "--patients is 0; there is nothing to make"
-    );
+    check(arguments)?;
     let mut beats = Beats::new(InputSpec::kaggle());
     // One patient at a time, so that a large cohort needs little memory.
     for index in 0..arguments.patients {

@@ -1,6 +1,6 @@
 //! Prepared beats: what the network sees, with where each beat came from.
 
-use crate::pipeline::input::InputSpec;
+use crate::pipeline::input::{InputSpec, Normalisation};
 use crate::record::aami::Class;
 use crate::record::error::{Error, Result};
 
@@ -52,6 +52,26 @@ impl Beats {
     pub fn window(&self, row: usize) -> &[f32] {
         let n = self.input.window_values();
         &self.windows[row * n..(row + 1) * n]
+    }
+
+    /// Whether a window scaled to its lowest and highest sample holds one
+    /// value only, so that no heartbeat can be in it.
+    pub fn is_flat(&self, row: usize) -> bool {
+        let window = self.window(row);
+        self.input.normalisation == Normalisation::MinMax
+            && window.iter().all(|&value| value == window[0])
+    }
+
+    /// The first value that the normalisation of `input` does not allow: its
+    /// row, its place in the window and itself.
+    pub fn unscaled(&self) -> Option<(usize, usize, f32)> {
+        let normalisation = self.input.normalisation;
+        let at = self
+            .windows
+            .iter()
+            .position(|&v| !normalisation.allows(v))?;
+        let width = self.input.window_values();
+        Some((at / width, at % width, self.windows[at]))
     }
 
     /// The rhythm features of one row.

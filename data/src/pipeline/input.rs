@@ -30,6 +30,29 @@ pub enum Normalisation {
     RunningScale,
 }
 
+/// How far beyond its bounds rounding may carry a scaled value.
+const ROUNDING: f32 = 1e-6;
+
+impl Normalisation {
+    /// Whether a value of a window can have been scaled in this way.
+    pub fn allows(self, value: f32) -> bool {
+        match self {
+            Normalisation::MinMax => (-ROUNDING..=1.0 + ROUNDING).contains(&value),
+            Normalisation::RunningScale => value.is_finite(),
+        }
+    }
+
+    /// The same in words, for messages.
+    pub fn rule(self) -> &'static str {
+        match self {
+            Normalisation::MinMax => {
+                "by the contract each beat is scaled to between 0, its lowest sample, and 1, its highest"
+            }
+            Normalisation::RunningScale => "by the contract every value is a finite number",
+        }
+    }
+}
+
 /// How a recording becomes rows of numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,7 +84,7 @@ impl InputSpec {
     /// The Kaggle heartbeat format: 187 samples.
     ///
     /// Its description says 125 Hz, but its rows are every third sample of
-    /// recordings at 360 Hz, bit for bit (see [`crate::pipeline::kaggle_cut::from_record`]).
+    /// recordings at 360 Hz, bit for bit (see [`crate::beat_files::kaggle_cut::from_record`]).
     pub fn kaggle() -> InputSpec {
         InputSpec {
             layout: Layout::Kaggle,

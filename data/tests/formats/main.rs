@@ -5,6 +5,7 @@
 mod environment;
 mod faults;
 mod folders;
+mod faulty_tables;
 mod kaggle_rebuild;
 mod wfdb_files;
 mod wfdb_reference;

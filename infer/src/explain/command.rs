@@ -27,7 +27,7 @@ use super::pictures::{self, Atlas};
 use super::quality::Sample;
 use super::report;
 use super::results::{CHUNK, Explained, Format, Results};
-use crate::classifier::{BATCH, differences};
+use crate::classifier::{self, BATCH, differences};
 use crate::cli::Classify;
 use crate::shipped;
 use crate::source::{Choice, Fiducials, Source};
@@ -94,7 +94,7 @@ pub struct Explain {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Threads [default: all cores].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = classifier::threads)]
     pub threads: Option<NonZeroUsize>,
     /// Without --rows: the first beat of each predicted class.
     #[arg(skip)]

@@ -12,11 +12,11 @@ use tempfile::TempDir;
 
 use crate::model::{kaggle_model, patch, window_model};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
 
 /// A file of the folder of databases, or `None` with a note that the test is
 /// skipped.
-fn shared(part: &str) -> Option<PathBuf> {
+pub fn shared(part: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
     let found = folder.map(|f| f.join(part)).filter(|f| f.exists());
     if found.is_none() {

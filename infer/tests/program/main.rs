@@ -10,3 +10,4 @@ mod evaluate;
 mod faults;
 mod model;
 mod stream;
+mod tables;

@@ -10,20 +10,57 @@ const EXACT_POWERS: [f64; 23] = [
 const MOST_DIGITS: usize = 19;
 
 /// Parses the cell at the start of `line`: the nearest `f32`, or `None` when
-/// it is no number; and what follows its comma, or `None` after the last cell.
-pub(super) fn take(line: &[u8]) -> (Option<f32>, Option<&[u8]>) {
+/// it is no number; and what follows its separator, or `None` after the last
+/// cell.
+pub(super) fn take(line: &[u8], separator: u8) -> (Option<f32>, Option<&[u8]>) {
     if let Some((value, length)) = plain(line) {
         match line.get(length) {
             None => return (Some(value), None),
-            Some(b',') => return (Some(value), Some(&line[length + 1..])),
+            Some(&b) if b == separator && b != b' ' => {
+                return (Some(value), Some(&line[length + 1..]));
+            }
             Some(_) => {}
         }
     }
-    let end = line.iter().position(|&b| b == b',');
-    let cell = &line[..end.unwrap_or(line.len())];
-    let text = std::str::from_utf8(cell).ok();
-    let value = text.and_then(|t| t.trim().parse().ok());
-    (value, end.map(|end| &line[end + 1..]))
+    let (text, after) = split(line, separator);
+    (cell(text), after)
+}
+
+/// The cell at the start of `line` as it is written, and what follows its
+/// separator. Quotes protect a separator; runs of spaces separate as one.
+pub(super) fn split(line: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    let mut quoted = false;
+    let end = line.iter().position(|&b| {
+        quoted ^= b == b'"';
+        b == separator && !quoted
+    });
+    let Some(end) = end else {
+        return (line, None);
+    };
+    let after = &line[end + 1..];
+    let after = match separator {
+        b' ' => after.trim_ascii_start(),
+        _ => after,
+    };
+    (&line[..end], Some(after))
+}
+
+/// A cell without the space and the quotes around it.
+pub(super) fn bare(cell: &[u8]) -> &[u8] {
+    let cell = cell.trim_ascii();
+    let inner = cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\""));
+    inner.unwrap_or(cell).trim_ascii()
+}
+
+/// The number in a cell, perhaps in quotes or with a decimal comma, which is
+/// one where no point and no second comma contradicts it.
+pub(super) fn cell(cell: &[u8]) -> Option<f32> {
+    let text = std::str::from_utf8(bare(cell)).ok()?;
+    if let Some((whole, part)) = text.split_once(',') {
+        let digits = !part.is_empty() && !text.contains('.') && !part.contains(',');
+        return digits.then(|| format!("{whole}.{part}").parse().ok())?;
+    }
+    text.parse().ok()
 }
 
 /// The number at the start of `line` and its length in bytes, when it has the
@@ -156,11 +193,11 @@ mod tests {
             "0.1234567890123456789",
             "99999999999999999999",
         ] {
-            let (value, rest) = take(cell.as_bytes());
+            let (value, rest) = take(cell.as_bytes(), b',');
             assert_eq!(value.map(f32::to_bits), standard(cell), "{cell}");
             assert_eq!(rest, None);
             let line = format!("{cell},7");
-            let (value, rest) = take(line.as_bytes());
+            let (value, rest) = take(line.as_bytes(), b',');
             assert_eq!(value.map(f32::to_bits), standard(cell), "{cell}");
             assert_eq!(rest, Some(&b"7"[..]));
         }
@@ -171,9 +208,9 @@ mod tests {
         for cell in [
             "", " ", "abc", "1.2.3", "1e", "e5", "--1", ".", "0x10", "1 2", "1/2", "1:2",
         ] {
-            assert_eq!(take(cell.as_bytes()), (None, None), "{cell}");
+            assert_eq!(take(cell.as_bytes(), b','), (None, None), "{cell}");
         }
-        assert_eq!(take(b"\xff\xfe,1"), (None, Some(&b"1"[..])));
+        assert_eq!(take(b"\xff\xfe,1", b','), (None, Some(&b"1"[..])));
     }
 
     proptest! {
@@ -182,7 +219,7 @@ mod tests {
             for cell in [format!("{value:.digits$e}"), format!("{:.18e}", value as f32), format!("{value:.digits$}")] {
                 let python = cell.replace("e-", "e-0");
                 for cell in [&cell, &python] {
-                    prop_assert_eq!(take(cell.as_bytes()).0.map(f32::to_bits), standard(cell));
+                    prop_assert_eq!(take(cell.as_bytes(), b',').0.map(f32::to_bits), standard(cell));
                 }
             }
         }
@@ -190,13 +227,13 @@ mod tests {
         #[test]
         fn cells_between_zero_and_one_are_the_nearest_floats(value in 0.0..=1.0_f64) {
             for cell in [format!("{value:.18e}"), format!("{value:.17}"), format!("{value:.6}"), format!("{}", value as f32)] {
-                prop_assert_eq!(take(cell.as_bytes()).0.map(f32::to_bits), standard(&cell));
+                prop_assert_eq!(take(cell.as_bytes(), b',').0.map(f32::to_bits), standard(&cell));
             }
         }
 
         #[test]
         fn any_bytes_are_survived(line: Vec<u8>) {
-            let (value, _) = take(&line);
+            let (value, _) = take(&line, b',');
             let cell = line.split(|&b| b == b',').next().unwrap();
             let text = std::str::from_utf8(cell).ok();
             prop_assert_eq!(value.map(f32::to_bits), text.and_then(standard));

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::aami::Class;
 
 fn reader(text: impl Into<Vec<u8>>, rows: usize) -> Reader {
     let input = Box::new(std::io::Cursor::new(text.into()));
@@ -16,6 +17,19 @@ fn message(text: impl Into<Vec<u8>>) -> String {
 fn row(cell: &str, end: &str) -> String {
     let zeros = vec!["0.0"; 183].join(",");
     format!("0,0.5,1,{cell},{zeros}{end}\n")
+}
+
+fn header(columns: usize) -> String {
+    let names: Vec<String> = (0..columns).map(|i| i.to_string()).collect();
+    names.join(",") + "\n"
+}
+
+fn read_all(text: impl Into<Vec<u8>>) -> Beats {
+    let mut all = Beats::new(InputSpec::kaggle());
+    for chunk in reader(text, 3) {
+        all.append(&chunk.unwrap()).unwrap();
+    }
+    all
 }
 
 #[test]
@@ -65,7 +79,21 @@ fn a_bad_row_is_named_by_its_line() {
         ),
         (row("1", ",-1"), "line 2: the class in column 188 is -1"),
         (row("1", ",1.5"), "line 2: the class in column 188 is 1.5"),
-        ("\n".into(), "line 2: column 1 is \"\""),
+        ("\n".into(), "line 2: the line is blank"),
+        (
+            row("1.01", ",1"),
+            "line 2: column 4 of row 1 (counted from 0) is 1.01; by the contract",
+        ),
+        (
+            row("-0.5", ",1"),
+            "line 2: column 4 of row 1 (counted from 0) is -0.5",
+        ),
+        (header(188), "line 2: a header line among the beats"),
+        (row("1", ",1").replace(",1\n", ",0.25\n"), "another column"),
+        (
+            row("1", ",1").replacen("0,", "3,", 1),
+            "if it is the class, move it",
+        ),
         (
             "0".repeat(1 << 17),
             "line 2: the line is longer than 65536 bytes",
@@ -80,9 +108,109 @@ fn a_bad_row_is_named_by_its_line() {
 #[test]
 fn what_is_no_kaggle_file_is_refused() {
     assert!(message("").contains("empty"));
-    assert!(message("a,b,c\n1,2,3\n").contains("no header line"));
+    assert!(message("\n\n").contains("empty"));
+    assert!(message(header(188)).contains("only a header"));
+    assert!(message("a,b,c\n1,2,3\n").contains("3 columns; expected 187"));
     assert!(message("1,2,3\n").contains("3 columns; expected 187"));
-    assert!(message([0xff, 0xfe, 0, 1]).contains("line 1"));
+    assert!(message([0xff, 0xfe, 0, 1]).contains("UTF-16"));
+    assert!(message(b"\x1f\x8b\x08").contains("gunzip"));
+    let rows = row("0.5", ",1").repeat(2);
+    assert!(message(rows.replace('\n', "\r")).contains("carriage returns"));
+    // Decimal commas between commas have two meanings.
+    let doubled = vec!["0,5"; 187].join(",") + "\n";
+    assert!(message(doubled).contains("decimal commas"));
+}
+
+#[test]
+fn what_other_programs_write_is_the_same_beats() {
+    let text = row("2.5e-1", ",3") + &row("1", ",0") + &row("0.75", ",4");
+    let expected = read_all(text.clone());
+    assert_eq!(expected.labels, [Class::F, Class::N, Class::Q]);
+    let semicolons = text.replace(',', ";");
+    let quoted: String = text
+        .lines()
+        .map(|l| format!("\"{}\"\n", l.replace(',', "\",\"")))
+        .collect();
+    let names = vec!["s"; 187].join(",") + ",label\n";
+    for (what, text) in [
+        ("mark", format!("\u{feff}{text}")),
+        ("semicolons", semicolons.clone()),
+        ("decimal commas", semicolons.replace('.', ",")),
+        ("tabs", text.replace(',', "\t")),
+        ("tabs and commas", text.replace(',', "\t").replace('.', ",")),
+        ("spaces", text.replace(',', " ")),
+        ("columns of spaces", text.replace(',', "   ")),
+        ("comma and space", text.replace(',', ", ")),
+        ("quotes", quoted.clone()),
+        ("quotes and commas", quoted.replace('.', ",")),
+        ("trailing comma", text.replace('\n', ",\n")),
+        ("trailing semicolon", semicolons.replace('\n', ";\n")),
+        ("blank end", format!("{text}\n \r\n\n")),
+        ("numbers as header", header(188) + &text),
+        ("names as header", names.clone() + &text),
+        ("marked header", format!("\u{feff}{names}{text}")),
+        ("remark", format!("# {names}{text}")),
+        (
+            "all",
+            format!(
+                "\u{feff}{}{}\r\n\r\n",
+                names.replace(',', ";"),
+                semicolons.replace('.', ",")
+            ),
+        ),
+    ] {
+        assert_eq!(read_all(text), expected, "{what}");
+    }
+    let unlabelled = read_all(header(187) + &row("0.25", ""));
+    assert_eq!((unlabelled.len(), unlabelled.labels.len()), (1, 0));
+}
+
+#[test]
+fn tables_of_another_shape_are_refused() {
+    let good = row("0.5", ",1");
+    let index: String = ["0,", "1,", "2,"]
+        .iter()
+        .map(|i| format!("{i}{}", row("0.5", "")))
+        .collect();
+    let first: String = ["0,", "1,", "0,"]
+        .iter()
+        .map(|i| format!("{i}{}", row("0.5", "").replacen("0,0.5", "0.9,0.5", 1)))
+        .collect();
+    let mangled = "1.0,".to_owned() + &vec!["0.0.1"; 186].join(",") + "\n";
+    for (text, detail) in [
+        (format!(",{}{index}", header(187)), "index=False"),
+        (
+            format!("label,{}", header(187)) + &good,
+            "it must be the last column",
+        ),
+        (index, "of row 2"),
+        (first, "is the class in column 1?"),
+        (mangled + &good, "header=None"),
+        (
+            header(187) + &good,
+            "line 2: 188 columns; expected 187 as in line 1; is column 1 an index",
+        ),
+        (
+            good.replace("0.0", "0.3")
+                .replace("0,0.5,1,0.5", "0.3,0.4,0.4,0.4"),
+            "all samples lie between 0.3 and 0.4",
+        ),
+        (
+            vec!["0"; 187].join(",") + "\n",
+            "all samples lie between 0 and 0",
+        ),
+    ] {
+        let text = message(text);
+        assert!(text.contains(detail), "{text}\n{detail}");
+    }
+}
+
+#[test]
+fn windows_of_one_value_are_flat() {
+    let mut beats = Beats::new(InputSpec::kaggle());
+    beats.windows = vec![0.0; 187 * 2];
+    beats.windows[5] = 1.0;
+    assert!(!beats.is_flat(0) && beats.is_flat(1));
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn spec(features: bool) -> InputSpec {
 /// `rows` beats whose values follow from their place.
 fn beats(rows: usize, features: bool, labels: bool, records: bool) -> Beats {
     let mut beats = Beats::new(spec(features));
-    let values = |n: usize| (0..n).map(|i| (i as f32).sin());
+    let values = |n: usize| (0..n).map(|i| (i as f32).sin().abs());
     beats
         .windows
         .extend(values(rows * beats.input.window_values()));
@@ -177,4 +177,132 @@ fn foreign_and_damaged_files_are_refused() {
         std::fs::write(&path, &whole[..whole.len() * part / 20]).unwrap();
         assert!(read(&path).is_err());
     }
+}
+
+/// Why a file with these bytes is refused.
+fn refusal(bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.h5");
+    std::fs::write(&path, bytes).unwrap();
+    read(&path).unwrap_err().to_string()
+}
+
+#[test]
+fn a_filter_that_is_not_there_is_named_without_a_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.h5");
+    write(&path, &beats(3, false, true, false), "").unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    // The name in a header's list of filters follows 8 bytes after the number.
+    let name = b"deflate\0";
+    for (number, word) in [
+        (4_u16, "SZIP"),
+        (32_000, "LZF"),
+        (32_001, "Blosc"),
+        (31_999, "31999"),
+    ] {
+        let mut other = whole.clone();
+        for at in 8..other.len() - name.len() {
+            if &other[at..at + name.len()] == name {
+                other[at - 8..at - 6].copy_from_slice(&number.to_le_bytes());
+            }
+        }
+        let message = refusal(&other);
+        assert!(message.contains(word), "{message}");
+        assert!(message.contains("gzip"), "{message}");
+        assert!(!message.contains("plugin"), "{message}");
+    }
+}
+
+#[test]
+fn a_locked_store_is_said_to_be_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.h5");
+    write(&path, &beats(3, false, true, false), "").unwrap();
+    let held = std::fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    let message = read(&path).unwrap_err().to_string();
+    assert!(message.contains("locked"), "{message}");
+    assert!(!message.contains("data convert"), "{message}");
+    held.unlock().unwrap();
+    assert_eq!(read(&path).unwrap().len(), 3);
+}
+
+#[test]
+fn what_is_lacking_in_a_store_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.h5");
+    let changed = |change: &dyn Fn(&File)| {
+        write(&path, &beats(3, true, true, true), "").unwrap();
+        let file = File::open_rw(&path).unwrap();
+        change(&file);
+        file.close().unwrap();
+        read(&path).unwrap_err().to_string()
+    };
+    let cases: [(&dyn Fn(&File), &str); 6] = [
+        (&|f| f.unlink("windows").unwrap(), "no dataset 'windows'"),
+        (&|f| f.delete_attr("input").unwrap(), "attribute 'input'"),
+        (
+            &|f| f.delete_attr("version").unwrap(),
+            "attribute 'version'",
+        ),
+        (
+            &|f| {
+                f.unlink("labels").unwrap();
+                f.new_dataset::<f64>().shape(3).create("labels").unwrap();
+            },
+            "'labels' holds float64; expected uint8",
+        ),
+        (
+            &|f| {
+                f.unlink("labels").unwrap();
+                f.create_group("labels").unwrap();
+            },
+            "'labels' is no dataset",
+        ),
+        (
+            &|f| {
+                f.unlink("windows").unwrap();
+                f.new_dataset::<f32>()
+                    .shape((3, 1, 8))
+                    .create("windows")
+                    .unwrap();
+            },
+            "expected [rows, 2, 8]",
+        ),
+    ];
+    for (change, word) in cases {
+        let message = changed(change);
+        assert!(message.contains(word), "{message}");
+        assert!(message.contains("data convert"), "{message}");
+    }
+    assert!(refusal(b"").contains("empty"));
+    assert!(refusal(b"PAR1....").contains("Parquet"));
+    assert!(refusal(b"not HDF5 at all").contains("not HDF5"));
+}
+
+#[test]
+fn values_on_another_scale_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s.h5");
+    let mut beats = beats(3, false, true, false);
+    beats.windows[16 + 5] = -1.5;
+    write(&path, &beats, "").unwrap();
+    let message = read(&path).unwrap_err().to_string();
+    assert!(message.contains("value 5 of row 1"), "{message}");
+    assert!(message.contains("-1.5; by the contract"), "{message}");
+}
+
+#[test]
+fn the_same_beats_are_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let beats = beats(900, true, true, true);
+    let made = ["a.h5", "b.h5"].map(|name| {
+        let path = folder.path().join(name);
+        write(&path, &beats, "abc").unwrap();
+        // A time in seconds would differ.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        std::fs::read(path).unwrap()
+    });
+    assert!(made[0] == made[1], "the files differ");
 }
