@@ -146,7 +146,7 @@ impl Results {
 }
 
 fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> Result<File> {
-    let file = File::create(path)?;
+    let file = data::store::create_file(path)?;
     let column = |name: &str| -> hdf5::Result<()> {
         let column = file.new_dataset::<i64>().shape(Extent::resizable(0));
         let column = column.chunk(CHUNK).shuffle().deflate(DEFLATE);
