@@ -171,7 +171,7 @@ fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> Result<File>
         // Nor does a group keep when it was made.
         let builder = file.create_group_builder();
         let builder = builder.with_gcpl(|settings| settings.obj_track_times(false));
-        builder.create(&group)?;
+        builder.create(group.as_str())?;
         table(&format!("{group}/beat"), contract.input.window_values())?;
         table(&format!("{group}/rhythm"), contract.input.rhythm.len())?;
     }
