@@ -235,7 +235,8 @@ fn what_is_lacking_in_a_store_is_named() {
         file.close().unwrap();
         read(&path).unwrap_err().to_string()
     };
-    let cases: [(&dyn Fn(&File), &str); 6] = [
+    type Change<'a> = &'a dyn Fn(&File);
+    let cases: [(Change, &str); 6] = [
         (&|f| f.unlink("windows").unwrap(), "no dataset 'windows'"),
         (&|f| f.delete_attr("input").unwrap(), "attribute 'input'"),
         (
