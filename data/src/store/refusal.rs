@@ -122,7 +122,7 @@ pub(super) fn dataset<T: H5Type>(file: &File, name: &str) -> std::result::Result
     Ok(dataset)
 }
 
-fn filter_name(filter: &Filter) -> String {
+pub(super) fn filter_name(filter: &Filter) -> String {
     let known = FILTERS.iter().find(|(id, _)| *id == filter.id());
     known.map_or_else(
         || format!("the filter of number {}", filter.id()),
