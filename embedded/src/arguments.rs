@@ -313,7 +313,7 @@ impl Arguments {
         };
         ensure!(
             RATES.contains(&fs),
-            "--fs is {fs}; it may be {} to {} Hz",
+            "--fs is {fs:?}; it may be {} to {} Hz",
             RATES.start(),
             RATES.end()
         );

@@ -299,10 +299,19 @@ fn absurd_numbers_and_unknown_records_are_refused_before_anything_is_made() {
         ("--learning-rate", "inf", "--learning-rate is"),
         ("--hold-out", "s000,nobody", "there is no record nobody"),
     ] {
-        desk.train(&[&QUICK[..], &["--out", "run", &format!("{flag}={value}")]].concat())
-            .assert()
-            .failure()
-            .stderr(contains(word));
+        let given = format!("{flag}={value}");
+        desk.train(&[
+            "--data",
+            "synthetic",
+            "--device",
+            "cpu",
+            "--out",
+            "run",
+            &given,
+        ])
+        .assert()
+        .failure()
+        .stderr(contains(word));
         let made = std::fs::read_dir(desk.folder.path()).unwrap().count();
         assert!(
             made == 0 || flag == "--hold-out",

@@ -1,7 +1,7 @@
 //! How far the numbers of a run may go: beyond these a machine would run out
 //! of memory or of days before the first epoch ends.
 
-use std::fmt::Display;
+use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 use anyhow::{Context, Result, ensure};
@@ -25,10 +25,10 @@ const PARAMETERS: usize = 1 << 26;
 const WINDOW: usize = 8192;
 const WINDOW_SECONDS: f64 = 20.0;
 
-fn within<T: PartialOrd + Display>(flag: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
+fn within<T: PartialOrd + Debug>(flag: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
     ensure!(
         range.contains(&value),
-        "--{flag} is {value}; it may be {} to {}",
+        "--{flag} is {value:?}; it may be {:?} to {:?}",
         range.start(),
         range.end()
     );

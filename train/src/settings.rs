@@ -340,7 +340,7 @@ impl Settings {
         ] {
             ensure!(
                 value.is_finite() && value >= 0.0,
-                "--{name} is {value}; it cannot be below 0"
+                "--{name} is {value}; it must be a finite number and cannot be below 0"
             );
         }
         for (name, value) in [
@@ -350,7 +350,7 @@ impl Settings {
         ] {
             ensure!(
                 value.is_finite() && value > 0.0,
-                "--{name} is {value}; it must be above 0"
+                "--{name} is {value}; it must be a finite number above 0"
             );
         }
         ensure!(

@@ -18,7 +18,7 @@ mod refusal;
 use std::path::{Path, PathBuf};
 
 use hdf5::types::VarLenUnicode;
-use hdf5::{Dataset, Extent, File, H5Type};
+use hdf5::{Dataset, Extent, File, FileBuilder, H5Type};
 use ndarray::{ArrayView2, ArrayView3};
 
 use crate::output::OutputFile;
@@ -48,6 +48,17 @@ pub fn write(path: &Path, beats: &Beats, source_sha256: &str) -> Result<()> {
     let mut writer = Writer::create(path, &beats.input, source_sha256)?;
     writer.append(beats)?;
     writer.finish()
+}
+
+/// Creates an HDF5 file that does not keep when it was made, so that the same
+/// content is the same bytes.
+///
+/// # Errors
+/// What HDF5 says, such as that the folder cannot be written.
+pub fn create_file(path: &Path) -> hdf5::Result<File> {
+    let mut builder = FileBuilder::new();
+    builder.with_fcpl(|settings| settings.obj_track_times(false));
+    builder.create(path)
 }
 
 /// Reads all beats of a store.
@@ -87,7 +98,7 @@ impl Writer {
     /// with what HDF5 says.
     pub fn create(path: &Path, input: &InputSpec, source_sha256: &str) -> Result<Writer> {
         let output = OutputFile::create(path)?;
-        let file = File::create(output.temporary_path()).map_err(hdf5_error(path))?;
+        let file = create_file(output.temporary_path()).map_err(hdf5_error(path))?;
         let set = || -> hdf5::Result<()> {
             text_attribute(&file, "format", FORMAT)?;
             text_attribute(&file, "input", &json(input))?;

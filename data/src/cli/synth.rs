@@ -60,7 +60,7 @@ fn check(arguments: &Arguments) -> anyhow::Result<()> {
     for (flag, value, range) in [("--minutes", minutes, MINUTES), ("--fs", fs, RATES)] {
         ensure!(
             range.contains(value),
-            "{flag} is {value}; it may be {} to {}",
+            "{flag} is {value:?}; it may be {} to {}",
             range.start(),
             range.end()
         );

@@ -146,7 +146,7 @@ impl Results {
 }
 
 fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> Result<File> {
-    let file = File::create(path)?;
+    let file = data::beat_files::store::create_file(path)?;
     let column = |name: &str| -> hdf5::Result<()> {
         let column = file.new_dataset::<i64>().shape(Extent::resizable(0));
         let column = column.chunk(CHUNK).shuffle().deflate(DEFLATE);
@@ -168,7 +168,10 @@ fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> Result<File>
     table("logits", contract.classes.len())?;
     for method in methods {
         let group = method.name();
-        file.create_group(&group)?;
+        // Nor does a group keep when it was made.
+        let builder = file.create_group_builder();
+        let builder = builder.with_gcpl(|settings| settings.obj_track_times(false));
+        builder.create(group.as_str())?;
         table(&format!("{group}/beat"), contract.input.window_values())?;
         table(&format!("{group}/rhythm"), contract.input.rhythm.len())?;
     }

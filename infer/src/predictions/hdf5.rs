@@ -57,7 +57,7 @@ impl Hdf5File {
     pub(super) fn create(path: PathBuf, contract: &Contract) -> Result<Hdf5File> {
         let output = OutputFile::create(&path)?;
         let create = || -> hdf5::Result<File> {
-            let file = File::create(output.temporary_path())?;
+            let file = data::beat_files::store::create_file(output.temporary_path())?;
             column::<u32>(&file, "input")?;
             column::<u64>(&file, "row")?;
             column::<u32>(&file, "record")?;

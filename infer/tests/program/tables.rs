@@ -202,6 +202,14 @@ fn predictions_are_the_same_bytes_for_the_same_rows() {
         std::thread::sleep(std::time::Duration::from_millis(1100));
     }
     assert!(made[0] == made[1], "the files differ");
+    let explained = ["a", "b"].map(|folder| {
+        let run = ["explain", "beats.csv", "--rows", "2", "--format", "hdf5"];
+        desk.infer(&[&run[..], &["--model", "k.onnx", "--output", folder]].concat())
+            .success();
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        std::fs::read(desk.0.path().join(folder).join("attributions.h5")).unwrap()
+    });
+    assert!(explained[0] == explained[1], "the explanations differ");
 }
 
 #[test]

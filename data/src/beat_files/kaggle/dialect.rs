@@ -82,7 +82,8 @@ impl Dialect {
         let counted = numbers.len() >= 3
             && (numbers[0] == 0.0 || numbers[0] == 1.0)
             && numbers.windows(2).all(|w| w[1] == w[0] + 1.0);
-        if !counted && !(numbers.is_empty() && cells.iter().any(|c| !c.is_empty())) {
+        let named = numbers.is_empty() && cells.iter().any(|c| !c.is_empty());
+        if !(counted || named) {
             let mangled = names > 0 && cells.iter().any(|c| is_mangled(c));
             return match mangled {
                 true => First::Refused(

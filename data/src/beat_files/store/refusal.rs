@@ -40,8 +40,8 @@ pub(super) fn hdf5_error(path: &Path) -> impl FnOnce(hdf5::Error) -> Error {
             return Error::malformed(path, format!("HDF5: {error}"));
         };
         let frames = stack.iter();
-        let plain = frames.filter(|f| f.major_code() != MajorErrorCode::Plugin);
-        let said = plain.last().map_or("unknown error", |f| f.desc());
+        let mut plain = frames.filter(|f| f.major_code() != MajorErrorCode::Plugin);
+        let said = plain.next_back().map_or("unknown error", |f| f.desc());
         Error::malformed(path, format!("HDF5: {said}; is the file damaged? {REMEDY}"))
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn dataset<T: H5Type>(file: &File, name: &str) -> std::result::Result
     Ok(dataset)
 }
 
-fn filter_name(filter: &Filter) -> String {
+pub(super) fn filter_name(filter: &Filter) -> String {
     let known = FILTERS.iter().find(|(id, _)| *id == filter.id());
     known.map_or_else(
         || format!("the filter of number {}", filter.id()),
