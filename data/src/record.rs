@@ -104,13 +104,13 @@ impl Record {
         let refuse = |why: String| Err(Error::Invalid(format!("record {} {why}", self.name)));
         match self.signal(name) {
             None => refuse(format!(
-                "has no lead {name}; it has {}; choose a model for those leads",
-                self.listed()
+                "has no lead {name}; it has {}; name one of them, or choose a model for those leads",
+                self.names()
             )),
             Some(signal) if signal.units != Units::Millivolt => refuse(format!(
                 "has {name} in {}, which is no voltage and so no ECG; it has {}",
                 signal.units,
-                self.listed()
+                self.names()
             )),
             Some(signal) => Ok(signal),
         }
@@ -134,6 +134,11 @@ impl Record {
                 before.join(", ")
             )
         })
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.signals.iter().map(|s| s.name.as_str()).collect();
+        names.join(", ")
     }
 
     fn listed(&self) -> String {

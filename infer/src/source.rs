@@ -8,7 +8,7 @@ use data::beats::Beats;
 use data::dataset::{self, Place, REFERENCE, Recordings};
 use data::input::InputSpec;
 use data::store::Store;
-use data::wfdb::Clock;
+use data::wfdb::{AnnotationFile, Clock};
 use data::{kaggle, prepare, wfdb};
 
 use crate::classifier::BATCH;
@@ -191,7 +191,20 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
         spec.leads.push(lead.clone());
     }
     let mut beats = match annotations {
-        Some(file) => prepare::record(&record, &Clock::of(&path)?.read(&file)?, &spec)?,
+        Some(path_of_file) => {
+            let file = AnnotationFile::read(&path_of_file)?;
+            let own = file.own_labels();
+            let annotations = Clock::of(&path)?.annotations(file);
+            let beats = prepare::record(&record, &annotations, &spec)?;
+            if beats.is_empty() && !own.is_empty() {
+                bail!(
+                    "{}: there is no beat in it; its labels {} are defined by the file and have no AAMI class",
+                    path_of_file.display(),
+                    own.join(", ")
+                );
+            }
+            beats
+        }
         None => prepare::detected(&record, &spec)?,
     };
     beats.input = input.clone();

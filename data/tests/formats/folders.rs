@@ -209,7 +209,7 @@ fn a_changed_segment_makes_a_store_stale() {
     copy("a/r.dat", "r.dat");
     copy("a/r.hea", "r.hea");
     copy("a/r.atr", "m.atr");
-    std::fs::write(folder.path().join("m.hea"), "m/1 2 360 10800\nr 10800\n").unwrap();
+    std::fs::write(folder.path().join("m.hea"), "m/1 3 360 10800\nr 10800\n").unwrap();
     let convert = || Some(said(&data(folder.path(), &["convert", ".", "--output", "b.h5"])?));
     let Some(first) = convert() else {
         return;
