@@ -188,10 +188,10 @@ pub fn annotation_path(record: &Path, annotator: &str) -> PathBuf {
 /// record is called as it was asked for, so that `a/100` and `b/100` differ.
 ///
 /// # Errors
-/// As [`record_path`], [`wfdb::read_record`] and [`wfdb::AnnotationFile::read`].
+/// As [`record_path`], [`wfdb::read_ecg`] and [`wfdb::AnnotationFile::read`].
 pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
     let path = record_path(folder, name)?;
-    let mut record = wfdb::read_record(&path)?;
+    let mut record = wfdb::read_ecg(&path)?;
     record.name = name.to_owned();
     Ok(Annotated {
         record,
@@ -273,7 +273,9 @@ pub fn map<S: AsRef<str> + Sync, T: Send>(
     annotator: &str,
     convert: impl Fn(Annotated) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
-    read_each(folder, names, annotator, convert, true).into_iter().collect()
+    read_each(folder, names, annotator, convert, true)
+        .into_iter()
+        .collect()
 }
 
 /// As [`map`], with a result of its own for each record: see [`Failures`].

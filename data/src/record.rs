@@ -6,10 +6,50 @@ use crate::units::Units;
 /// Words that mark a signal as no ECG whatever its unit: blood pressures,
 /// oxygen and its pulse wave, breathing, and other electrical activity.
 const NO_ECG: [&str; 44] = [
-    "ABP", "ART", "PAP", "CVP", "ICP", "LAP", "RAP", "UAP", "UVP", "BP", "NBP", "NIBP", "PRESSURE",
-    "PRES", "PLETH", "PPG", "PULSE", "SPO", "SAO", "SVO", "SO", "CO", "ETCO", "TCO", "RESP",
-    "RESPIRATION", "RSP", "IMP", "IMPEDANCE", "FLOW", "AIRFLOW", "TEMP", "EEG", "EMG", "EOG",
-    "GSR", "EDA", "ACC", "PCG", "SCG", "EVENT", "MARKER", "HR", "SOUND",
+    "ABP",
+    "ART",
+    "PAP",
+    "CVP",
+    "ICP",
+    "LAP",
+    "RAP",
+    "UAP",
+    "UVP",
+    "BP",
+    "NBP",
+    "NIBP",
+    "PRESSURE",
+    "PRES",
+    "PLETH",
+    "PPG",
+    "PULSE",
+    "SPO",
+    "SAO",
+    "SVO",
+    "SO",
+    "CO",
+    "ETCO",
+    "TCO",
+    "RESP",
+    "RESPIRATION",
+    "RSP",
+    "IMP",
+    "IMPEDANCE",
+    "FLOW",
+    "AIRFLOW",
+    "TEMP",
+    "EEG",
+    "EMG",
+    "EOG",
+    "GSR",
+    "EDA",
+    "ACC",
+    "PCG",
+    "SCG",
+    "EVENT",
+    "MARKER",
+    "HR",
+    "SOUND",
 ];
 
 /// One lead of a recording, in physical units.
@@ -27,15 +67,7 @@ impl Signal {
     /// Whether this is an ECG lead: a voltage whose name is not that of
     /// another signal, such as a pressure whose unit the file does not give.
     pub fn is_ecg(&self) -> bool {
-        if self.units != Units::Millivolt {
-            return false;
-        }
-        let name = self.name.to_ascii_uppercase();
-        let words = || {
-            let words = name.split(|c: char| !c.is_ascii_alphanumeric());
-            words.map(|w| w.trim_end_matches(|c: char| c.is_ascii_digit()))
-        };
-        words().any(|w| w == "ECG" || w == "EKG") || !words().any(|w| NO_ECG.contains(&w))
+        is_ecg(&self.name, &self.units)
     }
 
     /// Name and unit, for messages.
@@ -45,6 +77,17 @@ impl Signal {
             name => format!("{name} in {}", self.units),
         }
     }
+}
+
+/// [`Signal::is_ecg`] by name and unit.
+pub(crate) fn is_ecg(name: &str, units: &Units) -> bool {
+    let name = name.to_ascii_uppercase();
+    let words = || {
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+        words.map(|w| w.trim_end_matches(|c: char| c.is_ascii_digit()))
+    };
+    *units == Units::Millivolt
+        && (words().any(|w| w == "ECG" || w == "EKG") || !words().any(|w| NO_ECG.contains(&w)))
 }
 
 /// A recording: simultaneous signals at one sampling rate.
@@ -164,11 +207,33 @@ mod tests {
 
     #[test]
     fn a_lead_is_an_ecg_by_unit_and_name() {
-        for name in ["", "MLII", "V5", "aVR", "I", "D3", "MCL1", "ECG", "ECG 2", "EKG (ABP side)"] {
+        for name in [
+            "",
+            "MLII",
+            "V5",
+            "aVR",
+            "I",
+            "D3",
+            "MCL1",
+            "ECG",
+            "ECG 2",
+            "EKG (ABP side)",
+        ] {
             assert!(signal(name, "uV").is_ecg(), "{name}");
             assert!(!signal(name, "NU").is_ecg(), "{name}");
         }
-        for name in ["PAP", "abp", "ART2", "Resp", "CVP", "PLETH", "SpO2", "CO2", "EEG Fpz-Cz", "ABP mean"] {
+        for name in [
+            "PAP",
+            "abp",
+            "ART2",
+            "Resp",
+            "CVP",
+            "PLETH",
+            "SpO2",
+            "CO2",
+            "EEG Fpz-Cz",
+            "ABP mean",
+        ] {
             assert!(!signal(name, "").is_ecg(), "{name}");
         }
     }
@@ -183,7 +248,10 @@ mod tests {
         };
         assert_eq!(record.first_ecg().unwrap().name, "V1");
         let said = record.passed_over().unwrap();
-        assert!(said.contains("V1 in mV") && said.contains("P1 in mmHg, RESP in mV"), "{said}");
+        assert!(
+            said.contains("V1 in mV") && said.contains("P1 in mmHg, RESP in mV"),
+            "{said}"
+        );
         assert!(record.lead("P1").unwrap_err().to_string().contains("mmHg"));
         assert!(record.lead("RESP").is_ok());
         record.signals.truncate(2);

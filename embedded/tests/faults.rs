@@ -11,7 +11,9 @@ use data::wfdb::Clock;
 /// A folder of faults, or `None` with a note that the test is skipped.
 fn fault(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
-    let found = folder.map(|f| f.join("faults").join(name)).filter(|f| f.exists());
+    let found = folder
+        .map(|f| f.join("faults").join(name))
+        .filter(|f| f.exists());
     if found.is_none() {
         eprintln!("skipped: ECTOPY_SHARED does not name a folder with faults/{name}");
     }
@@ -46,7 +48,9 @@ fn annotations_of_a_record_with_several_rates_read_as_its_twins() {
         );
         assert!(output.status.success(), "{}", errors(&output));
         let clock = Clock::of(&folder.join(record)).unwrap();
-        clock.read(&out.path().join(format!("{record}.mon"))).unwrap()
+        clock
+            .read(&out.path().join(format!("{record}.mon")))
+            .unwrap()
     });
     assert!(one.len() > 150, "{} beats", one.len());
     assert_eq!(several, one);
@@ -60,7 +64,10 @@ fn a_rate_out_of_range_is_the_recordings() {
     let output = embedded(&folder, &["f30"]);
     let said = errors(&output);
     assert!(!output.status.success());
-    assert!(said.contains("f30: the recording has 30 samples per second"), "{said}");
+    assert!(
+        said.contains("f30: the recording has 30 samples per second"),
+        "{said}"
+    );
     assert!(!said.contains("resnet.onnx"), "{said}");
 }
 
@@ -70,9 +77,23 @@ fn a_signal_file_is_answered_with_the_record() {
         return;
     };
     let output = embedded(&folder, &["base.dat"]);
-    assert!(errors(&output).contains("give the record: base"), "{}", errors(&output));
+    assert!(
+        errors(&output).contains("give the record: base"),
+        "{}",
+        errors(&output)
+    );
     // As raw samples it is read where that is asked for.
-    let raw = ["base.dat", "--format", "i16", "--fs", "360", "--gain", "200", "--baseline", "1024"];
+    let raw = [
+        "base.dat",
+        "--format",
+        "i16",
+        "--fs",
+        "360",
+        "--gain",
+        "200",
+        "--baseline",
+        "1024",
+    ];
     let output = embedded(&folder, &raw);
     assert!(output.status.success(), "{}", errors(&output));
 }
@@ -81,11 +102,23 @@ fn a_signal_file_is_answered_with_the_record() {
 fn a_pressure_is_passed_over_and_a_record_goes_before_a_folder() {
     if let Some(folder) = fault("pressure-as-ecg") {
         let output = embedded(&folder, &["a"]);
-        assert!(errors(&output).contains("the lead is ECG in mV"), "{}", errors(&output));
+        assert!(
+            errors(&output).contains("the lead is ECG in mV"),
+            "{}",
+            errors(&output)
+        );
     }
     if let Some(folder) = fault("record-and-folder-same-name") {
         let output = embedded(&folder, &["100"]);
-        assert!(errors(&output).contains("100/ is the folder"), "{}", errors(&output));
-        assert!(errors(&output).contains("60.0 s of signal"), "{}", errors(&output));
+        assert!(
+            errors(&output).contains("100/ is the folder"),
+            "{}",
+            errors(&output)
+        );
+        assert!(
+            errors(&output).contains("60.0 s of signal"),
+            "{}",
+            errors(&output)
+        );
     }
 }

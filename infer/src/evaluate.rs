@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use data::aami::Convention;
+use data::dataset::{Failures, Recordings};
 use data::metrics::Confusion;
 use data::plot::{self, ConfusionMatrix};
-use data::dataset::{Failures, Recordings};
 use data::{dataset, ec57, output, splits};
 use models::Contract;
 use serde::Serialize;
@@ -164,7 +164,13 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         let read = |n: &&String| gathered.records.iter().any(|r| r.name == **n);
         let names: Vec<String> = names.iter().filter(read).cloned().collect();
         let (request, failures) = (&request, &mut failures);
-        Some(detected(arguments, request, &names, &mut classifier, failures)?)
+        Some(detected(
+            arguments,
+            request,
+            &names,
+            &mut classifier,
+            failures,
+        )?)
     } else {
         None
     };

@@ -178,10 +178,9 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
         Fiducials::Either => Some(file(REFERENCE)).filter(|f| f.exists()),
         Fiducials::Detector => None,
     };
-    let mut record = wfdb::read_record(&path)?;
+    let mut record = wfdb::read_ecg(&path)?;
     record.name = name.to_owned();
-    if let (None, true, Some(remark)) =
-        (&choice.lead, input.leads.is_empty(), record.passed_over())
+    if let (None, true, Some(remark)) = (&choice.lead, input.leads.is_empty(), record.passed_over())
     {
         eprintln!("{remark}");
     }

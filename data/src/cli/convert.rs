@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use data::aami::Class;
 use data::beats::Beats;
+use data::dataset::{self, Failures, Kind, Place, Recordings};
 use data::input::InputSpec;
 use data::store::{self, Store};
-use data::dataset::{self, Failures, Kind, Place, Recordings};
 use data::{kaggle, prepare};
 
 /// Records read before their beats are written.

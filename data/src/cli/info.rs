@@ -70,7 +70,12 @@ fn show(path: &Path, annotator: &str, out: &mut impl Write) -> anyhow::Result<()
     }
     let annotations = annotation_path(path, annotator);
     if annotations.is_file() {
-        counts(&annotations, &AnnotationFile::read(&annotations)?, &clock, out)?;
+        counts(
+            &annotations,
+            &AnnotationFile::read(&annotations)?,
+            &clock,
+            out,
+        )?;
     }
     Ok(())
 }

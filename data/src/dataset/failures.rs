@@ -107,13 +107,19 @@ mod tests {
         assert_eq!(done, [1, 3]);
         failures.unless_all().unwrap();
         let said = failures.finish().unwrap_err().to_string();
-        assert!(said.contains("1 of 3") && said.contains("\n  bad  it is torn"), "{said}");
+        assert!(
+            said.contains("1 of 3") && said.contains("\n  bad  it is torn"),
+            "{said}"
+        );
         Failures::among(2).finish().unwrap();
     }
 
     #[test]
     fn nothing_is_left_of_a_run_that_fails_whole() {
-        assert_eq!(Failures::among(1).keep::<(), _>("a", Err("torn")), Err("torn"));
+        assert_eq!(
+            Failures::among(1).keep::<(), _>("a", Err("torn")),
+            Err("torn")
+        );
         let mut failures = Failures::among(2);
         for name in ["a", "b"] {
             assert_eq!(failures.keep::<(), _>(name, Err("torn")), Ok(None));

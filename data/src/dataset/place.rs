@@ -161,7 +161,10 @@ mod tests {
         assert!(refusal.ends_with(&format!("give the record: {}", at("100").display())));
 
         let found = Recordings::find(&at("100"), "all").unwrap();
-        assert_eq!((found.folder.as_path(), found.names), (folder.path(), vec!["100".into()]));
+        assert_eq!(
+            (found.folder.as_path(), found.names),
+            (folder.path(), vec!["100".into()])
+        );
         let found = Recordings::find(&at("100/"), "all").unwrap();
         assert_eq!(found.names, ["x"]);
         assert!(Recordings::find(&at("100"), "ds1").is_err());

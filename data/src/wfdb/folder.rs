@@ -10,7 +10,9 @@ use crate::wfdb::record::header_path;
 /// How deep `RECORDS` files may lead into folders of folders.
 const DEEPEST: usize = 8;
 /// Endings of files that are no part of a record, whatever lies beside them.
-const FOREIGN: [&str; 8] = ["csv", "txt", "h5", "hdf5", "onnx", "json", "jsonl", "ndjson"];
+const FOREIGN: [&str; 8] = [
+    "csv", "txt", "h5", "hdf5", "onnx", "json", "jsonl", "ndjson",
+];
 
 /// The names of a folder's records: those of its `RECORDS` file, or else of
 /// every header file in it, sorted.
@@ -165,7 +167,15 @@ mod tests {
         ]);
         let names = record_names(folder.path()).unwrap();
         let wanted = [
-            "a/100", "b/1", "b/2", "c/d/9", "c/x", "top", "f\u{fffd}", "../up", "gone",
+            "a/100",
+            "b/1",
+            "b/2",
+            "c/d/9",
+            "c/x",
+            "top",
+            "f\u{fffd}",
+            "../up",
+            "gone",
         ];
         assert_eq!(names, wanted);
         assert!(is_inside("a/100") && !is_inside("../up") && !is_inside("/a") && !is_inside(""));

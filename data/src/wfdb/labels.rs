@@ -83,7 +83,9 @@ impl AnnotationFile {
             let Some(label) = labels.get(&annotation.symbol.code()) else {
                 continue;
             };
-            annotation.symbol = label.standard(annotation.symbol.code()).unwrap_or(Symbol::NOTE);
+            annotation.symbol = label
+                .standard(annotation.symbol.code())
+                .unwrap_or(Symbol::NOTE);
             if annotation.symbol == Symbol::NOTE && annotation.aux_note.is_empty() {
                 annotation.aux_note.clone_from(&label.mnemonic);
             }
@@ -141,7 +143,10 @@ mod tests {
         let labels = file.labels();
         assert_eq!(labels.keys().copied().collect::<Vec<_>>(), [1, 8, 42, 43]);
         assert_eq!(labels[&42].description, "wide complex");
-        let shown = file.annotations.iter().map(|a| file.shown(&labels, a.symbol));
+        let shown = file
+            .annotations
+            .iter()
+            .map(|a| file.shown(&labels, a.symbol));
         assert_eq!(shown.collect::<Vec<_>>(), ["W", "V", "v", "V", "[44]", "A"]);
         assert_eq!(file.own_labels(), ["v", "W", "V"]);
         let standard: Vec<_> = file.standard().iter().map(|a| a.symbol.code()).collect();

@@ -95,7 +95,8 @@ fn check(record: &Record) -> Result<()> {
                 record.len()
             ));
         }
-        if signal.units.as_str().contains(char::is_whitespace) || signal.name.contains(['\n', '\r']) {
+        if signal.units.as_str().contains(char::is_whitespace) || signal.name.contains(['\n', '\r'])
+        {
             return refuse(format!(
                 "signal '{}' has a break in its name or units",
                 signal.name

@@ -36,7 +36,16 @@ fn copy(from: &Path, to: &Path) {
 fn scored(folder: &Path) -> Option<Vec<String>> {
     let detect = data(folder, &["detect", ".", "--output", "out"])?;
     assert!(detect.status.success(), "{}", said(&detect));
-    let score = ["score", ".", "--test", "qrs", "--test-dir", "out", "--start", "0"];
+    let score = [
+        "score",
+        ".",
+        "--test",
+        "qrs",
+        "--test-dir",
+        "out",
+        "--start",
+        "0",
+    ];
     let text = said(&data(folder, &score)?);
     let lines = text.lines().skip(1).take_while(|l| !l.starts_with("__"));
     let line = |l: &str| l.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
@@ -113,7 +122,10 @@ fn labels_of_the_file() {
     };
     let text = said(&output);
     assert!(text.contains("symbols: N 2, W 1, Z 1"), "{text}");
-    assert!(text.contains("label W: code 42, 'wide', no AAMI class"), "{text}");
+    assert!(
+        text.contains("label W: code 42, 'wide', no AAMI class"),
+        "{text}"
+    );
     let path = folder.path().join("r.cus");
     let file = data::wfdb::AnnotationFile::read(&path).unwrap();
     let again = folder.path().join("again.cus");
@@ -128,11 +140,18 @@ fn what_is_valid_is_read() {
     {
         assert!(output.status.success() && said(&output).contains("43200 samples"));
     }
-    for (name, beats) in [("convert-null-signal", "73 beats"), ("records-in-subfolders", "70 beats")] {
+    for (name, beats) in [
+        ("convert-null-signal", "73 beats"),
+        ("records-in-subfolders", "70 beats"),
+    ] {
         if let Some(folder) = fault(name)
             && let Some(output) = data(folder.path(), &["convert", ".", "--output", "b.csv"])
         {
-            assert!(output.status.success() && said(&output).contains(beats), "{}", said(&output));
+            assert!(
+                output.status.success() && said(&output).contains(beats),
+                "{}",
+                said(&output)
+            );
         }
     }
 }
@@ -142,7 +161,12 @@ fn a_changed_segment_is_noticed() {
     let Some(folder) = fault("store-stale-segments") else {
         return;
     };
-    let convert = || Some(said(&data(folder.path(), &["convert", ".", "--output", "b.h5"])?));
+    let convert = || {
+        Some(said(&data(
+            folder.path(),
+            &["convert", ".", "--output", "b.h5"],
+        )?))
+    };
     let Some(first) = convert() else {
         return;
     };

@@ -13,7 +13,13 @@ use tempfile::TempDir;
 pub fn data(folder: &Path, arguments: &[&str]) -> Option<Output> {
     let program = option_env!("CARGO_BIN_EXE_data")?;
     let mut command = Command::new(program);
-    Some(command.current_dir(folder).args(arguments).output().unwrap())
+    Some(
+        command
+            .current_dir(folder)
+            .args(arguments)
+            .output()
+            .unwrap(),
+    )
 }
 
 /// What a program said, both streams.
@@ -56,7 +62,10 @@ fn any_voltage_and_any_offset_gives_the_same_beats() {
     let folder = tempfile::tempdir().unwrap();
     let (samples, _) = patient();
     // Whole microvolts, so that every unit holds the same signal.
-    let microvolts: Vec<i32> = samples.iter().map(|v| (v * 1000.0).round() as i32).collect();
+    let microvolts: Vec<i32> = samples
+        .iter()
+        .map(|v| (v * 1000.0).round() as i32)
+        .collect();
     let shifted = |by: i32| -> Vec<i32> { microvolts.iter().map(|v| v + by).collect() };
     for (name, calibration, values) in [
         ("mv", "1000(0)/mV", shifted(0)),
@@ -92,7 +101,10 @@ fn any_voltage_and_any_offset_gives_the_same_beats() {
 fn beats_of_a_record_with_several_rates_are_where_those_of_one_rate_are() {
     let folder = tempfile::tempdir().unwrap();
     let (samples, annotations) = patient();
-    let values: Vec<i32> = samples.iter().map(|v| (v * 1000.0).round() as i32).collect();
+    let values: Vec<i32> = samples
+        .iter()
+        .map(|v| (v * 1000.0).round() as i32)
+        .collect();
     let ecg = "32 1000(0)/mV 16 0 0 0 0 MLII";
     write(folder.path(), "one", "1 360", &[ecg], &values);
     // The same in frames of four samples, with one of breath.
@@ -101,10 +113,20 @@ fn beats_of_a_record_with_several_rates_are_where_those_of_one_rate_are() {
     let ecg = "32x4 1000(0)/mV 16 0 0 0 0 MLII";
     let breath = "32 100/NU 16 0 0 0 0 RESP";
     write(folder.path(), "several", "2 90", &[ecg, breath], &several);
-    for name in ["one", "several"] {
+    // And with a faster signal before it that is no ECG.
+    let frames = values.chunks_exact(2).map(|f| [9, 9, 9, f[0], f[1]]);
+    let faster: Vec<i32> = frames.flatten().collect();
+    let [pulse, ecg] = [
+        "32x3 100/NU 16 0 0 0 0 PLETH",
+        "32x2 1000(0)/mV 16 0 0 0 0 MLII",
+    ];
+    write(folder.path(), "faster", "2 180", &[pulse, ecg], &faster);
+    for name in ["one", "several", "faster"] {
         let clock = Clock::of(&folder.path().join(name)).unwrap();
         assert_eq!(clock.fs(), 360.0);
-        clock.write(&folder.path().join(format!("{name}.atr")), &annotations).unwrap();
+        clock
+            .write(&folder.path().join(format!("{name}.atr")), &annotations)
+            .unwrap();
     }
     // The reference once more as old programs wrote it: in frames.
     let frames: Vec<_> = annotations
@@ -116,16 +138,33 @@ fn beats_of_a_record_with_several_rates_are_where_those_of_one_rate_are() {
         return;
     };
     assert_eq!(detected(folder.path(), "several").unwrap(), wanted);
+    assert_eq!(detected(folder.path(), "faster").unwrap(), wanted);
     let gross = |name: &str, reference: &str| {
-        let arguments = ["score", name, "--test", "qrs", "--test-dir", "out", "--start", "0"];
-        let output = data(folder.path(), &[&arguments[..], &["--reference", reference]].concat());
+        let arguments = [
+            "score",
+            name,
+            "--test",
+            "qrs",
+            "--test-dir",
+            "out",
+            "--start",
+            "0",
+        ];
+        let output = data(
+            folder.path(),
+            &[&arguments[..], &["--reference", reference]].concat(),
+        );
         let text = said(&output.unwrap());
-        let line = text.lines().find(|l| l.starts_with("Gross")).unwrap_or_default();
+        let line = text
+            .lines()
+            .find(|l| l.starts_with("Gross"))
+            .unwrap_or_default();
         line.to_owned()
     };
     let wanted = gross("one", "atr");
     assert!(wanted.contains("100.00"), "{wanted}");
     assert_eq!(gross("several", "atr"), wanted);
+    assert_eq!(gross("faster", "atr"), wanted);
     assert_eq!(gross("several", "old"), wanted);
 }
 
@@ -152,7 +191,16 @@ fn records_in_subfolders_keep_them() {
     let files = ["a", "b"].map(|p| std::fs::read(folder.path().join("out").join(p).join("r.qrs")));
     let [a, b] = files.map(Result::unwrap);
     assert!(a.len() > 50 && a != b);
-    let score = ["score", ".", "--test", "qrs", "--test-dir", "out", "--start", "0"];
+    let score = [
+        "score",
+        ".",
+        "--test",
+        "qrs",
+        "--test-dir",
+        "out",
+        "--start",
+        "0",
+    ];
     let score = data(folder.path(), &score).unwrap();
     assert!(said(&score).contains("from 2 records") && score.status.success());
     let convert = data(folder.path(), &["convert", ".", "--output", "b.csv"]).unwrap();
@@ -162,8 +210,21 @@ fn records_in_subfolders_keep_them() {
 #[test]
 fn a_folder_run_does_the_good_records_and_names_the_bad() {
     let folder = subfolders(b"a/r\nabsent\nf\xff\nb/torn\nb/r\n../up\n");
-    std::fs::write(folder.path().join("b/torn.hea"), "torn 1 360 100\ntorn.dat 16\n").unwrap();
-    let score = ["score", ".", "--test", "qrs", "--test-dir", "out", "--start", "0"];
+    std::fs::write(
+        folder.path().join("b/torn.hea"),
+        "torn 1 360 100\ntorn.dat 16\n",
+    )
+    .unwrap();
+    let score = [
+        "score",
+        ".",
+        "--test",
+        "qrs",
+        "--test-dir",
+        "out",
+        "--start",
+        "0",
+    ];
     for arguments in [
         &["detect", ".", "--output", "out"][..],
         &score,
@@ -175,27 +236,45 @@ fn a_folder_run_does_the_good_records_and_names_the_bad() {
         };
         let text = said(&output);
         assert!(!output.status.success(), "{arguments:?}: {text}");
-        for part in ["4 of 6 recordings", "absent", "not UTF-8", "torn", "leads out"] {
+        for part in [
+            "4 of 6 recordings",
+            "absent",
+            "not UTF-8",
+            "torn",
+            "leads out",
+        ] {
             assert!(text.contains(part), "{arguments:?}: {text}");
         }
     }
     assert!(folder.path().join("out/a/r.qrs").is_file());
     assert!(folder.path().join("out/b/r.qrs").is_file());
-    assert!(std::fs::read_to_string(folder.path().join("b.csv")).unwrap().lines().count() > 40);
+    assert!(
+        std::fs::read_to_string(folder.path().join("b.csv"))
+            .unwrap()
+            .lines()
+            .count()
+            > 40
+    );
 }
 
 #[test]
 fn a_store_without_all_records_is_never_up_to_date() {
     let folder = subfolders(b"a/r\nb/r\n");
     // No beat: a reference without any.
-    wfdb::write_annotations(&folder.path().join("b/r.atr"), &[Annotation::new(9, Symbol::NOTE)])
-        .unwrap();
+    wfdb::write_annotations(
+        &folder.path().join("b/r.atr"),
+        &[Annotation::new(9, Symbol::NOTE)],
+    )
+    .unwrap();
     for _ in 0..2 {
         let Some(output) = data(folder.path(), &["convert", ".", "--output", "b.h5"]) else {
             return;
         };
         let text = said(&output);
-        assert!(!output.status.success() && text.contains("no beat"), "{text}");
+        assert!(
+            !output.status.success() && text.contains("no beat"),
+            "{text}"
+        );
         assert!(!text.contains("up to date"), "{text}");
     }
 }
@@ -210,7 +289,12 @@ fn a_changed_segment_makes_a_store_stale() {
     copy("a/r.hea", "r.hea");
     copy("a/r.atr", "m.atr");
     std::fs::write(folder.path().join("m.hea"), "m/1 3 360 10800\nr 10800\n").unwrap();
-    let convert = || Some(said(&data(folder.path(), &["convert", ".", "--output", "b.h5"])?));
+    let convert = || {
+        Some(said(&data(
+            folder.path(),
+            &["convert", ".", "--output", "b.h5"],
+        )?))
+    };
     let Some(first) = convert() else {
         return;
     };

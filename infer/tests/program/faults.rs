@@ -14,7 +14,9 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
 /// A folder of faults, or `None` with a note that the test is skipped.
 fn fault(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
-    let found = folder.map(|f| f.join("faults").join(name)).filter(|f| f.exists());
+    let found = folder
+        .map(|f| f.join("faults").join(name))
+        .filter(|f| f.exists());
     if found.is_none() {
         eprintln!("skipped: ECTOPY_SHARED does not name a folder with faults/{name}");
     }
@@ -38,7 +40,11 @@ fn report(folder: &Path, record: &str, more: &[&str]) -> String {
     let path = out.path().join("p.csv");
     let mut command = infer(folder, &[record, "--output", path.to_str().unwrap()]);
     let output = command.args(more).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -107,10 +113,13 @@ fn the_ecg_is_taken_and_the_record_goes_before_the_folder() {
             .assert()
             .success()
             .stderr(contains("the lead is ECG in mV").and(contains("(246 beats)")));
-        infer(&folder, &["a", "--lead", "ABP", "--annotator", "inf", "-o", out])
-            .assert()
-            .failure()
-            .stderr(contains("no voltage"));
+        infer(
+            &folder,
+            &["a", "--lead", "ABP", "--annotator", "inf", "-o", out],
+        )
+        .assert()
+        .failure()
+        .stderr(contains("no voltage"));
     }
     if let Some(folder) = fault("record-and-folder-same-name") {
         infer(&folder, &["100", "--annotator", "inf", "-o", out])
@@ -140,27 +149,39 @@ fn subfolders(list: &[u8]) -> tempfile::TempDir {
 #[test]
 fn annotations_keep_the_subfolders_of_their_records() {
     let folder = subfolders(b"a/r\nb/\n");
-    infer(folder.path(), &[".", "--annotator", "inf", "-o", "out"]).assert().success();
+    infer(folder.path(), &[".", "--annotator", "inf", "-o", "out"])
+        .assert()
+        .success();
     let read = |part: &str| std::fs::read(folder.path().join("out").join(part)).unwrap();
     assert_ne!(read("a/r.inf"), read("b/r.inf"));
-    infer(folder.path(), &["a/r", "b/r", "--annotator", "inf", "-o", "flat"])
-        .assert()
-        .failure()
-        .stderr(contains("two recordings of that name"));
+    infer(
+        folder.path(),
+        &["a/r", "b/r", "--annotator", "inf", "-o", "flat"],
+    )
+    .assert()
+    .failure()
+    .stderr(contains("two recordings of that name"));
     assert!(!folder.path().join("flat").exists());
 }
 
 #[test]
 fn a_folder_with_bad_records_gives_the_good_ones() {
     let folder = subfolders(b"a/r\nabsent\nf\xff\nb/torn\nb/r\n");
-    std::fs::write(folder.path().join("b/torn.hea"), "torn 1 360 100\ntorn.dat 16\n").unwrap();
+    std::fs::write(
+        folder.path().join("b/torn.hea"),
+        "torn 1 360 100\ntorn.dat 16\n",
+    )
+    .unwrap();
     let failed = || {
         contains("3 of 5 recordings")
             .and(contains("absent"))
             .and(contains("torn"))
             .and(contains("not UTF-8"))
     };
-    infer(folder.path(), &[".", "-o", "p.csv"]).assert().failure().stderr(failed());
+    infer(folder.path(), &[".", "-o", "p.csv"])
+        .assert()
+        .failure()
+        .stderr(failed());
     let rows = std::fs::read_to_string(folder.path().join("p.csv")).unwrap();
     assert!(rows.contains(",a/r,") && rows.contains(",b/r,"));
     infer(folder.path(), &[".", "--annotator", "inf", "-o", "out"])
@@ -171,7 +192,9 @@ fn a_folder_with_bad_records_gives_the_good_ones() {
     let mut evaluate = Command::new(PROGRAM);
     evaluate
         .current_dir(folder.path())
-        .args(["evaluate", "--data", ".", "--start", "0", "--detect", "--model"])
+        .args([
+            "evaluate", "--data", ".", "--start", "0", "--detect", "--model",
+        ])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx"))
         .assert()
         .failure()
