@@ -147,7 +147,7 @@ impl Record {
         let refuse = |why: String| Err(Error::Invalid(format!("record {} {why}", self.name)));
         match self.signal(name) {
             None => refuse(format!(
-                "has no lead {name}; it has {}; name one of them, or choose a model for those leads",
+                "has no lead {name}; it has {}; choose a model for those leads",
                 self.names()
             )),
             Some(signal) if signal.units != Units::Millivolt => refuse(format!(
