@@ -175,7 +175,7 @@ mod tests {
         assert!(
             message
                 .to_string()
-                .contains("no signal V5; its signals are: II")
+                .contains("no lead V5; it has II")
         );
     }
 }
