@@ -72,24 +72,37 @@ impl Signal {
     /// Whether this is an ECG lead: a voltage whose name is not that of
     /// another signal, such as a pressure whose unit the file does not give.
     pub fn is_ecg(&self) -> bool {
-        if self.units != Units::Millivolt {
-            return false;
-        }
-        let name = self.name.to_ascii_uppercase();
-        let words = || {
-            let words = name.split(|c: char| !c.is_ascii_alphanumeric());
-            words.map(|w| w.trim_end_matches(|c: char| c.is_ascii_digit()))
-        };
-        words().any(|w| w == "ECG" || w == "EKG") || !words().any(|w| NO_ECG.contains(&w))
+        is_ecg(&self.name, &self.units)
+    }
+
+    /// Whether any sample is valid: a signal without a file has none.
+    fn has_samples(&self) -> bool {
+        self.samples.iter().any(|v| v.is_finite())
     }
 
     /// Name and unit, for messages.
     fn described(&self) -> String {
+        let empty = if self.has_samples() {
+            ""
+        } else {
+            " without samples"
+        };
         match self.name.as_str() {
-            "" => format!("a signal without a name in {}", self.units),
-            name => format!("{name} in {}", self.units),
+            "" => format!("a signal without a name in {}{empty}", self.units),
+            name => format!("{name} in {}{empty}", self.units),
         }
     }
+}
+
+/// [`Signal::is_ecg`] by name and unit.
+pub(crate) fn is_ecg(name: &str, units: &Units) -> bool {
+    let name = name.to_ascii_uppercase();
+    let words = || {
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+        words.map(|w| w.trim_end_matches(|c: char| c.is_ascii_digit()))
+    };
+    *units == Units::Millivolt
+        && (words().any(|w| w == "ECG" || w == "EKG") || !words().any(|w| NO_ECG.contains(&w)))
 }
 
 /// A recording: simultaneous signals at one sampling rate.
@@ -127,12 +140,13 @@ impl Record {
     }
 
     /// The lead that is read where none is asked for by name: the first that
-    /// is an ECG, see [`Signal::is_ecg`].
+    /// is an ECG, see [`Signal::is_ecg`], and has a sample, where any has.
     ///
     /// # Errors
     /// [`Error::Invalid`] when no signal is an ECG.
     pub fn first_ecg(&self) -> Result<&Signal> {
-        self.ecg_leads().next().ok_or_else(|| {
+        let recorded = self.ecg_leads().find(|s| s.has_samples());
+        recorded.or_else(|| self.ecg_leads().next()).ok_or_else(|| {
             Error::Invalid(format!(
                 "record {} has no ECG lead: {}; name a lead that is an ECG, or correct the units in its header",
                 self.name,
@@ -150,12 +164,12 @@ impl Record {
         match self.signal(name) {
             None => refuse(format!(
                 "has no lead {name}; it has {}; choose a model for those leads",
-                self.listed()
+                self.names()
             )),
             Some(signal) if signal.units != Units::Millivolt => refuse(format!(
                 "has {name} in {}, which is no voltage and so no ECG; it has {}",
                 signal.units,
-                self.listed()
+                self.names()
             )),
             Some(signal) => Ok(signal),
         }
@@ -168,7 +182,7 @@ impl Record {
         let before: Vec<String> = self
             .signals
             .iter()
-            .take_while(|s| !s.is_ecg())
+            .take_while(|s| !std::ptr::eq(*s, lead))
             .map(Signal::described)
             .collect();
         (!before.is_empty()).then(|| {
@@ -179,6 +193,11 @@ impl Record {
                 before.join(", ")
             )
         })
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.signals.iter().map(|s| s.name.as_str()).collect();
+        names.join(", ")
     }
 
     fn listed(&self) -> String {
@@ -254,7 +273,15 @@ mod tests {
         record.signals.truncate(2);
         let refusal = record.first_ecg().unwrap_err().to_string();
         assert!(refusal.contains("no ECG lead: P1 in mmHg"), "{refusal}");
-        record.signals = vec![signal("V1", "mV")];
+        record.signals = vec![signal("V1", "mV"), signal("V2", "mV")];
         assert_eq!(record.passed_over(), None);
+        record.signals[0].samples[0] = f32::NAN;
+        assert_eq!(record.first_ecg().unwrap().name, "V2");
+        assert!(
+            record
+                .passed_over()
+                .unwrap()
+                .contains("V1 in mV without samples")
+        );
     }
 }

@@ -155,7 +155,7 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
                 "{}: a WFDB record knows its own format, rate and gain; leave out --format, --fs and --gain",
                 path.display()
             );
-            let record = wfdb::read_record(path)?;
+            let record = wfdb::read_ecg(path)?;
             let chosen = prepare::choose(&record, input)?;
             if let Some(remark) = record.passed_over().filter(|_| input.leads.is_empty()) {
                 eprintln!("{remark}");

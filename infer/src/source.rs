@@ -8,7 +8,7 @@ use data::beat_files::kaggle;
 use data::beat_files::store::Store;
 use data::datasets::dataset::{self, Place, REFERENCE, Recordings};
 use data::formats::wfdb;
-use data::formats::wfdb::Clock;
+use data::formats::wfdb::{AnnotationFile, Clock};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -180,7 +180,7 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
         Fiducials::Either => Some(file(REFERENCE)).filter(|f| f.exists()),
         Fiducials::Detector => None,
     };
-    let mut record = wfdb::read_record(&path)?;
+    let mut record = wfdb::read_ecg(&path)?;
     record.name = name.to_owned();
     if let (None, true, Some(remark)) = (&choice.lead, input.leads.is_empty(), record.passed_over())
     {
@@ -192,7 +192,20 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
         spec.leads.push(lead.clone());
     }
     let mut beats = match annotations {
-        Some(file) => prepare::record(&record, &Clock::of(&path)?.read(&file)?, &spec)?,
+        Some(path_of_file) => {
+            let file = AnnotationFile::read(&path_of_file)?;
+            let own = file.own_labels();
+            let annotations = Clock::of(&path)?.annotations(file);
+            let beats = prepare::record(&record, &annotations, &spec)?;
+            if beats.is_empty() && !own.is_empty() {
+                bail!(
+                    "{}: there is no beat in it; its labels {} are defined by the file and have no AAMI class",
+                    path_of_file.display(),
+                    own.join(", ")
+                );
+            }
+            beats
+        }
         None => prepare::detected(&record, &spec)?,
     };
     beats.input = input.clone();

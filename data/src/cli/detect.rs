@@ -75,7 +75,7 @@ fn detect(
     name: &str,
 ) -> anyhow::Result<(Clock, Vec<Annotation>, usize)> {
     let path = dataset::record_path(folder, name)?;
-    let mut record = wfdb::read_record(&path)?;
+    let mut record = wfdb::read_ecg(&path)?;
     record.name = name.to_owned();
     let signals = prepare::choose(&record, spec)?;
     if let Some(remark) = record.passed_over().filter(|_| spec.leads.is_empty()) {

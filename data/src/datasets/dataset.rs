@@ -188,10 +188,10 @@ pub fn annotation_path(record: &Path, annotator: &str) -> PathBuf {
 /// record is called as it was asked for, so that `a/100` and `b/100` differ.
 ///
 /// # Errors
-/// As [`record_path`], [`wfdb::read_record`] and [`wfdb::AnnotationFile::read`].
+/// As [`record_path`], [`wfdb::read_ecg`] and [`wfdb::AnnotationFile::read`].
 pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
     let path = record_path(folder, name)?;
-    let mut record = wfdb::read_record(&path)?;
+    let mut record = wfdb::read_ecg(&path)?;
     record.name = name.to_owned();
     Ok(Annotated {
         record,

@@ -17,5 +17,5 @@ pub use folder::{record_files, record_names, record_of};
 pub use format::Format;
 pub use header::{Header, Segment, SignalHeader};
 pub use labels::Label;
-pub use record::{header_path, read_record};
+pub use record::{header_path, read_ecg, read_record};
 pub use write::write_record;

@@ -113,7 +113,15 @@ fn beats_of_a_record_with_several_rates_are_where_those_of_one_rate_are() {
     let ecg = "32x4 1000(0)/mV 16 0 0 0 0 MLII";
     let breath = "32 100/NU 16 0 0 0 0 RESP";
     write(folder.path(), "several", "2 90", &[ecg, breath], &several);
-    for name in ["one", "several"] {
+    // And with a faster signal before it that is no ECG.
+    let frames = values.chunks_exact(2).map(|f| [9, 9, 9, f[0], f[1]]);
+    let faster: Vec<i32> = frames.flatten().collect();
+    let [pulse, ecg] = [
+        "32x3 100/NU 16 0 0 0 0 PLETH",
+        "32x2 1000(0)/mV 16 0 0 0 0 MLII",
+    ];
+    write(folder.path(), "faster", "2 180", &[pulse, ecg], &faster);
+    for name in ["one", "several", "faster"] {
         let clock = Clock::of(&folder.path().join(name)).unwrap();
         assert_eq!(clock.fs(), 360.0);
         clock
@@ -130,6 +138,7 @@ fn beats_of_a_record_with_several_rates_are_where_those_of_one_rate_are() {
         return;
     };
     assert_eq!(detected(folder.path(), "several").unwrap(), wanted);
+    assert_eq!(detected(folder.path(), "faster").unwrap(), wanted);
     let gross = |name: &str, reference: &str| {
         let arguments = [
             "score",
@@ -155,6 +164,7 @@ fn beats_of_a_record_with_several_rates_are_where_those_of_one_rate_are() {
     let wanted = gross("one", "atr");
     assert!(wanted.contains("100.00"), "{wanted}");
     assert_eq!(gross("several", "atr"), wanted);
+    assert_eq!(gross("faster", "atr"), wanted);
     assert_eq!(gross("several", "old"), wanted);
 }
 
@@ -278,7 +288,7 @@ fn a_changed_segment_makes_a_store_stale() {
     copy("a/r.dat", "r.dat");
     copy("a/r.hea", "r.hea");
     copy("a/r.atr", "m.atr");
-    std::fs::write(folder.path().join("m.hea"), "m/1 2 360 10800\nr 10800\n").unwrap();
+    std::fs::write(folder.path().join("m.hea"), "m/1 3 360 10800\nr 10800\n").unwrap();
     let convert = || {
         Some(said(&data(
             folder.path(),

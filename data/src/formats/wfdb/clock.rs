@@ -12,8 +12,8 @@ use crate::record::error::Result;
 /// How time is counted in a record and in the annotation files beside it.
 ///
 /// A record holds so many frames per second, and each frame one or more samples
-/// of a signal. [`crate::record::Record`] has the rate of the signal with the
-/// most samples per frame, and everything in memory counts those samples. An
+/// of a signal. The samples that are counted are those of the ECG lead with the
+/// most of them per frame, as [`crate::formats::wfdb::read_ecg`] gives them. An
 /// annotation file counts in the time resolution that it states, or else in
 /// frames, as the WFDB library does. All annotations of a record are read and
 /// written here, so that the units cannot be mixed.
@@ -31,10 +31,10 @@ impl Clock {
     pub fn of(record: &Path) -> Result<Clock> {
         let path = header_path(record);
         let header = Header::read(&path)?;
-        let mut samples_per_frame = header.max_samples_per_frame();
+        let mut samples_per_frame = header.ecg_samples_per_frame();
         if let Some(first) = header.segments.iter().find(|s| s.name != NULL) {
             let segment = header_path(&path.with_file_name(&first.name));
-            samples_per_frame = Header::read(&segment)?.max_samples_per_frame();
+            samples_per_frame = Header::read(&segment)?.ecg_samples_per_frame();
         }
         Ok(Clock {
             frame_fs: header.frame_fs,

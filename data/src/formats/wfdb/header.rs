@@ -5,6 +5,7 @@ use std::path::{Component, Path};
 
 use crate::formats::wfdb::format::Format;
 use crate::record::error::{Error, Result};
+use crate::record::is_ecg;
 use crate::record::units::Units;
 
 /// Frames per second of a record whose header gives none (`DEFFREQ`).
@@ -152,6 +153,17 @@ impl Header {
             }
         }
         Ok(header)
+    }
+
+    /// The most samples that an ECG lead has in a frame; where there is none, any
+    /// signal. At least 1.
+    pub fn ecg_samples_per_frame(&self) -> usize {
+        let leads = self.signals.iter();
+        let leads = leads.filter(|s| is_ecg(&s.description, &s.scale().0));
+        leads
+            .map(|s| s.samples_per_frame)
+            .max()
+            .unwrap_or_else(|| self.max_samples_per_frame())
     }
 
     /// The most samples that any signal has in a frame; at least 1.

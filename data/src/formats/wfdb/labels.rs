@@ -6,7 +6,7 @@
 //! ## end of definitions
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::formats::wfdb::annotation::AnnotationFile;
 use crate::record::annotation::{Annotation, Symbol};
@@ -50,6 +50,15 @@ impl AnnotationFile {
             }
         }
         labels
+    }
+
+    /// The labels of the file's own that its annotations have, in the order of
+    /// their codes: these have no AAMI class.
+    pub fn own_labels(&self) -> Vec<String> {
+        let used: BTreeSet<u8> = self.annotations.iter().map(|a| a.symbol.code()).collect();
+        let labels = self.labels().into_iter();
+        let own = labels.filter(|(code, l)| used.contains(code) && l.standard(*code).is_none());
+        own.map(|(_, label)| label.mnemonic).collect()
     }
 
     /// How an annotation is shown: by its label, its standard mnemonic, or its
@@ -139,6 +148,7 @@ mod tests {
             .iter()
             .map(|a| file.shown(&labels, a.symbol));
         assert_eq!(shown.collect::<Vec<_>>(), ["W", "V", "v", "V", "[44]", "A"]);
+        assert_eq!(file.own_labels(), ["v", "W", "V"]);
         let standard: Vec<_> = file.standard().iter().map(|a| a.symbol.code()).collect();
         let note = Symbol::NOTE.code();
         // The file says that its code 1 is no normal beat.

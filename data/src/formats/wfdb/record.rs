@@ -14,21 +14,37 @@ use crate::record::{Record, Signal};
 /// the `f32` nearest to `(sample - baseline) / gain`, NaN where the file marks a
 /// sample invalid or a segment lacks the signal. Skew is undone. Where signals
 /// have different rates, the record has the highest, and the samples of the
-/// others are repeated (as WFDB's high-resolution mode does); what annotations
-/// count is known to [`crate::formats::wfdb::Clock`].
+/// others are repeated (as WFDB's high-resolution mode does).
 ///
 /// # Errors
 /// [`Error::Io`] when a file is missing, [`Error::Malformed`] when the header
 /// makes no sense, a signal file is shorter than it says or fails the
 /// checksum it gives, [`Error::Unsupported`] for what WFDB does not define.
 pub fn read_record(path: &Path) -> Result<Record> {
+    read(path, Header::max_samples_per_frame)
+}
+
+/// Reads a record for its ECG: as [`read_record`], at the rate of its fastest ECG
+/// lead, so that a lead is not repeated for the sake of another kind of signal,
+/// of which samples are then left out. What annotations count is known to
+/// [`crate::formats::wfdb::Clock`].
+///
+/// # Errors
+/// As [`read_record`].
+pub fn read_ecg(path: &Path) -> Result<Record> {
+    read(path, Header::ecg_samples_per_frame)
+}
+
+/// A record with as many samples in a frame as `per_frame` takes from the header
+/// of its signals.
+fn read(path: &Path, per_frame: fn(&Header) -> usize) -> Result<Record> {
     let path = header_path(path);
     let header = Header::read(&path)?;
     let name = path.file_stem().map(|n| n.to_string_lossy().into_owned());
     let mut record = if header.segments.is_empty() {
-        single(&header, &path)?
+        single(&header, &path, per_frame(&header))?
     } else {
-        joined(&header, &path)?
+        joined(&header, &path, per_frame)?
     };
     record.name = name.unwrap_or(header.name);
     record.comments = header.comments;
@@ -45,9 +61,8 @@ pub fn header_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn single(header: &Header, path: &Path) -> Result<Record> {
+fn single(header: &Header, path: &Path, per_frame: usize) -> Result<Record> {
     let read = signal::read(header, path)?;
-    let per_frame = header.max_samples_per_frame();
     let mut record = empty(header.frame_fs, per_frame, &header.signals);
     for ((out, spec), values) in record
         .signals
@@ -80,7 +95,7 @@ fn empty(frame_fs: f64, per_frame: usize, signals: &[SignalHeader]) -> Record {
 }
 
 /// Appends frames of `from` samples as frames of `to`, each sample held until
-/// the next is due.
+/// the next is due; where `to` is less, the samples between are left out.
 fn repeat(values: &[f32], from: usize, to: usize, out: &mut Vec<f32>) {
     if from == to {
         out.extend_from_slice(values);
@@ -95,7 +110,7 @@ fn repeat(values: &[f32], from: usize, to: usize, out: &mut Vec<f32>) {
 ///
 /// In a variable-layout record, whose first segment has no samples, signals
 /// are matched by name to the layout; in a fixed-layout one by position.
-fn joined(header: &Header, path: &Path) -> Result<Record> {
+fn joined(header: &Header, path: &Path, per_frame: fn(&Header) -> usize) -> Result<Record> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let open = |name: &str| -> Result<(Header, PathBuf)> {
         let path = header_path(&folder.join(name));
@@ -126,7 +141,7 @@ fn joined(header: &Header, path: &Path) -> Result<Record> {
             ),
         ));
     }
-    let per_frame = layout.max_samples_per_frame();
+    let per_frame = per_frame(&layout);
     let mut record = empty(header.frame_fs, per_frame, &layout.signals);
     let mut gaps = 0_u64;
     let mut pad = |out: &mut Vec<f32>, frames: u64| {
