@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sha2::{Digest, Sha256};
 
 use crate::annotation::Annotation;
+pub use crate::annotation::REFERENCE;
 use crate::error::{Error, Result};
+use crate::output::Outputs;
 use crate::record::Record;
 use crate::splits;
 use crate::wfdb::{self, AnnotationFile, Header};
@@ -18,8 +20,6 @@ use crate::wfdb::{self, AnnotationFile, Header};
 pub const FOLDER_VARIABLE: &str = "ECTOPY_DATA";
 /// Where the MIT-BIH Arrhythmia Database is looked for and downloaded to.
 pub const DEFAULT_FOLDER: &str = "data/mitdb";
-/// Annotator of the reference annotations in PhysioNet's databases.
-pub const REFERENCE: &str = "atr";
 
 /// A recording and what an annotator says about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +60,7 @@ pub fn locate(given: Option<&Path>) -> Result<PathBuf> {
 
 #[cfg(feature = "download")]
 fn download(folder: &Path) -> Result<(), String> {
-    match crate::download::fetch(crate::download::MITDB_URL, folder) {
+    match crate::download::fetch(crate::download::MITDB_URL, folder, false) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("the download failed ({error})")),
     }
@@ -133,6 +133,13 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// Makes a record and the annotations that `annotator` made on it inputs of a
+/// run, which no output may replace.
+pub fn protect(outputs: &mut Outputs, record: &Path, annotator: &str) {
+    outputs.record(&wfdb::record_files(record));
+    outputs.input(&record.with_added_extension(annotator));
 }
 
 /// Reads one record and the annotations that `annotator` made on it.

@@ -23,9 +23,8 @@ use crate::beats::Beats;
 use crate::error::{Error, Result};
 use crate::input::InputSpec;
 use crate::output::OutputFile;
+use crate::output::made_here::STORE_FORMAT as FORMAT;
 
-/// What the attribute `format` says.
-const FORMAT: &str = "prepared heartbeats";
 /// Version of the layout, the attribute `version`.
 const VERSION: u32 = 1;
 /// Rows in a chunk of the file.

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use data::beats::Beats;
 use data::dataset::REFERENCE;
 use data::input::InputSpec;
+use data::output::Outputs;
 use data::store::Store;
 use data::wfdb::AnnotationFile;
 use data::{kaggle, prepare, wfdb};
@@ -130,6 +131,19 @@ impl Source {
     /// Whether this is a recording.
     pub fn is_record(&self) -> bool {
         matches!(self.kind, Kind::Record { .. })
+    }
+
+    /// Makes its files inputs of the run, which no output may replace.
+    pub fn protect(&self, outputs: &mut Outputs) {
+        match &self.kind {
+            Kind::Kaggle | Kind::Store(_) => outputs.input(&self.path),
+            Kind::Record { annotator, .. } => {
+                outputs.record(&wfdb::record_files(&self.path));
+                if let Some(annotator) = annotator {
+                    outputs.input(&self.path.with_added_extension(annotator));
+                }
+            }
+        }
     }
 
     /// The beats, a batch at a time; a recording's are prepared for `input`.

@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use data::beats::Beats;
 use data::dataset::{Annotated, REFERENCE};
 use data::input::InputSpec;
+use data::output::{Outputs, made_here::RECORD_NOTE};
 use data::{kaggle, synth, wfdb};
 
 /// Synthesises recordings of different patients, as WFDB records with
@@ -34,6 +35,9 @@ pub struct Arguments {
     /// The same seed gives the same recordings
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Replace records and files that this program did not make, or that cannot tell
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the command.
@@ -42,13 +46,24 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         arguments.patients > 0,
         "--patients is 0; there is nothing to make"
     );
+    let mut outputs = Outputs::new(arguments.force);
+    for index in 0..arguments.patients {
+        let Some(folder) = &arguments.output else {
+            break;
+        };
+        outputs.made_record(folder, &synth::patient_name(index), REFERENCE)?;
+    }
+    if let Some(path) = &arguments.kaggle {
+        outputs.file(path)?;
+    }
     let mut beats = Beats::new(InputSpec::kaggle());
     // One patient at a time, so that a large cohort needs little memory.
     for index in 0..arguments.patients {
         let Annotated {
-            record,
+            mut record,
             annotations,
         } = synth::patient(index, arguments.minutes, arguments.fs, arguments.seed)?;
+        record.comments.push(RECORD_NOTE.into());
         if let Some(folder) = &arguments.output {
             wfdb::write_record(folder, &record)?;
             let path = folder.join(format!("{}.{REFERENCE}", record.name));
