@@ -107,7 +107,9 @@ fn kill_at_random(case: &Case) {
     let (mut hit, mut left) = (0, 0);
     for kill in 0..kills {
         desk.clear();
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         let mut child = desk.start(case.program, case.arguments);
         std::thread::sleep(Duration::from_micros((state >> 20) % duration));
         let term = kill % 2 == 1;
@@ -133,7 +135,10 @@ fn kill_at_random(case: &Case) {
             (case.intact)(&desk.path("out").join(name));
         }
         let again = (case.again)(&desk);
-        assert!(desk.whole(case.program, &again).success(), "kill {kill}: {again}");
+        assert!(
+            desk.whole(case.program, &again).success(),
+            "kill {kill}: {again}"
+        );
         assert_eq!(desk.out(), files, "kill {kill}");
         let result = std::fs::read(desk.path(case.result)).unwrap();
         assert!(result == bytes, "kill {kill}: {}", case.result);

@@ -83,19 +83,61 @@ fn no_program_replaces_what_it_reads() {
     std::fs::hard_link(desk.path("in.csv"), desk.path("hard.csv")).unwrap();
     std::os::unix::fs::symlink("in.csv", desk.path("soft.csv")).unwrap();
     std::os::unix::fs::symlink("ecg", desk.path("same")).unwrap();
-    for output in ["in.csv", "./ecg/../in.csv", "hard.csv", "soft.csv", "kaggle.onnx"] {
+    for output in [
+        "in.csv",
+        "./ecg/../in.csv",
+        "hard.csv",
+        "soft.csv",
+        "kaggle.onnx",
+    ] {
         let arguments = format!("in.csv -m kaggle.onnx -o {output} --force");
         desk.refused("infer", &arguments, INPUT);
     }
-    desk.refused("infer", "in.csv -m kaggle.onnx -o p.csv --confusion in.csv", INPUT);
-    desk.refused("infer", "in.csv -m kaggle.onnx -o p.csv --confusion p.csv", "two outputs");
-    desk.refused("infer", "ecg/s000 -m window.onnx -o same/s000.dat --force", INPUT);
-    desk.refused("infer", "evaluate --data ecg --model window.onnx --json ecg/s001.atr --force", INPUT);
-    desk.refused("data", "convert in.csv --output kaggle.h5/x.h5/../../in.csv", "same format");
-    desk.refused("data", "score ecg --test atr --json same/s000.hea --force", INPUT);
-    desk.refused("embedded", "in.csv --fs 125 --model window.onnx --annotator csv --force", INPUT);
-    desk.refused("train", "--data ecg --export ecg/s001.dat --force --out run", INPUT);
-    desk.refused("train", "--data ecg --export same/s001.atr --force --out run", INPUT);
+    desk.refused(
+        "infer",
+        "in.csv -m kaggle.onnx -o p.csv --confusion in.csv",
+        INPUT,
+    );
+    desk.refused(
+        "infer",
+        "in.csv -m kaggle.onnx -o p.csv --confusion p.csv",
+        "two outputs",
+    );
+    desk.refused(
+        "infer",
+        "ecg/s000 -m window.onnx -o same/s000.dat --force",
+        INPUT,
+    );
+    desk.refused(
+        "infer",
+        "evaluate --data ecg --model window.onnx --json ecg/s001.atr --force",
+        INPUT,
+    );
+    desk.refused(
+        "data",
+        "convert in.csv --output out.h5/x.h5/../../in.csv",
+        INPUT,
+    );
+    desk.refused(
+        "data",
+        "score ecg --test atr --json same/s000.hea --force",
+        INPUT,
+    );
+    desk.refused(
+        "embedded",
+        "in.csv --fs 125 --model window.onnx --annotator csv --force",
+        INPUT,
+    );
+    desk.refused(
+        "train",
+        "--data ecg --export ecg/s001.dat --force --out run",
+        INPUT,
+    );
+    desk.refused(
+        "train",
+        "--data ecg --export same/s001.atr --force --out run",
+        INPUT,
+    );
 }
 
 #[test]
@@ -123,7 +165,15 @@ fn annotators_are_no_files_of_the_record() {
 #[test]
 fn what_others_made_is_replaced_only_by_force() {
     let desk = Desk::new();
-    for name in ["p.csv", "p.jsonl", "p.h5", "m.onnx", "x.png", "s.json", "ecg/s000.qrs"] {
+    for name in [
+        "p.csv",
+        "p.jsonl",
+        "p.h5",
+        "m.onnx",
+        "x.png",
+        "s.json",
+        "ecg/s000.qrs",
+    ] {
         std::fs::write(desk.path(name), "somebody's own").unwrap();
     }
     for (name, arguments) in [
@@ -132,17 +182,27 @@ fn what_others_made_is_replaced_only_by_force() {
         ("infer", "in.csv -m kaggle.onnx -o p.h5"),
         ("infer", "in.csv -m kaggle.onnx -o q.csv --confusion x.png"),
         ("infer", "ecg/s000 -m window.onnx --annotator qrs -o ecg"),
-        ("infer", "evaluate --data ecg --model window.onnx --json s.json"),
-        ("embedded", "ecg/s000 --model window.onnx --annotator qrs --output ecg"),
+        (
+            "infer",
+            "evaluate --data ecg --model window.onnx --json s.json",
+        ),
+        (
+            "embedded",
+            "ecg/s000 --model window.onnx --annotator qrs --output ecg",
+        ),
         ("data", "detect ecg --records s000 --output ecg"),
         ("data", "convert in.csv --output p.h5"),
-        ("data", "score ecg --records s000 --test atr --start 0 --json s.json"),
+        (
+            "data",
+            "score ecg --records s000 --test atr --start 0 --json s.json",
+        ),
     ] {
         desk.refused(name, arguments, FORCE);
         desk.run(name, &format!("{arguments} --force")).success();
         // What it made it replaces unasked.
         desk.run(name, arguments).success();
-        let theirs = |(path, bytes): (PathBuf, Vec<u8>)| (bytes == b"somebody's own").then_some(path);
+        let theirs =
+            |(path, bytes): (PathBuf, Vec<u8>)| (bytes == b"somebody's own").then_some(path);
         let left: Vec<_> = desk.everything().into_iter().filter_map(theirs).collect();
         for path in left {
             std::fs::write(path, "somebody's own").unwrap();
@@ -163,8 +223,11 @@ fn what_cannot_be_written_or_run_fails_before_the_training() {
         ("--export in.csv/m.onnx", "in.csv"),
         ("--export /proc/nowhere/m.onnx", "/proc"),
         ("--export /dev/null", "device"),
-        ("--input after=5", "cannot be exported"),
-        ("--input before=0 --input after=1", "cannot be exported"),
+        ("--recipe kaggle --input after=5", "Kaggle format"),
+        ("--recipe notebook --input before=5", "Kaggle format"),
+        ("--recipe kaggle --leads MLII", "Kaggle format"),
+        ("--input layout=\"kaggle\" --input after=5", "Kaggle format"),
+        ("--input before=1 --input after=0 --blocks 8x5+2", "pooling"),
     ] {
         let arguments = format!("--data absent --out run {arguments}");
         desk.refused("train", &arguments, words);
@@ -179,7 +242,10 @@ fn the_settings_of_a_run_are_fixed() {
     let desk = Desk::new();
     desk.run("train", &format!("{QUICK} --out run")).success();
     for (change, words) in [
-        ("--recipe notebook", "--recipe: the run has \"kaggle\", asked for is \"notebook\""),
+        (
+            "--recipe notebook",
+            "--recipe: the run has \"kaggle\", asked for is \"notebook\"",
+        ),
         ("--recipe inter-patient", "--recipe"),
         ("--seed 7", "--seed: the run has 5, asked for is 7"),
         ("--data ecg", "--data: the run has \"synthetic\""),
@@ -239,7 +305,9 @@ fn a_second_process_is_told_who_trains() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     let holder = format!("process {} on", first.id());
-    desk.run("train", "--resume run").code(1).stderr(contains(&*holder));
+    desk.run("train", "--resume run")
+        .code(1)
+        .stderr(contains(&*holder));
     // A lock ends with its process, however that ends.
     first.kill().unwrap();
     first.wait().unwrap();

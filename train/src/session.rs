@@ -71,6 +71,10 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     let _lock = run.lock()?;
 
     let parts = Parts::load(settings)?;
+    ensure!(
+        parts.train.input == settings.input && parts.validation.input == settings.input,
+        "the beats are not cut as the settings say (--input); take another recipe or other data"
+    );
     let mut train = Examples::new(&parts.train, device)?;
     train.weights = parts.weights.clone();
     train.occurs = parts.occurs;
@@ -125,7 +129,11 @@ fn pass_outputs(request: &Request) -> Result<()> {
     }
     for teacher in &settings.teacher {
         let teacher = RunFolder::open(teacher)?;
-        for file in [teacher.checkpoint(), teacher.model(), teacher.settings_file()] {
+        for file in [
+            teacher.checkpoint(),
+            teacher.model(),
+            teacher.settings_file(),
+        ] {
             outputs.input(&file);
         }
     }

@@ -56,7 +56,11 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     outputs.input(&arguments.input);
     if arguments.input.is_dir() {
         for name in dataset::select(&arguments.input, &arguments.records)? {
-            dataset::protect(&mut outputs, &arguments.input.join(name), &arguments.annotator);
+            dataset::protect(
+                &mut outputs,
+                &arguments.input.join(name),
+                &arguments.annotator,
+            );
         }
     }
     outputs.file(&arguments.output)?;

@@ -61,7 +61,11 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         let mut outputs = Outputs::new(arguments.force);
         let test = arguments.test_dir.as_ref().unwrap_or(&arguments.folder);
         for name in &names {
-            dataset::protect(&mut outputs, &arguments.folder.join(name), &arguments.reference);
+            dataset::protect(
+                &mut outputs,
+                &arguments.folder.join(name),
+                &arguments.reference,
+            );
             outputs.input(&test.join(name).with_added_extension(&arguments.test));
         }
         outputs.file(path)?;

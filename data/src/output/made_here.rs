@@ -71,8 +71,7 @@ pub fn is_made_here(path: &Path) -> bool {
     }
     contains(&head, ANNOTATION_NOTE.as_bytes())
         || contains(&tail, SEAL_KEY.as_bytes())
-        || path.extension().is_some_and(|e| e == "hea")
-            && contains(&tail, RECORD_NOTE.as_bytes())
+        || path.extension().is_some_and(|e| e == "hea") && contains(&tail, RECORD_NOTE.as_bytes())
 }
 
 fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {
@@ -116,7 +115,10 @@ fn is_hdf5_made_here(path: &Path) -> bool {
         let text = attribute.read_scalar::<hdf5::types::VarLenUnicode>().ok()?;
         Some(text.to_string())
     };
-    let has = |name: &str| file.attr_names().is_ok_and(|names| names.iter().any(|n| n == name));
+    let has = |name: &str| {
+        file.attr_names()
+            .is_ok_and(|names| names.iter().any(|n| n == name))
+    };
     has("contract") && text("contract").is_some()
         || has("format") && text("format").is_some_and(|f| f == STORE_FORMAT)
 }
@@ -143,7 +145,8 @@ mod tests {
         assert!(made("empty", b""));
         assert!(made("p.csv", b"input,row,record,sample,label,class,N\n"));
         assert!(made("f.json", b"{\n  \"made_by\": \"ectopy\", \"x\": 1}"));
-        let line = "{\"class\":\"N\",\"input\":\"a\",\"logits\":{},\"probabilities\":{},\"row\":0}\n";
+        let line =
+            "{\"class\":\"N\",\"input\":\"a\",\"logits\":{},\"probabilities\":{},\"row\":0}\n";
         assert!(made("p.jsonl", line.repeat(3).as_bytes()));
         assert!(!made("t.csv", b"0.1,0.2\n"));
         assert!(!made("o.json", b"{\"beats\": 3, \"note\": \"ectopy\"}"));

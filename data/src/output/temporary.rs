@@ -260,10 +260,7 @@ mod tests {
         let file = File::open(folder.path().join(held)).unwrap();
         file.try_lock().unwrap();
         drop(Temporary::beside(&folder.path().join("new")).unwrap());
-        assert_eq!(
-            names(folder.path()),
-            [held, running, others[0], others[1]]
-        );
+        assert_eq!(names(folder.path()), [held, running, others[0], others[1]]);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use crate::annotation::{Annotation, Symbol};
 use crate::error::{Error, Result};
-use crate::output::made_here::ANNOTATION_NOTE;
 use crate::output;
+use crate::output::made_here::ANNOTATION_NOTE;
 pub use writer::AnnotationWriter;
 
 // Pseudo-codes.

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use data::output::made_here::{JSON_KEY, MAKER};
 use data::Class;
+use data::output::made_here::{JSON_KEY, MAKER};
 use serde::Serialize;
 use serde_json::{Value, json};
 

@@ -44,7 +44,9 @@ impl RunFolder {
                     bail!(
                         "{}: {} is training in it; wait for it, or name another folder with --out",
                         place(),
-                        Some(holder.trim()).filter(|h| !h.is_empty()).unwrap_or("another process")
+                        Some(holder.trim())
+                            .filter(|h| !h.is_empty())
+                            .unwrap_or("another process")
                     );
                 }
                 // A file system without locks cannot tell of other processes.
