@@ -9,6 +9,7 @@ use data::beat_files::store::Store;
 use data::datasets::dataset::REFERENCE;
 use data::formats::wfdb;
 use data::formats::wfdb::AnnotationFile;
+use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -132,6 +133,19 @@ impl Source {
     /// Whether this is a recording.
     pub fn is_record(&self) -> bool {
         matches!(self.kind, Kind::Record { .. })
+    }
+
+    /// Makes its files inputs of the run, which no output may replace.
+    pub fn protect(&self, outputs: &mut Outputs) {
+        match &self.kind {
+            Kind::Kaggle | Kind::Store(_) => outputs.input(&self.path),
+            Kind::Record { annotator, .. } => {
+                outputs.record(&wfdb::record_files(&self.path));
+                if let Some(annotator) = annotator {
+                    outputs.input(&self.path.with_added_extension(annotator));
+                }
+            }
+        }
     }
 
     /// The beats, a batch at a time; a recording's are prepared for `input`.

@@ -141,7 +141,7 @@ fn stopped_after_gaps(child: &mut Child, gaps: usize) -> String {
     }
     terminate(child);
     reader.read_to_string(&mut text).unwrap();
-    assert!(ended(child).success());
+    assert_eq!(ended(child).code(), Some(143));
     text
 }
 
@@ -229,7 +229,7 @@ fn rows_of_the_kaggle_format_are_classified() {
     let bench = Bench::new();
     let rows = bench.path("rows.csv");
     let (record, annotations) = synth::record("s", &Settings::new(360.0, 1), 60.0).unwrap();
-    let beats = data::pipeline::kaggle_cut::from_record(&record, &annotations, None).unwrap();
+    let beats = data::beat_files::kaggle_cut::from_record(&record, &annotations, None).unwrap();
     data::beat_files::kaggle::write(&rows, &beats).unwrap();
     let output = Command::new(program("embedded"))
         .args([&bench.text("rows.csv"), "--model", &bench.text("rows.onnx")])
@@ -262,7 +262,7 @@ fn a_request_to_stop_flushes_everything() {
     assert!(!bench.path("out/s1.mon").exists(), "not before the end");
     terminate(&child);
     reader.read_to_string(&mut line).unwrap();
-    assert!(ended(&mut child).success());
+    assert_eq!(ended(&mut child).code(), Some(143));
     let found = beats(line.as_bytes());
     assert!(line.trim_end().lines().last().unwrap().contains("summary"));
     let annotations = wfdb::read_annotations(&bench.path("out/s1.mon")).unwrap();

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use data::beat_files::kaggle;
 use data::beat_files::store::{self, Store};
 use data::datasets::dataset;
+use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// Leads, with commas between; otherwise the first of each record
     #[arg(long, value_delimiter = ',')]
     leads: Vec<String>,
+    /// Replace an output that this program did not make, or that cannot tell
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -50,6 +54,18 @@ enum Cut {
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let format = Format::of(&arguments.output)?;
+    let mut outputs = Outputs::new(arguments.force);
+    outputs.input(&arguments.input);
+    if arguments.input.is_dir() {
+        for name in dataset::select(&arguments.input, &arguments.records)? {
+            dataset::protect(
+                &mut outputs,
+                &arguments.input.join(name),
+                &arguments.annotator,
+            );
+        }
+    }
+    outputs.file(&arguments.output)?;
     if arguments.input.is_dir() {
         return records(arguments, format, out);
     }
@@ -99,7 +115,7 @@ fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyho
         bail!("a CSV file holds one lead in the Kaggle layout only; name an .h5 file instead");
     }
     let source = dataset::sha256(folder, &names, &arguments.annotator)?;
-    if format == Format::Store && is_up_to_date(&arguments.output, &input, &source, out)? {
+    if format == Format::Store && is_up_to_date(arguments, &input, &source, out)? {
         return Ok(());
     }
     let prepare = |names: &[String]| {
@@ -138,33 +154,36 @@ fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyho
 }
 
 /// Whether the output is a store of these very beats. Says why when it is one
-/// of others, which is then replaced; any other file is refused.
+/// of others, which is then replaced.
 fn is_up_to_date(
-    path: &Path,
+    arguments: &Arguments,
     input: &InputSpec,
     source: &str,
     out: &mut impl Write,
 ) -> anyhow::Result<bool> {
-    if !path.exists() {
+    let path = &arguments.output;
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(false);
     }
-    let old = Store::open(path).context("it is not overwritten; remove it or name another file")?;
-    match old.stale(input, source) {
-        None => {
-            writeln!(out, "{}: up to date, {} beats", path.display(), old.len())?;
-            Ok(true)
-        }
-        Some(why) => {
-            writeln!(out, "{}: {why}; it is made again", path.display())?;
-            Ok(false)
-        }
-    }
+    let why = match Store::open(path) {
+        Ok(old) => match old.stale(input, source) {
+            None => {
+                writeln!(out, "{}: up to date, {} beats", path.display(), old.len())?;
+                return Ok(true);
+            }
+            Some(why) => why.to_owned(),
+        },
+        Err(error) if arguments.force => error.to_string(),
+        Err(error) => return Err(error).context("--force makes it again"),
+    };
+    writeln!(out, "{}: {why}; it is made again", path.display())?;
+    Ok(false)
 }
 
 fn csv_to_store(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let source = dataset::file_sha256(&arguments.input)?;
     let input = InputSpec::kaggle();
-    if is_up_to_date(&arguments.output, &input, &source, out)? {
+    if is_up_to_date(arguments, &input, &source, out)? {
         return Ok(());
     }
     let mut writer = store::Writer::create(&arguments.output, &input, &source)?;

@@ -1,11 +1,12 @@
 //! `data detect`: finds the beats of recordings and writes them as annotations.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use data::datasets::dataset;
 use data::formats::wfdb;
+use data::output::Outputs;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// Folder that they are written to
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
+    /// Replace annotation files that this program did not make
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the command.
@@ -44,8 +48,17 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         leads: arguments.leads.clone(),
         ..InputSpec::window()
     };
-    for name in dataset::select(&arguments.folder, &arguments.records)? {
-        let record = wfdb::read_record(&arguments.folder.join(&name))?;
+    let names = dataset::select(&arguments.folder, &arguments.records)?;
+    let mut outputs = Outputs::new(arguments.force);
+    for name in &names {
+        outputs.record(&wfdb::record_files(&arguments.folder.join(name)));
+    }
+    let annotations = |name: &String| {
+        outputs.annotations(&arguments.output, Path::new(name), &arguments.annotator)
+    };
+    let paths: Vec<PathBuf> = names.iter().map(annotations).collect::<data::Result<_>>()?;
+    for (name, path) in names.iter().zip(paths) {
+        let record = wfdb::read_record(&arguments.folder.join(name))?;
         let signals = prepare::choose(&record, &spec)?;
         let mut pipeline = Pipeline::new(&spec, record.fs, Fiducials::Detected)
             .with_context(|| format!("record {name}"))?;
@@ -56,9 +69,6 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
                 annotations.push(Annotation::new(beat.sample as i64, Symbol::N));
             }
         });
-        let path = arguments
-            .output
-            .join(format!("{name}.{}", arguments.annotator));
         wfdb::write_annotations(&path, &annotations)?;
         writeln!(
             out,

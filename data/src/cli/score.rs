@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use data::datasets::dataset;
 use data::formats::wfdb::{AnnotationFile, Header};
-use data::output;
+use data::output::{self, Outputs, made_here::MAKER};
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
 use data::scoring::ec57::{self, Comparison, Options, Summary};
@@ -38,11 +38,15 @@ pub struct Arguments {
     /// Write the figures, as fractions, to a JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Replace a JSON file that this program did not make
+    #[arg(long)]
+    force: bool,
 }
 
 /// What the JSON file holds.
 #[derive(Serialize)]
 struct Scores {
+    made_by: &'static str,
     /// Escape beats as S, the convention of the printed report.
     #[serde(flatten)]
     bxb: Summary,
@@ -53,6 +57,19 @@ struct Scores {
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let names = dataset::select(&arguments.folder, &arguments.records)?;
+    if let Some(path) = &arguments.json {
+        let mut outputs = Outputs::new(arguments.force);
+        let test = arguments.test_dir.as_ref().unwrap_or(&arguments.folder);
+        for name in &names {
+            dataset::protect(
+                &mut outputs,
+                &arguments.folder.join(name),
+                &arguments.reference,
+            );
+            outputs.input(&test.join(name).with_added_extension(&arguments.test));
+        }
+        outputs.file(path)?;
+    }
     let mut bxb = Vec::new();
     let mut literature = Vec::new();
     for name in names {
@@ -61,6 +78,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         literature.push((name, compare.with(Convention::Literature, arguments.start)));
     }
     let scores = Scores {
+        made_by: MAKER,
         bxb: Summary::new(&bxb),
         escape_beats_as_n: Summary::new(&literature),
     };

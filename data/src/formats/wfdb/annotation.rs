@@ -5,12 +5,15 @@
 //! 10. An annotation's number is its distance from the one before; pseudo-codes
 //! carry long distances, the other fields and text.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod writer;
 
-use crate::output::{self, OutputFile};
+use std::path::Path;
+
+use crate::output;
+use crate::output::made_here::ANNOTATION_NOTE;
 use crate::record::annotation::{Annotation, Symbol};
 use crate::record::error::{Error, Result};
+pub use writer::AnnotationWriter;
 
 // Pseudo-codes.
 const SKIP: u8 = 59;
@@ -22,6 +25,8 @@ const AUX: u8 = 63;
 /// Bits of a word that hold its number; the code is above them.
 const NUMBER_BITS: u32 = 10;
 const NUMBER_MASK: u16 = (1 << NUMBER_BITS) - 1;
+/// What ends a file: code and number 0.
+const END: [u8; 2] = [0; 2];
 /// Longest text: its length is one byte.
 const MAX_AUX: usize = u8::MAX as usize;
 
@@ -160,18 +165,11 @@ impl AnnotationFile {
             .notes
             .iter()
             .partition(|n| n.aux_note.starts_with(DEFINITION));
-        for note in &definitions {
-            encoder.put(note)?;
-        }
-        if !definitions.is_empty() {
-            // As WFDB ends its definitions: one sample back and forth.
-            encoder.skip(-1);
-            encoder.word(0, 1);
-        }
+        encoder.definitions(&definitions)?;
         for annotation in remarks.into_iter().chain(&self.annotations) {
             encoder.put(annotation)?;
         }
-        encoder.word(0, 0);
+        encoder.bytes.extend(END);
         Ok(encoder.bytes)
     }
 }
@@ -186,61 +184,22 @@ pub fn read_annotations(path: &Path) -> Result<Vec<Annotation>> {
     Ok(AnnotationFile::read(path)?.annotations)
 }
 
-/// Writes annotations whose sample numbers are at the record's rate.
+/// Writes annotations whose sample numbers are at the record's rate, after a
+/// note that this program made them.
 ///
 /// # Errors
 /// As [`AnnotationFile::write`].
 pub fn write_annotations(path: &Path, annotations: &[Annotation]) -> Result<()> {
-    AnnotationFile::new(None, annotations.to_vec()).write(path)
+    let mut file = AnnotationFile::new(None, annotations.to_vec());
+    file.notes.push(maker());
+    file.write(path)
 }
 
-/// Writes an annotation file one annotation at a time, in bounded memory. The
-/// file appears when [`AnnotationWriter::commit`] is called.
-pub struct AnnotationWriter {
-    file: OutputFile,
-    path: PathBuf,
-    encoder: Encoder,
-}
-
-impl AnnotationWriter {
-    /// Begins an annotation file such as `DIR/100.mon`, sample numbers at the
-    /// record's rate.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when the folder cannot be written.
-    pub fn create(path: &Path) -> Result<AnnotationWriter> {
-        Ok(AnnotationWriter {
-            file: OutputFile::create(path)?,
-            path: path.into(),
-            encoder: Encoder::default(),
-        })
-    }
-
-    /// Writes the next annotation.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`Error::Invalid`] when the annotation cannot be
-    /// expressed in the format.
-    pub fn write(&mut self, annotation: &Annotation) -> Result<()> {
-        self.encoder.put(annotation)?;
-        self.drain()
-    }
-
-    /// Ends the file and gives it its name.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn commit(mut self) -> Result<()> {
-        self.encoder.word(0, 0);
-        self.drain()?;
-        self.file.commit()
-    }
-
-    fn drain(&mut self) -> Result<()> {
-        let written = self.file.write_all(&self.encoder.bytes);
-        written.map_err(Error::io(&self.path))?;
-        self.encoder.bytes.clear();
-        Ok(())
+/// The note that this program made a file.
+fn maker() -> Annotation {
+    Annotation {
+        aux_note: ANNOTATION_NOTE.into(),
+        ..Annotation::new(0, Symbol::NOTE)
     }
 }
 
@@ -292,6 +251,18 @@ impl Encoder {
         self.word(SKIP, 0);
         self.bytes.extend(((distance >> 16) as u16).to_le_bytes());
         self.bytes.extend((distance as u16).to_le_bytes());
+    }
+
+    /// Notes about the whole file, ended as WFDB does: one sample back and forth.
+    fn definitions(&mut self, notes: &[&Annotation]) -> Result<()> {
+        for note in notes {
+            self.put(note)?;
+        }
+        if !notes.is_empty() {
+            self.skip(-1);
+            self.word(0, 1);
+        }
+        Ok(())
     }
 
     fn put(&mut self, annotation: &Annotation) -> Result<()> {
@@ -361,27 +332,6 @@ impl Encoder {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn writing_one_by_one_gives_the_same_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let (whole, streamed) = (folder.path().join("a.atr"), folder.path().join("b.atr"));
-        let mut all = vec![Annotation::new(18, Symbol::RHYTHM)];
-        all[0].aux_note = "(AFIB".into();
-        all.extend((0..500).map(|i| Annotation::new(20 + 900 * i, Symbol::V)));
-        all[7].subtype = 1;
-        write_annotations(&whole, &all).unwrap();
-        let mut writer = AnnotationWriter::create(&streamed).unwrap();
-        for annotation in &all {
-            writer.write(annotation).unwrap();
-        }
-        assert!(!streamed.exists());
-        writer.commit().unwrap();
-        assert_eq!(
-            std::fs::read(whole).unwrap(),
-            std::fs::read(streamed).unwrap()
-        );
-    }
 
     fn symbols() -> impl Strategy<Value = Symbol> {
         (1u8..50).prop_map(|code| Symbol::from_code(code).unwrap())
