@@ -6,7 +6,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use data::output::is_broken_pipe;
+use data::output::{is_broken_pipe, signals};
 
 /// ECG recordings: look at them, fetch, convert, synthesise and score them.
 #[derive(Parser)]
@@ -29,8 +29,21 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = signals::end_on_signals().map_err(anyhow::Error::from);
+    match result.and_then(|()| run(&cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    let result = match &Cli::parse().command {
+    match command {
         #[cfg(feature = "hdf5")]
         Command::Convert(arguments) => cli::convert::run(arguments, &mut out),
         Command::Detect(arguments) => cli::detect::run(arguments, &mut out),
@@ -39,13 +52,6 @@ fn main() -> ExitCode {
         Command::Info(arguments) => cli::info::run(arguments, &mut out),
         Command::Score(arguments) => cli::score::run(arguments, &mut out),
         Command::Synth(arguments) => cli::synth::run(arguments, &mut out),
-    };
-    match result.and_then(|()| Ok(out.flush()?)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    }?;
+    Ok(out.flush()?)
 }

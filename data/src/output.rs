@@ -1,17 +1,29 @@
-//! Output files that are whole or absent: written under a temporary name in
-//! the same folder, then renamed.
+//! Output files: what a run may replace, and files that are whole or absent.
+//!
+//! [`Outputs`] is the one rule about where a program may write. What passes it
+//! is written as an [`OutputFile`], under a temporary name in the same folder,
+//! then renamed. A temporary file is named after its output and removed when the
+//! program fails or [`signals`] end it; where it was killed, the next run that
+//! writes into the folder removes it.
 
+pub mod made_here;
+mod rule;
+pub mod signals;
+mod temporary;
+
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::record::error::{Error, Result};
+pub use rule::Outputs;
+pub use temporary::{Guarded, Temporary};
 
 /// A file that appears under its name only when [`OutputFile::commit`] is
 /// called; dropped before that, it leaves nothing behind.
 pub struct OutputFile {
-    writer: BufWriter<NamedTempFile>,
+    writer: BufWriter<File>,
+    temporary: Temporary,
     path: PathBuf,
 }
 
@@ -19,31 +31,24 @@ impl OutputFile {
     /// Opens a temporary file beside `path`, creating the folder if need be.
     ///
     /// # Errors
-    /// [`Error::Io`] when the folder cannot be written.
+    /// [`Error::Io`] when the folder cannot be written; [`Error::Invalid`] when
+    /// `path` is a folder or a device.
     pub fn create(path: impl Into<PathBuf>) -> Result<OutputFile> {
         let path = path.into();
-        let folder = match path.parent() {
-            Some(p) if !p.as_os_str().is_empty() => p,
-            _ => Path::new("."),
-        };
-        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".").suffix(".tmp");
-        // A temporary file is private; a finished output is as readable as
-        // any other file that the user makes.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-        let file = builder.tempfile_in(folder).map_err(Error::io(&path))?;
+        let (temporary, file) = Temporary::beside(&path)?;
         Ok(OutputFile {
             writer: BufWriter::new(file),
+            temporary,
             path,
         })
     }
 
     /// Where the bytes lie until [`OutputFile::commit`], for libraries that
-    /// insist on opening a path themselves.
+    /// insist on opening a path themselves, and on locking it.
     pub fn temporary_path(&self) -> &Path {
-        self.writer.get_ref().path()
+        // Without locks on this file system there is none to give back.
+        let _ = self.writer.get_ref().unlock();
+        self.temporary.path()
     }
 
     /// Flushes to disk and gives the file its name, replacing an older one.
@@ -56,9 +61,8 @@ impl OutputFile {
             .writer
             .into_inner()
             .map_err(|e| Error::io(&path)(e.into_error()))?;
-        file.as_file().sync_all().map_err(Error::io(&path))?;
-        file.persist(&path).map_err(|e| Error::io(&path)(e.error))?;
-        Ok(())
+        file.sync_all().map_err(Error::io(&path))?;
+        self.temporary.persist(&path)
     }
 }
 
@@ -89,4 +93,12 @@ pub fn write(path: impl Into<PathBuf>, bytes: &[u8]) -> Result<()> {
     let mut file = OutputFile::create(&path)?;
     file.write_all(bytes).map_err(Error::io(&path))?;
     file.commit()
+}
+
+/// The folder that a path lies in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }

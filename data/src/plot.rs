@@ -12,7 +12,10 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::output;
+use crate::output::{
+    self,
+    made_here::{MAKER, SVG_NOTE},
+};
 use crate::record::aami::Class;
 use crate::record::error::{Error, Result};
 use crate::scoring::metrics::Confusion;
@@ -71,18 +74,25 @@ pub fn save(picture: &impl Picture, path: &Path) -> Result<()> {
 /// The picture as the bytes of a PNG file.
 ///
 /// # Errors
-/// [`Error::Io`] when there is no room for temporary files.
+/// [`Error::Invalid`] when the picture cannot be painted at its size.
 pub fn png(picture: &impl Picture) -> Result<Vec<u8>> {
-    // The backend encodes into files only, by the ending of their names.
-    let file = tempfile::Builder::new()
-        .suffix(".png")
-        .tempfile()
-        .map_err(Error::io(std::env::temp_dir()))?;
+    let (width, height) = picture.size();
+    let mut pixels = vec![0; width as usize * height as usize * 3];
     paint(
         picture,
-        BitMapBackend::new(file.path(), picture.size()).into_drawing_area(),
+        BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area(),
     )?;
-    std::fs::read(file.path()).map_err(Error::io(file.path()))
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_filter(png::FilterType::Sub);
+    let written = encoder
+        .add_text_chunk("Software".into(), MAKER.into())
+        .and_then(|()| encoder.write_header())
+        .and_then(|mut writer| writer.write_image_data(&pixels));
+    written.map_err(|e| Error::Invalid(format!("the picture cannot be encoded: {e}")))?;
+    Ok(bytes)
 }
 
 /// The picture as the text of an SVG file.
@@ -95,6 +105,9 @@ pub fn svg(picture: &impl Picture) -> Result<String> {
         picture,
         SVGBackend::with_string(&mut text, picture.size()).into_drawing_area(),
     )?;
+    // Inside the first element, since nothing may stand before it.
+    let start = text.find('>').map_or(0, |at| at + 1);
+    text.insert_str(start, SVG_NOTE);
     Ok(text)
 }
 
@@ -284,10 +297,14 @@ mod tests {
             assert!(svg.contains(text), "'{text}' is missing");
         }
         let folder = tempfile::tempdir().unwrap();
+        let vector = folder.path().join("confusion.svg");
+        save(&picture, &vector).unwrap();
+        assert!(output::made_here::is_made_here(&vector));
         let path = folder.path().join("confusion.png");
         save(&picture, &path).unwrap();
         let bytes = std::fs::read(&path).unwrap();
         assert!(bytes.starts_with(b"\x89PNG"));
+        assert!(output::made_here::is_made_here(&path));
         // Blank paper of this size compresses to less.
         assert!(bytes.len() > 10_000, "{} bytes", bytes.len());
         if let Ok(keep) = std::env::var("KEEP_PICTURES") {

@@ -85,6 +85,17 @@ pub struct Arguments {
     /// Folder of the annotations
     #[arg(long, value_name = "DIR", help_heading = "Output", default_value = ".")]
     pub output: PathBuf,
+    /// The annotations are on disk at most so many seconds after a beat is decided
+    #[arg(
+        long,
+        value_name = "S",
+        help_heading = "Output",
+        default_value_t = 10.0
+    )]
+    pub write_through: f64,
+    /// Replace an annotation file that this program did not make
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
     /// No JSON Lines on standard output
     #[arg(long, short, help_heading = "Output")]
     pub quiet: bool,

@@ -7,9 +7,10 @@ mod rows;
 mod source;
 
 use std::io::{BufWriter, stdout};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
@@ -17,13 +18,14 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use data::formats::wfdb;
 use data::formats::wfdb::Clock;
+use data::output::{Outputs, signals};
 use data::pipeline::RATES;
 use data::pipeline::input::{InputSpec, Layout};
 use data::pipeline::prepare;
 use embedded::{Classifier, Monitor};
 
 use arguments::{Arguments, Origin};
-use report::Report;
+use report::{Report, Summary};
 use source::{Message, Plan};
 
 /// How often a quiet source lets the program look at the stop flag.
@@ -31,7 +33,8 @@ const LOOK: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(signal) => ExitCode::from(signals::exit_code(signal)),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -39,10 +42,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
+/// The number of the signal that ended the program, 0 if its source did.
+fn run(arguments: &Arguments) -> Result<i32> {
+    let stop = Arc::new(Stop::default());
+    let flag = Arc::clone(&stop);
+    signals::on_signals(move |signal| flag.ask(signal))?;
     let thresholds = arguments.thresholds()?;
     let origin = arguments.origin()?;
-    let mut classifier = Classifier::load(&arguments.model()?)?;
+    let model = arguments.model()?;
+    let annotations = annotations(arguments, &origin, &model)?;
+    let mut classifier = Classifier::load(&model)?;
     let input = classifier.contract().input.clone();
     if input.layout == Layout::Kaggle {
         let Origin::File(path) = &origin else {
@@ -53,56 +62,115 @@ fn run(arguments: &Arguments) -> Result<()> {
             );
         };
         let mut out = BufWriter::new(stdout().lock());
-        return rows::run(&mut classifier, path, &mut out);
+        rows::run(&mut classifier, path, &mut out)?;
+        return Ok(0);
     }
     let plan = plan(arguments, origin, &input)?;
     let live = plan.origin.is_live();
     let (fs, clock) = (plan.fs, plan.clock);
     let mut monitor = Monitor::with_thresholds(classifier, fs, input.lead_count(), thresholds)?;
-    let annotations = arguments.annotator.as_deref().map(|annotator| {
-        let name = format!("{}.{annotator}", plan.origin.name());
-        arguments.output.join(name)
-    });
-    if let Some(annotator) = &arguments.annotator {
-        ensure!(
-            !annotator.is_empty()
-                && annotator
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || c == '_'),
-            "--annotator '{annotator}': WFDB's annotator names are letters, digits and underscores"
-        );
-    }
     let out = (!arguments.quiet).then(|| BufWriter::new(stdout().lock()));
     let classes = monitor.classifier().contract().classes.clone();
-    let mut report = Report::new(out, annotations.as_deref(), clock, &classes)?;
+    let every = Duration::from_secs_f64(arguments.write_through);
+    let mut report = Report::new(out, annotations.as_deref(), every, clock, &classes)?;
 
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed))
-        .context("the signals that end the program cannot be caught")?;
+    stop.begin();
     let mut heard = false;
     let ended = follow(&mut monitor, &mut report, plan, &stop, &mut heard);
-    let stopped = stop.load(Ordering::Relaxed);
+    let stopped = stop.asked.load(Ordering::Relaxed);
     if ended.is_ok() && monitor.samples() == 0 && !stopped {
+        report.discard()?;
         bail!("{}: no sample came from it; it is empty", arguments.input);
     }
     // A link that broke does not undo what was decided before; one that never
     // was, and a file that cannot be read to its end, have no annotations.
-    if ended.is_err() && (!live || monitor.samples() == 0) {
-        return ended;
+    if let Err(error) = ended {
+        if !live || monitor.samples() == 0 {
+            report.discard()?;
+            return Err(error);
+        }
+        finish(&mut monitor, report, annotations.as_deref())?;
+        return Err(error);
     }
-    let finished = monitor.finish().and_then(|events| report.events(events));
-    let summary = report.finish(monitor.samples())?;
-    eprintln!("{summary}");
-    if let Some(path) = &annotations {
-        eprintln!("annotations: {}", path.display());
-    }
+    let summary = finish(&mut monitor, report, annotations.as_deref())?;
     ensure!(
         heard || summary.unreadable_lines == 0,
         "{}: not one of its lines could be read",
         arguments.input
     );
-    ended.and(finished)
+    Ok(stop.signal.load(Ordering::Relaxed))
+}
+
+/// Ends the recording and says what it came to.
+fn finish(
+    monitor: &mut Monitor,
+    mut report: Report<impl std::io::Write>,
+    annotations: Option<&Path>,
+) -> Result<Summary> {
+    let finished = monitor.finish().and_then(|events| report.events(events));
+    let summary = report.finish(monitor.samples())?;
+    eprintln!("{summary}");
+    if let Some(path) = annotations {
+        eprintln!("annotations: {}", path.display());
+    }
+    finished?;
+    Ok(summary)
+}
+
+/// The annotation file that is asked for, after the rule about outputs. Of a
+/// live source an earlier recording is kept under another name.
+fn annotations(arguments: &Arguments, origin: &Origin, model: &Path) -> Result<Option<PathBuf>> {
+    let Some(annotator) = &arguments.annotator else {
+        return Ok(None);
+    };
+    let every = arguments.write_through;
+    ensure!(
+        every.is_finite() && every > 0.0 && every < 1e6,
+        "--write-through is {every}; it must be above 0"
+    );
+    let mut outputs = Outputs::new(arguments.force);
+    outputs.input(model);
+    match origin {
+        Origin::Record(path) => outputs.record(&wfdb::known_files(path)),
+        Origin::File(path) | Origin::Serial(path) => outputs.input(path),
+        Origin::Stdin | Origin::Tcp(_) => {}
+    }
+    let name = Path::new(origin.name());
+    let path = outputs.annotations(&arguments.output, name, annotator)?;
+    if origin.is_live() && path.is_file() {
+        let kept = (1_u32..)
+            .map(|n| arguments.output.join(format!("{}-{n}", origin.name())))
+            .map(|p| p.with_added_extension(annotator))
+            .find(|p| !p.exists())
+            .context("no name is left for the earlier recording")?;
+        std::fs::rename(&path, &kept).with_context(|| kept.display().to_string())?;
+        eprintln!("{}: the earlier recording", kept.display());
+    }
+    Ok(Some(path))
+}
+
+/// The wish to end, from a signal.
+#[derive(Default)]
+struct Stop {
+    asked: Arc<AtomicBool>,
+    signal: AtomicI32,
+    /// Whether the source is followed, so that there is something to end well.
+    following: AtomicBool,
+}
+
+impl Stop {
+    fn begin(&self) {
+        self.following.store(true, Ordering::Relaxed);
+    }
+
+    /// The first signal ends the recording, a second one the program at once.
+    fn ask(&self, signal: i32) {
+        self.signal.store(signal, Ordering::Relaxed);
+        let again = self.asked.swap(true, Ordering::Relaxed);
+        if again || !self.following.load(Ordering::Relaxed) {
+            signals::end(signal);
+        }
+    }
 }
 
 /// Feeds the monitor until the source ends, the program is asked to stop, or
@@ -111,12 +179,13 @@ fn follow(
     monitor: &mut Monitor,
     report: &mut Report<impl std::io::Write>,
     plan: Plan,
-    stop: &Arc<AtomicBool>,
+    stop: &Stop,
     heard: &mut bool,
 ) -> Result<()> {
     let leads = monitor.classifier().contract().input.lead_count();
-    let messages = source::start(plan, leads, Arc::clone(stop));
-    while !stop.load(Ordering::Relaxed) && report.is_wanted() {
+    let messages = source::start(plan, leads, Arc::clone(&stop.asked));
+    while !stop.asked.load(Ordering::Relaxed) && report.is_wanted() {
+        report.write_through();
         match messages.recv_timeout(LOOK) {
             Ok(Message::Samples(samples)) => {
                 *heard |= samples.iter().any(|s| s.is_finite());

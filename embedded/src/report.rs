@@ -3,6 +3,7 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use data::Class;
@@ -70,6 +71,11 @@ pub struct Report<W: Write> {
     /// Whether the reader of the output has gone.
     abandoned: bool,
     annotations: Option<AnnotationWriter>,
+    /// How often annotations are brought to disk, and when they were last.
+    every: Duration,
+    written: Instant,
+    /// Whether the last attempt failed, which is told once.
+    failing: bool,
     fs: f64,
     classes: Vec<Class>,
     counts: [u64; Class::ALL.len()],
@@ -77,13 +83,15 @@ pub struct Report<W: Write> {
 }
 
 impl<W: Write> Report<W> {
-    /// A report on a recording of this clock, for a model of these classes; annotations go to the file `annotations`.
+    /// A report on a recording of this clock, for a model of these classes;
+    /// annotations go to the file `annotations`, `every` so often.
     ///
     /// # Errors
     /// The folder of the annotations cannot be written.
     pub fn new(
         out: Option<W>,
         annotations: Option<&Path>,
+        every: Duration,
         clock: Clock,
         classes: &[Class],
     ) -> Result<Report<W>> {
@@ -91,6 +99,9 @@ impl<W: Write> Report<W> {
             out,
             abandoned: false,
             annotations: annotations.map(|path| clock.create(path)).transpose()?,
+            every,
+            written: Instant::now(),
+            failing: false,
             fs: clock.fs(),
             classes: classes.to_vec(),
             counts: [0; Class::ALL.len()],
@@ -120,6 +131,41 @@ impl<W: Write> Report<W> {
             self.tell(|out| out.flush())?;
         }
         Ok(())
+    }
+
+    /// Brings the annotations to disk when it is time, so that a power cut loses
+    /// no more than those since. A disk that is full is told once, and tried
+    /// again: the beats are still reported, and kept until there is room.
+    pub fn write_through(&mut self) {
+        let Some(annotations) = &mut self.annotations else {
+            return;
+        };
+        if self.written.elapsed() < self.every {
+            return;
+        }
+        self.written = Instant::now();
+        match annotations.write_through() {
+            Ok(()) if self.failing => {
+                eprintln!("annotations are written again; none is lost");
+                self.failing = false;
+            }
+            Err(error) if !self.failing => {
+                eprintln!(
+                    "annotations cannot be written ({error}); they are kept in memory and tried again every {} s",
+                    self.every.as_secs_f64()
+                );
+                self.failing = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the report of a source that was no recording: without annotations.
+    ///
+    /// # Errors
+    /// Their file cannot be removed.
+    pub fn discard(self) -> Result<()> {
+        Ok(self.annotations.map_or(Ok(()), AnnotationWriter::discard)?)
     }
 
     /// Ends the report: the summary, and the annotations under their name.

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::datasets::dataset::{self, Failures};
-use data::formats::wfdb::Clock;
-use data::output::OutputFile;
+use data::formats::wfdb::{AnnotationWriter, Clock};
+use data::output::{OutputFile, Outputs};
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::Confusion;
 
@@ -50,6 +50,13 @@ pub fn run(arguments: &Classify) -> Result<()> {
         Some(path) => path.clone(),
         None => shipped::choose(&prepared)?,
     };
+    let mut outputs = Outputs::new(arguments.force);
+    shipped::protect(&model, &mut outputs);
+    sources.iter().for_each(|s| s.protect(&mut outputs));
+    pass_outputs(arguments, &sources, &mut outputs)?;
+    if let Some(explain) = &explain {
+        command::pass_outputs(explain, &mut outputs)?;
+    }
     let mut classifier = match arguments.threads {
         Some(threads) => Classifier::with_threads(&model, threads.get())?,
         None => Classifier::load(&model)?,
@@ -72,7 +79,33 @@ pub fn run(arguments: &Classify) -> Result<()> {
         Some(annotator) => annotate(&mut classifier, &sources, annotator, &arguments.output)?,
         None => predict(&mut classifier, &sources, arguments)?,
     }
-    explain.as_ref().map_or(Ok(()), command::run)
+    explain
+        .as_ref()
+        .map_or(Ok(()), |explain| command::run_within(explain, &mut outputs))
+}
+
+/// Checks everything that will be written, before the work.
+fn pass_outputs(arguments: &Classify, sources: &[Source], outputs: &mut Outputs) -> Result<()> {
+    if let Some(annotator) = &arguments.annotator {
+        for name in sources.iter().filter_map(Source::record_name) {
+            outputs.annotations(&arguments.output, Path::new(name), annotator)?;
+        }
+        return Ok(());
+    }
+    if arguments.output != Path::new(STDOUT) {
+        outputs.file(&arguments.output)?;
+    }
+    if let Some(picture) = confusion_path(arguments) {
+        outputs.file(&picture)?;
+    }
+    Ok(())
+}
+
+/// Where the confusion matrix goes, if the inputs have labels.
+fn confusion_path(arguments: &Classify) -> Option<PathBuf> {
+    let beside = (arguments.output != Path::new(STDOUT))
+        .then(|| arguments.output.with_extension("confusion.png"));
+    arguments.confusion.clone().or(beside)
 }
 
 /// Counts over all inputs.
@@ -125,12 +158,7 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
     }
     failures.unless_all()?;
     let labelled = tally.confusion.total() > 0;
-    let beside = || path.as_deref().map(|p| p.with_extension("confusion.png"));
-    let picture = arguments
-        .confusion
-        .clone()
-        .or_else(beside)
-        .filter(|_| labelled);
+    let picture = confusion_path(arguments).filter(|_| labelled);
     let drawn = picture
         .map(|p| draw(&tally.confusion, p, classifier.path()))
         .transpose()?;

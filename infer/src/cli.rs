@@ -78,6 +78,9 @@ pub struct Classify {
     /// predictions, for the detector's beats unless --reference is given.
     #[arg(long, value_name = "NAME")]
     pub annotator: Option<String>,
+    /// Replace outputs that this program did not make.
+    #[arg(long)]
+    pub force: bool,
     /// Threads [default: all cores].
     #[arg(long, value_name = "N", value_parser = classifier::threads)]
     pub threads: Option<std::num::NonZeroUsize>,

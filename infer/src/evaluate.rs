@@ -13,7 +13,8 @@ use clap::ValueEnum;
 use data::datasets::dataset;
 use data::datasets::dataset::{Failures, Recordings};
 use data::datasets::splits;
-use data::output;
+use data::formats::wfdb;
+use data::output::{self, Outputs, made_here::MAKER};
 use data::plot::{self, ConfusionMatrix};
 use data::record::aami::Convention;
 use data::scoring::ec57;
@@ -71,6 +72,9 @@ pub struct Arguments {
     /// Seed of the bootstrap
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Replace outputs that this program did not make
+    #[arg(long)]
+    force: bool,
 }
 
 /// Latest start of scoring, in seconds: longer than any recording, a year.
@@ -92,6 +96,7 @@ enum Split {
 /// What the JSON file holds.
 #[derive(Serialize)]
 struct Document<'a> {
+    made_by: &'static str,
     #[serde(flatten)]
     evaluation: &'a Evaluation,
     /// The raw signal, scored from the detector's beats.
@@ -143,6 +148,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         Some(path) => path.clone(),
         None => shipped::choose(&[None])?,
     };
+    pass_outputs(arguments, &folder, &names, &model)?;
     let mut classifier = Classifier::load(&model)?;
     let request = Request {
         folder: &folder,
@@ -192,6 +198,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     // Files first: a reader of the tables that has seen enough must not cost them.
     if let Some(path) = &arguments.json {
         let document = Document {
+            made_by: MAKER,
             evaluation: &evaluation,
             detected: &detected,
             noise: &noise,
@@ -221,6 +228,29 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         table::write_noise(rows, out)?;
     }
     Ok(failures.finish()?)
+}
+
+/// Checks the files that will be written, before the work.
+fn pass_outputs(
+    arguments: &Arguments,
+    folder: &Path,
+    names: &[String],
+    model: &Path,
+) -> Result<()> {
+    let mut outputs = Outputs::new(arguments.force);
+    shipped::protect(model, &mut outputs);
+    for name in names {
+        dataset::protect(&mut outputs, &folder.join(name), &arguments.reference);
+    }
+    if let Some(folder) = &arguments.noise {
+        for name in wfdb::record_names(folder).context("--noise")? {
+            dataset::protect(&mut outputs, &folder.join(name), dataset::REFERENCE);
+        }
+    }
+    for path in arguments.json.iter().chain(&arguments.confusion) {
+        outputs.file(path)?;
+    }
+    Ok(())
 }
 
 /// Keeps the beats that test in the Kaggle task. They are chosen among all

@@ -4,17 +4,14 @@ use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::Parser;
-use data::output::is_broken_pipe;
+use data::output::{is_broken_pipe, signals};
 use infer::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match &cli.command {
-        Some(Command::Describe(arguments)) => infer::describe::run(arguments),
-        Some(Command::Evaluate(arguments)) => infer::evaluate::run(arguments, &mut stdout().lock()),
-        Some(Command::Card(arguments)) => infer::card::run(arguments, &mut stdout().lock()),
-        Some(Command::Explain(arguments)) => infer::explain::command::run(arguments),
-        None => infer::classify::run(&cli.classify),
+    let result = match signals::end_on_signals() {
+        Ok(()) => run(&cli),
+        Err(error) => Err(error.into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -23,5 +20,15 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<()> {
+    match &cli.command {
+        Some(Command::Describe(arguments)) => infer::describe::run(arguments),
+        Some(Command::Evaluate(arguments)) => infer::evaluate::run(arguments, &mut stdout().lock()),
+        Some(Command::Card(arguments)) => infer::card::run(arguments, &mut stdout().lock()),
+        Some(Command::Explain(arguments)) => infer::explain::command::run(arguments),
+        None => infer::classify::run(&cli.classify),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use data::output::Outputs;
 use data::pipeline::input::{InputSpec, Layout};
 
 use crate::classifier::differences;
@@ -58,6 +59,13 @@ pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
             "s, all of them"
         },
     )
+}
+
+/// Makes a model's file, and the one that explains it, inputs of a run, which
+/// no output may replace.
+pub fn protect(model: &Path, outputs: &mut Outputs) {
+    outputs.input(model);
+    outputs.input(&model.with_extension(EXPLAIN_SUFFIX.trim_start_matches('.')));
 }
 
 /// The folder that the user names, else `models` in the current folder, in one

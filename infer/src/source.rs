@@ -8,7 +8,8 @@ use data::beat_files::kaggle;
 use data::beat_files::store::Store;
 use data::datasets::dataset::{self, Place, REFERENCE, Recordings};
 use data::formats::wfdb;
-use data::formats::wfdb::{AnnotationFile, Clock};
+use data::formats::wfdb::Clock;
+use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -129,6 +130,19 @@ impl Source {
         match &self.kind {
             Kind::Record { name, .. } => Some(name),
             _ => None,
+        }
+    }
+
+    /// Makes its files inputs of the run, which no output may replace.
+    pub fn protect(&self, outputs: &mut Outputs) {
+        match &self.kind {
+            Kind::Kaggle | Kind::Store(_) => outputs.input(&self.path),
+            Kind::Record { annotator, .. } => {
+                outputs.record(&wfdb::known_files(&self.path));
+                if let Some(annotator) = annotator {
+                    outputs.input(&self.path.with_added_extension(annotator));
+                }
+            }
         }
     }
 

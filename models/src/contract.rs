@@ -50,7 +50,7 @@ pub struct Contract {
 }
 
 /// How a model came about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Training {
     /// Recipe name, such as `inter-patient`.

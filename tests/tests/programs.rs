@@ -10,6 +10,10 @@ use std::sync::OnceLock;
 pub fn program(package: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
+        // Where they are built already, such as for a release.
+        if let Some(built) = std::env::var_os("ECTOPY_PROGRAMS") {
+            return built.into();
+        }
         let mut build = Command::new(env!("CARGO"));
         build
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

@@ -1,5 +1,6 @@
 //! Arguments to settings: recipe defaults, then the settings file, then flags.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -34,6 +35,9 @@ struct Arguments {
     /// Write the best network here as ONNX as well as into the run's folder
     #[arg(long, value_name = "FILE")]
     export: Option<PathBuf>,
+    /// Replace an exported model, or files in the run's folder, that this program did not make
+    #[arg(long)]
+    force: bool,
     /// Leads by name, in the order of the channels, such as MLII,V1; records without them are left out
     #[arg(
         long,
@@ -60,6 +64,8 @@ pub struct Request {
     pub stop_after: Option<usize>,
     /// Where else the model goes.
     pub export: Option<PathBuf>,
+    /// Whether it may replace what this program did not make.
+    pub force: bool,
 }
 
 impl Request {
@@ -74,7 +80,7 @@ impl Request {
         let command = Settings::augment_args_for_update(Arguments::command());
         let matches = command.try_get_matches_from(arguments)?;
         let arguments = Arguments::from_arg_matches(&matches)?;
-        let (mut settings, run) = match &arguments.resume {
+        let (saved, run) = match &arguments.resume {
             Some(folder) => {
                 let run = RunFolder::open(folder)?;
                 (run.read_settings()?, Some(run))
@@ -93,6 +99,7 @@ impl Request {
                 (settings, None)
             }
         };
+        let mut settings = saved.clone();
         settings.update_from_arg_matches(&matches)?;
         // What is out of range cannot be written as TOML either.
         settings.check()?;
@@ -100,20 +107,69 @@ impl Request {
         if !arguments.leads.is_empty() {
             settings.input.leads.clone_from(&arguments.leads);
         }
-        settings.check()?;
         let resumed = run.is_some();
         let run = match run {
-            Some(run) => run,
-            None => RunFolder::create(arguments.out.as_deref(), settings.recipe.name())?,
+            Some(run) => {
+                refuse_changes(&run, &saved, &settings)?;
+                run
+            }
+            None => RunFolder::create(
+                arguments.out.as_deref(),
+                settings.recipe.name(),
+                arguments.force,
+            )?,
         };
+        settings.check()?;
         Ok(Request {
             settings,
             run,
             resumed,
             stop_after: arguments.stop_after,
             export: arguments.export,
+            force: arguments.force,
         })
     }
+}
+
+/// Settings that may change when a run goes on: they alter nothing of what was
+/// learnt already.
+const FREE: [&str; 3] = ["epochs", "device", "threads"];
+
+/// A run is what its settings say, from its first step to its last.
+fn refuse_changes(run: &RunFolder, saved: &Settings, asked: &Settings) -> Result<()> {
+    let table = |settings: &Settings| -> Result<BTreeMap<String, toml::Value>> {
+        let mut flat = BTreeMap::new();
+        for (key, value) in toml::Table::try_from(settings)? {
+            match value {
+                toml::Value::Table(parts) => flat.extend(
+                    parts
+                        .into_iter()
+                        .map(|(part, value)| (format!("{key} {part}"), value)),
+                ),
+                value => _ = flat.insert(key, value),
+            }
+        }
+        Ok(flat)
+    };
+    let (saved, asked) = (table(saved)?, table(asked)?);
+    let keys: BTreeSet<_> = saved.keys().chain(asked.keys()).collect();
+    let show = |value: Option<&toml::Value>| value.map_or("none".into(), |v| v.to_string());
+    let changes: Vec<String> = keys
+        .into_iter()
+        .filter(|key| !FREE.contains(&key.as_str()) && saved.get(*key) != asked.get(*key))
+        .map(|key| {
+            let (was, wanted) = (show(saved.get(key)), show(asked.get(key)));
+            format!("\n  --{key}: the run has {was}, asked for is {wanted}")
+        })
+        .collect();
+    ensure!(
+        changes.is_empty(),
+        "{}: the settings of a run are fixed; only --{} and where it is exported to may differ. Leave these out, or begin another run with --out:{}",
+        run.path().display(),
+        FREE.join(", --"),
+        changes.concat()
+    );
+    Ok(())
 }
 
 fn overlay_input(

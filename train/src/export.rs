@@ -4,19 +4,72 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use data::Class;
 use data::output::OutputFile;
-use models::contract::Contract;
+use data::pipeline::beats::Beats;
+use models::Network;
+use models::contract::{self, Contract, Training};
 use models::onnx;
 use models::onnx::Dense;
 use tch::Tensor;
 
 use crate::examples::Examples;
 use crate::network::ResidualCnn;
+use crate::settings::Settings;
+use crate::standard::Standard;
 
 /// Largest difference of a logit that passes as the same network.
 pub const TOLERANCE: f32 = 1e-4;
 /// Beats that are compared.
 const COMPARED: usize = 256;
+
+/// Where [`explainer`] writes the graph that explains the classifier at `path`.
+pub fn explainer_path(path: &Path) -> PathBuf {
+    path.with_extension("explain.onnx")
+}
+
+/// Beats of a rehearsal.
+const REHEARSED: usize = 4;
+
+/// Does what [`classifier`] and [`explainer`] will do, with an untrained network
+/// and made-up beats, so that what cannot be exported is not trained.
+///
+/// # Errors
+/// When no engine can run the network on such windows; the message names the
+/// settings that decide about it.
+pub fn rehearse(settings: &Settings, network: Network) -> Result<()> {
+    let input = &settings.input;
+    let mut beats = Beats::new(input.clone());
+    let wave = |i: usize| (i as f32 * 0.7).sin();
+    beats.windows = (0..REHEARSED * input.window_values()).map(wave).collect();
+    beats.rhythm = (0..REHEARSED * input.rhythm.len()).map(wave).collect();
+    beats.labels = vec![Class::N; REHEARSED];
+    let rehearsed = || -> Result<()> {
+        let model = ResidualCnn::new(network, 0, tch::Device::Cpu)?;
+        let model = Standard::of(&beats).fold(&model)?;
+        let examples = Examples::new(&beats, tch::Device::Cpu)?;
+        let contract = Contract {
+            version: contract::VERSION,
+            input: input.clone(),
+            classes: Class::ALL.to_vec(),
+            temperature: 1.0,
+            reject_threshold: 0.0,
+            training: Training::default(),
+        };
+        let weights = model.weights()?;
+        let graph = onnx::classifier(model.network(), &weights, &contract)?;
+        difference(&graph, &model, &examples, false)?;
+        let graph = onnx::explainer(model.network(), &weights, &contract)?;
+        difference(&graph, &model, &examples, true)?;
+        Ok(())
+    };
+    rehearsed().with_context(|| {
+        format!(
+            "the network of --stem and --blocks on windows of {} samples (--input before, after) cannot be exported",
+            input.length()
+        )
+    })
+}
 
 /// Writes the classifier to `path`, reads it back, and compares its logits
 /// with libtorch's on some of `examples`; only then the file gets its name.
@@ -45,7 +98,7 @@ pub fn explainer(
     contract: &Contract,
     examples: &Examples,
 ) -> Result<(PathBuf, f32)> {
-    let path = path.with_extension("explain.onnx");
+    let path = explainer_path(path);
     let bytes = onnx::explainer(model.network(), &model.weights()?, contract)?;
     let difference = verified(&path, &bytes, model, contract, examples, true)?;
     Ok((path, difference))

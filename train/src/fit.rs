@@ -1,6 +1,6 @@
 //! The training loop.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
@@ -8,13 +8,13 @@ use data::Class;
 use tch::{Device, Tensor};
 
 use crate::augment::Augmentation;
+use crate::cli::Request;
 use crate::evaluation::Evaluation;
 use crate::examples::{Batch, Examples};
 use crate::loss::Loss;
 use crate::network::{Mode, ResidualCnn};
 use crate::optimiser::{self, Optimiser};
 use crate::progress::Progress;
-use crate::run::RunFolder;
 use crate::sampler::{Sampler, mix};
 use crate::schedule::Schedule;
 use crate::settings::Settings;
@@ -32,15 +32,27 @@ pub enum Ending {
 /// What ends a run early.
 #[derive(Debug, Default)]
 pub struct Stop {
-    /// Set by a signal: the step under way is the last.
-    pub asked: AtomicBool,
-    /// So many epochs from where the run starts or goes on.
-    pub after: Option<usize>,
+    /// The signal that asked for it, 0 for none: the step under way is the last.
+    signal: AtomicI32,
+    /// Whether steps are made, so that there is something to save.
+    learning: AtomicBool,
 }
 
 impl Stop {
+    /// Asks the run to end after this step; `false` where it makes no steps, or
+    /// was asked before.
+    pub fn ask(&self, signal: i32) -> bool {
+        let again = self.signal.swap(signal, Ordering::SeqCst) != 0;
+        !again && self.learning.load(Ordering::SeqCst)
+    }
+
+    /// The signal that asked the run to end.
+    pub fn signal(&self) -> Option<i32> {
+        Some(self.signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
+    }
+
     fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        self.signal().is_some()
     }
 }
 
@@ -146,19 +158,37 @@ pub fn start(settings: &Settings, network: models::Network, device: Device) -> R
 /// # Errors
 /// When the loss is no longer a number, or a file cannot be written.
 pub fn fit(
-    settings: &Settings,
+    request: &Request,
     stepper: &Stepper,
     train: &Examples,
     validation: &Examples,
     state: &mut State,
-    run: &RunFolder,
     stop: &Stop,
 ) -> Result<Ending> {
+    stop.learning.store(true, Ordering::SeqCst);
+    let ending = steps(request, stepper, train, validation, state, stop)?;
+    stop.learning.store(false, Ordering::SeqCst);
+    // A wish that came after the last step is a wish as well.
+    Ok(match stop.is_asked() {
+        true => Ending::Interrupted,
+        false => ending,
+    })
+}
+
+fn steps(
+    request: &Request,
+    stepper: &Stepper,
+    train: &Examples,
+    validation: &Examples,
+    state: &mut State,
+    stop: &Stop,
+) -> Result<Ending> {
+    let Request { settings, run, .. } = request;
     let schedule: Schedule = settings.schedule();
     let sampler = sampler(settings, train);
     let batch = settings.batch.min(train.rows());
     let mut progress = Progress::new(settings.epochs);
-    let last = stop.after.map(|n| state.counters.epoch + n);
+    let last = request.stop_after.map(|n| state.counters.epoch + n);
 
     while !finished(settings, state) {
         let started = Instant::now();
@@ -178,7 +208,7 @@ pub fn fit(
             if stop.is_asked() && step + 1 < batches.len() {
                 state.counters.step = step + 1;
                 state.counters.loss = loss_sum.double_value(&[]);
-                state.save(&run.checkpoint())?;
+                state.save(run)?;
                 return Ok(Ending::Interrupted);
             }
         }
@@ -214,7 +244,7 @@ pub fn fit(
             seconds: started.elapsed().as_secs_f64(),
         });
         run.write_history(&state.counters.history)?;
-        state.save(&run.checkpoint())?;
+        state.save(run)?;
         progress.end(&state.counters.history);
         let enough = stop.is_asked() || last.is_some_and(|last| state.counters.epoch >= last);
         if enough && !finished(settings, state) {

@@ -2,19 +2,22 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use anyhow::Result;
+use data::output::signals;
 use train::cli::Request;
 use train::fit::{Ending, Stop};
 
-/// Exit code of a program that a signal ended, as shells have it for SIGINT.
+/// Exit code of a run that `--stop-after` ended, which is that of Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    match run() {
+    let stop = Arc::new(Stop::default());
+    match run(&stop) {
         Ok(Ending::Finished) => ExitCode::SUCCESS,
-        Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(Ending::Interrupted) => {
+            ExitCode::from(stop.signal().map_or(INTERRUPTED, signals::exit_code))
+        }
         Err(error) => {
             if let Some(usage) = error.downcast_ref::<clap::Error>() {
                 usage.exit();
@@ -25,19 +28,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<Ending> {
-    let request = Request::parse(std::env::args_os())?;
-    let stop = Arc::new(Stop {
-        after: request.stop_after,
-        ..Stop::default()
-    });
+fn run(stop: &Arc<Stop>) -> Result<Ending> {
     let asked = stop.clone();
-    ctrlc::set_handler(move || {
-        // The second signal means now.
-        if asked.asked.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
+    signals::on_signals(move |signal| {
+        // Where no step is under way there is nothing to save, and a second
+        // signal means now.
+        if !asked.ask(signal) {
+            signals::end(signal);
         }
         eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
     })?;
-    train::session::run(&request, &stop)
+    let request = Request::parse(std::env::args_os())?;
+    train::session::run(&request, stop)
 }

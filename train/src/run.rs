@@ -1,5 +1,7 @@
 //! The folder of a run and the files in it.
 
+mod lock;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,7 @@ use serde::Serialize;
 
 use crate::settings::Settings;
 use crate::state::Epoch;
+pub use lock::Lock;
 
 /// Where runs go unless told otherwise.
 pub const RUNS: &str = "runs";
@@ -21,12 +24,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// A new folder: `wanted`, which must not hold a run yet, or the next free
-    /// `runs/NAME-N`. It is made when the first file is written.
+    /// A new folder: `wanted`, which must be absent or empty unless `force`, or
+    /// the next free `runs/NAME-N`. It is made when the run begins.
     ///
     /// # Errors
-    /// When `wanted` holds a run.
-    pub fn create(wanted: Option<&Path>, name: &str) -> Result<RunFolder> {
+    /// When `wanted` holds a run, or other files.
+    pub fn create(wanted: Option<&Path>, name: &str, force: bool) -> Result<RunFolder> {
         let path = match wanted {
             Some(path) => path.to_owned(),
             None => (1_u32..)
@@ -41,7 +44,31 @@ impl RunFolder {
                 run.path.display()
             );
         }
+        if let Some(other) = run.foreign_file()?.filter(|_| !force) {
+            bail!(
+                "{}: {} is in it, and a run's files could replace what is not its own; name an empty or a new folder with --out, or give --force",
+                run.path.display(),
+                other.display()
+            );
+        }
         Ok(run)
+    }
+
+    /// A file in the folder that is neither a lock nor a temporary file.
+    fn foreign_file(&self) -> Result<Option<PathBuf>> {
+        let place = || self.path.display().to_string();
+        let entries = match std::fs::read_dir(&self.path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            entries => entries.with_context(place)?,
+        };
+        for entry in entries {
+            let name = PathBuf::from(entry.with_context(place)?.file_name());
+            let passing = name.extension().is_some_and(|e| e == "tmp");
+            if !passing && name != Path::new(lock::FILE) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
 
     /// The folder of an earlier run.
@@ -69,6 +96,11 @@ impl RunFolder {
     /// The checkpoint.
     pub fn checkpoint(&self) -> PathBuf {
         self.path.join("checkpoint.safetensors")
+    }
+
+    /// The checkpoint before it, for when it is damaged.
+    pub fn previous_checkpoint(&self) -> PathBuf {
+        self.path.join("checkpoint.previous.safetensors")
     }
 
     /// The resolved settings.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use data::datasets::dataset;
+use data::formats::wfdb;
+use data::output::Outputs;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::{Confusion, Summary, calibration_error};
 use models::contract::{self, Contract, Training};
@@ -64,15 +67,21 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     }
     let architecture = settings.architecture(&settings.input);
     let network = architecture.network()?;
+    pass_outputs(request)?;
+    export::rehearse(settings, network.clone())?;
+    let _lock = run.lock()?;
 
     let parts = Parts::load(settings)?;
+    ensure!(
+        parts.train.input == settings.input && parts.validation.input == settings.input,
+        "the beats are not cut as the settings say (--input); take another recipe or other data"
+    );
     let mut train = Examples::new(&parts.train, device)?;
     train.weights = parts.weights.clone();
     train.occurs = parts.occurs;
     let mut validation = Examples::new(&parts.validation, device).context("validation part")?;
     train.teacher = teachers(settings, &train, device)?;
     let standard = Standard::of(&parts.train);
-    standard.save(run)?;
     standard.apply(&mut train);
     standard.apply(&mut validation);
     eprintln!(
@@ -89,20 +98,14 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
 
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
     let mut state = fit::start(settings, network, device)?;
+    let beats = source::hash(&parts.train) + &source::hash(&parts.validation);
     if request.resumed {
-        state.load(&run.checkpoint())?;
+        go_on(&mut state, request, &beats)?;
     }
+    state.counters.data_sha256 = beats;
     run.write_settings(settings)?;
-    if fit(
-        settings,
-        &stepper,
-        &train,
-        &validation,
-        &mut state,
-        run,
-        stop,
-    )? == Ending::Interrupted
-    {
+    standard.save(run)?;
+    if fit(request, &stepper, &train, &validation, &mut state, stop)? == Ending::Interrupted {
         eprintln!("stopped; go on with --resume {}", run.path().display());
         return Ok(Ending::Interrupted);
     }
@@ -111,6 +114,57 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     let validation = Examples::new(&parts.validation, device)?;
     finish(request, &parts, &state, &validation, device)?;
     Ok(Ending::Finished)
+}
+
+/// Checks where the model goes before the work that makes it.
+fn pass_outputs(request: &Request) -> Result<()> {
+    let mut outputs = Outputs::new(request.force);
+    let settings = &request.settings;
+    for folder in source::folders(settings) {
+        for name in wfdb::record_names(&folder).unwrap_or_default() {
+            dataset::protect(&mut outputs, &folder.join(name), dataset::REFERENCE);
+        }
+        for name in source::KAGGLE_FILES {
+            outputs.input(&folder.join(name));
+        }
+    }
+    for teacher in &settings.teacher {
+        let teacher = RunFolder::open(teacher)?;
+        for file in [
+            teacher.checkpoint(),
+            teacher.model(),
+            teacher.settings_file(),
+        ] {
+            outputs.input(&file);
+        }
+    }
+    outputs.file(&request.run.model())?;
+    if let Some(path) = &request.export {
+        outputs.file(path)?;
+        outputs.file(&export::explainer_path(path))?;
+    }
+    Ok(())
+}
+
+/// Brings a run to where it stopped, if its beats are still the same.
+fn go_on(state: &mut State, request: &Request, beats: &str) -> Result<()> {
+    let Request { settings, run, .. } = request;
+    state.resume(run)?;
+    let counters = &state.counters;
+    ensure!(
+        counters.epoch == 0 && counters.steps == 0 || counters.data_sha256 == beats,
+        "{}: its recordings are no longer those that it was trained on (SHA-256 of the beats {}, now {}); bring them back, or begin another run",
+        run.path().display(),
+        &counters.data_sha256.get(..12).unwrap_or_default(),
+        &beats[..12]
+    );
+    ensure!(
+        settings.epochs >= counters.epoch,
+        "--epochs is {}, but the run has {} behind it",
+        settings.epochs,
+        counters.epoch
+    );
+    Ok(())
 }
 
 /// Calibrates, reports, draws and exports the best network.

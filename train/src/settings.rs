@@ -358,6 +358,14 @@ impl Settings {
             "--class-bias has {} values; give one for each of N, S, V, F, Q",
             self.class_bias.len()
         );
+        let kaggle = InputSpec::kaggle();
+        ensure!(
+            self.recipe == Recipe::InterPatient && self.input.layout != kaggle.layout
+                || self.input == kaggle,
+            "--input, --leads: the Kaggle format is one lead and {} samples of {} Hz, and cannot be cut otherwise; leave them out, or take --recipe inter-patient",
+            kaggle.length(),
+            kaggle.fs
+        );
         ensure!(self.epochs > 0, "--epochs is 0; train at least one");
         ensure!(
             self.batch >= 2,

@@ -24,7 +24,7 @@ const COHORT: (usize, f64) = (16, 3.0);
 const COHORT_FS: f64 = 360.0;
 
 /// The Kaggle data set's files.
-const KAGGLE_FILES: [&str; 2] = ["mitbih_train.csv", "mitbih_test.csv"];
+pub(crate) const KAGGLE_FILES: [&str; 2] = ["mitbih_train.csv", "mitbih_test.csv"];
 
 /// Beats by the part they play.
 pub struct Parts {
@@ -70,6 +70,16 @@ pub fn hash(beats: &Beats) -> String {
 
 pub(crate) fn is_synthetic(settings: &Settings) -> bool {
     settings.data.as_deref() == Some(Path::new(SYNTHETIC))
+}
+
+/// The folders that the settings take recordings from, as far as they are there.
+pub(crate) fn folders(settings: &Settings) -> Vec<PathBuf> {
+    let given = settings.data.clone();
+    let variable = || std::env::var_os(dataset::FOLDER_VARIABLE).map(PathBuf::from);
+    let data = given
+        .or_else(variable)
+        .unwrap_or_else(|| dataset::DEFAULT_FOLDER.into());
+    settings.extra.iter().cloned().chain([data]).collect()
 }
 
 pub(crate) fn cohort(settings: &Settings) -> Result<Vec<Annotated>> {

@@ -5,18 +5,24 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use data::datasets::dataset::hexadecimal;
 use data::output::OutputFile;
 use models::Network;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use crate::evaluation::Figures;
 use crate::network::ResidualCnn;
 use crate::optimiser::Optimiser;
+use crate::run::RunFolder;
 use crate::schedule::Plateau;
 
 /// Key of the counters, as JSON bytes, among the tensors.
 const COUNTERS: &str = "counters";
+
+/// Key of the checksum over all the others.
+const DIGEST: &str = "sha256";
 
 /// What an epoch came to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,6 +60,8 @@ pub struct Counters {
     pub best: Option<f64>,
     /// Epochs since then.
     pub stalled: usize,
+    /// SHA-256 of the beats that the run trains and validates on.
+    pub data_sha256: String,
     /// The finished epochs.
     pub history: Vec<Epoch>,
 }
@@ -110,11 +118,13 @@ impl State {
         self.best = self.validated().duplicate();
     }
 
-    /// Writes everything to `path`.
+    /// Writes everything to the checkpoint of `run`, after the one that is there
+    /// has become its previous one.
     ///
     /// # Errors
     /// When the disk is full or the folder cannot be written.
-    pub fn save(&self, path: &Path) -> Result<()> {
+    pub fn save(&self, run: &RunFolder) -> Result<()> {
+        let path = &run.checkpoint();
         let counters = Counters {
             steps: self.optimiser.steps,
             ..self.counters.clone()
@@ -138,10 +148,48 @@ impl State {
         for (_, tensor) in &mut tensors {
             *tensor = tensor.to_device(Device::Cpu).contiguous();
         }
+        let digest = digest(&tensors)?;
+        tensors.push((DIGEST.into(), Tensor::from_slice(digest.as_bytes())));
         let file = OutputFile::create(path)?;
         Tensor::write_safetensors(&tensors, file.temporary_path())
             .with_context(|| path.display().to_string())?;
+        if path.exists() {
+            let previous = run.previous_checkpoint();
+            std::fs::rename(path, &previous).with_context(|| previous.display().to_string())?;
+        }
         file.commit()?;
+        Ok(())
+    }
+
+    /// Goes on from the last checkpoint of `run` that is whole, or from the start
+    /// where it has none yet; says so where that is not the last one.
+    ///
+    /// # Errors
+    /// When every checkpoint is damaged or of another network.
+    pub fn resume(&mut self, run: &RunFolder) -> Result<()> {
+        let (last, previous) = (run.checkpoint(), run.previous_checkpoint());
+        if !last.exists() && !previous.exists() {
+            eprintln!(
+                "{}: no epoch was finished; starting anew",
+                run.path().display()
+            );
+            return Ok(());
+        }
+        let Err(error) = self.load(&last) else {
+            return Ok(());
+        };
+        if self.load(&previous).is_err() {
+            return Err(error);
+        }
+        eprintln!(
+            "{error:#}; going on from the one before, after epoch {}",
+            self.counters.epoch
+        );
+        if last.exists() {
+            // The next checkpoint must not make it the previous one.
+            let aside = run.file("checkpoint.damaged.safetensors");
+            std::fs::rename(&last, &aside).with_context(|| aside.display().to_string())?;
+        }
         Ok(())
     }
 
@@ -225,8 +273,41 @@ fn read(path: &Path) -> Result<Vec<(String, Tensor)>> {
         "{}: no checkpoint here; name the folder of a run that finished at least one epoch",
         path.display()
     );
-    Tensor::read_safetensors(path)
-        .with_context(|| format!("{}: not a checkpoint, or damaged", path.display()))
+    let damaged = || format!("{}: not a checkpoint, or damaged", path.display());
+    let mut tensors = Tensor::read_safetensors(path).with_context(damaged)?;
+    let at = tensors.iter().position(|(name, _)| name == DIGEST);
+    let at = at.with_context(|| {
+        format!(
+            "{}: the checkpoint has no checksum: it is damaged, or of an earlier version of this program; train anew",
+            path.display()
+        )
+    })?;
+    let (_, stated) = tensors.swap_remove(at);
+    let whole = stated.kind() == Kind::Uint8
+        && Vec::<u8>::try_from(&stated)? == digest(&tensors)?.as_bytes();
+    ensure!(
+        whole,
+        "{}: the checkpoint is damaged: its content does not match its checksum",
+        path.display()
+    );
+    Ok(tensors)
+}
+
+/// SHA-256 over names, kinds, shapes and values, in hexadecimal.
+fn digest(tensors: &[(String, Tensor)]) -> Result<String> {
+    let mut sorted: Vec<_> = tensors.iter().collect();
+    sorted.sort_by_key(|(name, _)| name);
+    let mut hash = Sha256::new();
+    for (name, tensor) in sorted {
+        let (kind, size) = (tensor.kind(), tensor.size());
+        hash.update(format!("{name}\n{kind:?}\n{size:?}\n"));
+        let mut bytes = vec![0; tensor.numel() * kind.elt_size_in_bytes()];
+        tensor
+            .contiguous()
+            .f_copy_data_u8(&mut bytes, tensor.numel())?;
+        hash.update(bytes);
+    }
+    Ok(hexadecimal(&hash.finalize()))
 }
 
 fn find<'a>(tensors: &'a [(String, Tensor)], name: &str, path: &Path) -> Result<&'a Tensor> {

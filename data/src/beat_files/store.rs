@@ -22,14 +22,13 @@ use hdf5::{Dataset, Extent, File, FileBuilder, H5Type};
 use ndarray::{ArrayView2, ArrayView3};
 
 use crate::output::OutputFile;
+use crate::output::made_here::STORE_FORMAT as FORMAT;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::InputSpec;
 use crate::record::aami::Class;
 use crate::record::error::{Error, Result};
 use refusal::{foreign_file, hdf5_error};
 
-/// What the attribute `format` says.
-const FORMAT: &str = "prepared heartbeats";
 /// Version of the layout, the attribute `version`.
 const VERSION: u32 = 1;
 /// Rows in a chunk of the file.

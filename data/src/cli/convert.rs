@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use data::beat_files::kaggle;
 use data::beat_files::store::{self, Store};
 use data::datasets::dataset::{self, Failures, Kind, Place, Recordings};
+use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// Leads, with commas between; otherwise the first ECG of each record
     #[arg(long, value_delimiter = ',')]
     leads: Vec<String>,
+    /// Replace an output that this program did not make, or that cannot tell
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Clone, Copy, clap::ValueEnum)]
@@ -51,9 +55,12 @@ enum Cut {
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let format = Format::of(&arguments.output)?;
     let place = Place::of(&arguments.input)?;
+    let mut outputs = Outputs::new(arguments.force);
     if matches!(place.kind, Kind::Folder | Kind::Record) {
-        return records(arguments, format, out);
+        return records(arguments, format, &mut outputs, out);
     }
+    outputs.input(&arguments.input);
+    outputs.file(&arguments.output)?;
     match (Format::of(&arguments.input)?, format) {
         (Format::Csv, Format::Store) => csv_to_store(arguments, out),
         (Format::Store, Format::Csv) => {
@@ -88,7 +95,12 @@ impl Format {
     }
 }
 
-fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+fn records(
+    arguments: &Arguments,
+    format: Format,
+    outputs: &mut Outputs,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let found = Recordings::find(&arguments.input, &arguments.records)?;
     if let Some(remark) = &found.remark {
         eprintln!("{remark}");
@@ -102,9 +114,13 @@ fn records(arguments: &Arguments, format: Format, out: &mut impl Write) -> anyho
     if format == Format::Csv && input != InputSpec::kaggle() {
         bail!("a CSV file holds one lead in the Kaggle layout only; name an .h5 file instead");
     }
+    for name in &found.names {
+        dataset::protect(outputs, &folder.join(name), annotator);
+    }
+    outputs.file(&arguments.output)?;
     let mut failures = Failures::among(found.names.len());
     let (names, source) = identified(&found, annotator, &mut failures)?;
-    if format == Format::Store && is_up_to_date(&arguments.output, &input, &source, out)? {
+    if format == Format::Store && is_up_to_date(arguments, &input, &source, out)? {
         return Ok(failures.finish()?);
     }
     let (mut rows, mut support) = (0, [0; Class::ALL.len()]);
@@ -180,33 +196,36 @@ fn identified(
 }
 
 /// Whether the output is a store of these very beats. Says why when it is one
-/// of others, which is then replaced; any other file is refused.
+/// of others, which is then replaced.
 fn is_up_to_date(
-    path: &Path,
+    arguments: &Arguments,
     input: &InputSpec,
     source: &str,
     out: &mut impl Write,
 ) -> anyhow::Result<bool> {
-    if !path.exists() {
+    let path = &arguments.output;
+    if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
         return Ok(false);
     }
-    let old = Store::open(path).context("it is not overwritten; remove it or name another file")?;
-    match old.stale(input, source) {
-        None => {
-            writeln!(out, "{}: up to date, {} beats", path.display(), old.len())?;
-            Ok(true)
-        }
-        Some(why) => {
-            writeln!(out, "{}: {why}; it is made again", path.display())?;
-            Ok(false)
-        }
-    }
+    let why = match Store::open(path) {
+        Ok(old) => match old.stale(input, source) {
+            None => {
+                writeln!(out, "{}: up to date, {} beats", path.display(), old.len())?;
+                return Ok(true);
+            }
+            Some(why) => why.to_owned(),
+        },
+        Err(error) if arguments.force => error.to_string(),
+        Err(error) => return Err(error).context("--force makes it again"),
+    };
+    writeln!(out, "{}: {why}; it is made again", path.display())?;
+    Ok(false)
 }
 
 fn csv_to_store(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let source = dataset::file_sha256(&arguments.input)?;
     let input = InputSpec::kaggle();
-    if is_up_to_date(&arguments.output, &input, &source, out)? {
+    if is_up_to_date(arguments, &input, &source, out)? {
         return Ok(());
     }
     let mut writer = store::Writer::create(&arguments.output, &input, &source)?;

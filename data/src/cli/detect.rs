@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use data::datasets::dataset::{self, Failures, Recordings};
 use data::formats::wfdb::{self, Clock};
+use data::output::Outputs;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// Folder that they are written to
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
+    /// Replace annotation files that this program did not make
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the command.
@@ -48,15 +52,20 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(remark) = &found.remark {
         eprintln!("{remark}");
     }
-    let mut failures = Failures::among(found.names.len());
+    let mut outputs = Outputs::new(arguments.force);
     for name in &found.names {
+        outputs.record(&wfdb::known_files(&found.folder.join(name)));
+    }
+    let path = |name: &String| {
+        outputs.annotations(&arguments.output, Path::new(name), &arguments.annotator)
+    };
+    let paths: Vec<PathBuf> = found.names.iter().map(path).collect::<data::Result<_>>()?;
+    let mut failures = Failures::among(found.names.len());
+    for (name, path) in found.names.iter().zip(paths) {
         let detected = detect(arguments, &spec, &found.folder, name);
         let Some((clock, annotations, count)) = failures.keep(name, detected)? else {
             continue;
         };
-        let path = arguments
-            .output
-            .join(format!("{name}.{}", arguments.annotator));
         clock.write(&path, &annotations)?;
         writeln!(
             out,

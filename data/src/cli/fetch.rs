@@ -16,11 +16,14 @@ pub struct Arguments {
     /// Address of the database's files
     #[arg(long, default_value = MITDB_URL)]
     url: String,
+    /// Replace files of the same names that are not the database's
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
-    let fetched = download::fetch(&arguments.url, &arguments.folder)?;
+    let fetched = download::fetch(&arguments.url, &arguments.folder, arguments.force)?;
     writeln!(
         out,
         "{}: {} files, all checksums right; {} fetched ({:.1} MB)",

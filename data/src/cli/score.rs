@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use data::datasets::dataset::{self, Failures, Recordings};
 use data::formats::wfdb::Clock;
-use data::output;
+use data::output::{self, Outputs, made_here::MAKER};
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
 use data::scoring::ec57::{self, Comparison, Options, Summary};
@@ -38,11 +38,15 @@ pub struct Arguments {
     /// Write the figures, as fractions, to a JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Replace a JSON file that this program did not make
+    #[arg(long)]
+    force: bool,
 }
 
 /// What the JSON file holds.
 #[derive(Serialize)]
 struct Scores {
+    made_by: &'static str,
     /// Escape beats as S, the convention of the printed report.
     #[serde(flatten)]
     bxb: Summary,
@@ -55,6 +59,16 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let found = Recordings::find(&arguments.folder, &arguments.records)?;
     if let Some(remark) = &found.remark {
         eprintln!("{remark}");
+    }
+    if let Some(path) = &arguments.json {
+        let mut outputs = Outputs::new(arguments.force);
+        let test = arguments.test_dir.as_ref().unwrap_or(&found.folder);
+        for name in &found.names {
+            let record = found.folder.join(name);
+            dataset::protect(&mut outputs, &record, &arguments.reference);
+            outputs.input(&dataset::annotation_path(&test.join(name), &arguments.test));
+        }
+        outputs.file(path)?;
     }
     let mut failures = Failures::among(found.names.len());
     let mut bxb = Vec::new();
@@ -69,6 +83,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     }
     failures.unless_all()?;
     let scores = Scores {
+        made_by: MAKER,
         bxb: Summary::new(&bxb),
         escape_beats_as_n: Summary::new(&literature),
     };

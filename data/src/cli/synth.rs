@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use data::beat_files::kaggle;
 use data::datasets::dataset::{Annotated, REFERENCE};
 use data::formats::wfdb;
+use data::output::{Outputs, made_here::RECORD_NOTE};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::simulate::synth;
@@ -36,6 +37,9 @@ pub struct Arguments {
     /// The same seed gives the same recordings
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Replace records and files that this program did not make, or that cannot tell
+    #[arg(long)]
+    force: bool,
 }
 
 /// Most recordings and, of each, most frames, which are held in memory.
@@ -77,13 +81,24 @@ fn check(arguments: &Arguments) -> anyhow::Result<()> {
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     check(arguments)?;
+    let mut outputs = Outputs::new(arguments.force);
+    for index in 0..arguments.patients {
+        let Some(folder) = &arguments.output else {
+            break;
+        };
+        outputs.made_record(folder, &synth::patient_name(index), REFERENCE)?;
+    }
+    if let Some(path) = &arguments.kaggle {
+        outputs.file(path)?;
+    }
     let mut beats = Beats::new(InputSpec::kaggle());
     // One patient at a time, so that a large cohort needs little memory.
     for index in 0..arguments.patients {
         let Annotated {
-            record,
+            mut record,
             annotations,
         } = synth::patient(index, arguments.minutes, arguments.fs, arguments.seed)?;
+        record.comments.push(RECORD_NOTE.into());
         if let Some(folder) = &arguments.output {
             wfdb::write_record(folder, &record)?;
             let path = folder.join(format!("{}.{REFERENCE}", record.name));

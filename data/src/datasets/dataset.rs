@@ -13,8 +13,10 @@ use sha2::{Digest, Sha256};
 
 use crate::datasets::splits;
 use crate::formats::wfdb::{self, Clock};
+use crate::output::Outputs;
 use crate::record::Record;
 use crate::record::annotation::Annotation;
+pub use crate::record::annotation::REFERENCE;
 use crate::record::error::{Error, Result};
 
 pub use failures::Failures;
@@ -24,8 +26,6 @@ pub use place::{Kind, Place, Recordings};
 pub const FOLDER_VARIABLE: &str = "ECTOPY_DATA";
 /// Where the MIT-BIH Arrhythmia Database is looked for and downloaded to.
 pub const DEFAULT_FOLDER: &str = "data/mitdb";
-/// Annotator of the reference annotations in PhysioNet's databases.
-pub const REFERENCE: &str = "atr";
 
 /// A recording and what an annotator says about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +66,7 @@ pub fn locate(given: Option<&Path>) -> Result<PathBuf> {
 
 #[cfg(feature = "download")]
 fn download(folder: &Path) -> Result<(), String> {
-    match crate::datasets::download::fetch(crate::datasets::download::MITDB_URL, folder) {
+    match crate::datasets::download::fetch(crate::datasets::download::MITDB_URL, folder, false) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("the download failed ({error})")),
     }
@@ -153,6 +153,13 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// Makes a record and the annotations that `annotator` made on it inputs of a
+/// run, which no output may replace.
+pub fn protect(outputs: &mut Outputs, record: &Path, annotator: &str) {
+    outputs.record(&wfdb::known_files(record));
+    outputs.input(&annotation_path(record, annotator));
 }
 
 /// The path of a record of a folder, without `.hea`.

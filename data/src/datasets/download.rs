@@ -15,7 +15,7 @@ use ureq::Agent;
 use ureq::http::StatusCode;
 
 use crate::datasets::dataset::file_sha256;
-use crate::output;
+use crate::output::{self, Outputs};
 use crate::record::error::{Error, Result};
 
 /// The MIT-BIH Arrhythmia Database at PhysioNet.
@@ -52,14 +52,15 @@ pub struct Fetched {
 
 /// Downloads the records below `url` into `folder`, with a progress bar where
 /// standard error is a terminal. Files that are there and right are kept, a
-/// file that was begun is continued.
+/// file that was begun is continued; others of the same names are replaced only
+/// with `force`.
 ///
 /// # Errors
 /// [`Error::Invalid`] when the server cannot be reached, has no list of
-/// checksums, or keeps sending what does not match it; [`Error::Io`] when the
-/// folder cannot be written.
-pub fn fetch(url: &str, folder: &Path) -> Result<Fetched> {
-    Fetcher::new(url, folder, PAUSE).run()
+/// checksums, keeps sending what does not match it, or a file of another origin
+/// is in the way; [`Error::Io`] when the folder cannot be written.
+pub fn fetch(url: &str, folder: &Path, force: bool) -> Result<Fetched> {
+    Fetcher::new(url, folder, PAUSE, force).run()
 }
 
 /// Whether a download into this folder has begun and not ended.
@@ -73,6 +74,7 @@ struct Fetcher {
     url: String,
     folder: PathBuf,
     pause: Duration,
+    force: bool,
 }
 
 /// Why an attempt failed.
@@ -84,7 +86,7 @@ enum Failure {
 }
 
 impl Fetcher {
-    fn new(url: &str, folder: &Path, pause: Duration) -> Fetcher {
+    fn new(url: &str, folder: &Path, pause: Duration, force: bool) -> Fetcher {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(Duration::from_secs(20)))
@@ -97,6 +99,7 @@ impl Fetcher {
             url: format!("{}/", url.trim_end_matches('/')),
             folder: folder.to_owned(),
             pause,
+            force,
         }
     }
 
@@ -104,6 +107,7 @@ impl Fetcher {
         std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
         let list = self.retry(SUMS, || self.text(SUMS))?;
         let files = wanted(&list, &self.url)?;
+        self.refuse_others(&files)?;
         let marker = self.folder.join(UNFINISHED);
         std::fs::write(&marker, b"").map_err(Error::io(&marker))?;
         let bar = ProgressBar::new(files.len() as u64);
@@ -127,6 +131,19 @@ impl Fetcher {
         std::fs::remove_file(&marker).map_err(Error::io(&marker))?;
         bar.finish_and_clear();
         Ok(done)
+    }
+
+    /// Refuses to replace files that are not the database's, before any is
+    /// fetched, and says which.
+    fn refuse_others(&self, files: &[(String, String)]) -> Result<()> {
+        let mut outputs = Outputs::new(self.force);
+        for (name, sum) in files {
+            let path = self.folder.join(name);
+            if !(path.is_file() && file_sha256(&path)? == *sum) {
+                outputs.file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Fetches one file and returns the bytes received.

@@ -13,7 +13,7 @@ mod write;
 pub use annotation::{AnnotationFile, AnnotationWriter, read_annotations, write_annotations};
 pub use clock::Clock;
 pub(crate) use folder::is_inside;
-pub use folder::{record_files, record_names, record_of};
+pub use folder::{known_files, record_files, record_names, record_of};
 pub use format::Format;
 pub use header::{Header, Segment, SignalHeader};
 pub use labels::Label;

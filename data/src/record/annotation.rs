@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Annotator of the reference annotations in PhysioNet's databases.
+pub const REFERENCE: &str = "atr";
+
 /// A WFDB annotation code (`anntyp`), 0 to 49, printed as its mnemonic.
 ///
 /// Codes and mnemonics are those of WFDB's `ecgcodes.h` and `annot.c`.

@@ -444,11 +444,16 @@ pub fn patient(index: usize, minutes: f64, fs: f64, seed: u64) -> Result<Annotat
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(index as u64);
     let settings = Settings::patient(fs, seed);
-    let (record, annotations) = record(&format!("s{index:03}"), &settings, minutes * 60.0)?;
+    let (record, annotations) = record(&patient_name(index), &settings, minutes * 60.0)?;
     Ok(Annotated {
         record,
         annotations,
     })
+}
+
+/// The name of a patient's record: `s000`, `s001` and so on.
+pub fn patient_name(index: usize) -> String {
+    format!("s{index:03}")
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 
 mod environment;
 mod faults;
-mod folders;
 mod faulty_tables;
+mod folders;
 mod kaggle_rebuild;
 mod wfdb_files;
 mod wfdb_reference;

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use data::Class;
 use data::datasets::dataset::{self, Kind, Place};
 use data::datasets::splits;
-use data::output;
+use data::output::{self, Outputs};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::plot::{self, Picture};
@@ -96,6 +96,9 @@ pub struct Explain {
     /// Threads [default: all cores].
     #[arg(long, value_name = "N", value_parser = classifier::threads)]
     pub threads: Option<NonZeroUsize>,
+    /// Replace files in the folder that this program did not make.
+    #[arg(long)]
+    pub force: bool,
     /// Without --rows: the first beat of each predicted class.
     #[arg(skip)]
     pub examples: bool,
@@ -128,6 +131,7 @@ impl Explain {
             lead: classify.lead.clone(),
             seed: 0,
             threads: classify.threads,
+            force: classify.force,
             examples: classify.rows.is_none(),
         })
     }
@@ -142,6 +146,17 @@ pub enum PictureFormat {
     Svg,
     /// No pictures.
     None,
+}
+
+impl PictureFormat {
+    /// What the pictures' names end with.
+    fn ending(self) -> Option<&'static str> {
+        match self {
+            PictureFormat::Png => Some("png"),
+            PictureFormat::Svg => Some("svg"),
+            PictureFormat::None => None,
+        }
+    }
 }
 
 /// Row numbers from 0, ascending.
@@ -183,6 +198,53 @@ impl FromStr for RowList {
 /// # Errors
 /// The first thing that is wrong with the model, the input or the output.
 pub fn run(arguments: &Explain) -> Result<()> {
+    let mut outputs = Outputs::new(arguments.force);
+    sources(arguments)?
+        .iter()
+        .for_each(|s| s.protect(&mut outputs));
+    pass_outputs(arguments, &mut outputs)?;
+    run_within(arguments, &mut outputs)
+}
+
+/// Checks everything that will be written and has a known name, before the work.
+///
+/// # Errors
+/// An output breaks the rule of [`Outputs`].
+pub fn pass_outputs(arguments: &Explain, outputs: &mut Outputs) -> Result<()> {
+    let mut pass = |name: &str| outputs.file(&arguments.output.join(name));
+    let ending = arguments.picture.ending();
+    let mut names = Vec::new();
+    if arguments.score {
+        pass("score.json")?;
+    } else if arguments.optimise {
+        pass("optimised.jsonl")?;
+        names.push("optimised".to_owned());
+    } else {
+        pass(arguments.format.file_name())?;
+        match &arguments.rows {
+            Some(RowList(rows)) => names.extend(rows.iter().map(|row| row_name(*row))),
+            None if arguments.examples => {}
+            None => names.extend(["atlas", "kernels"].map(String::from)),
+        }
+    }
+    for name in names {
+        if let Some(ending) = ending {
+            pass(&format!("{name}.{ending}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of a row's picture.
+fn row_name(row: u64) -> String {
+    format!("row-{row}")
+}
+
+/// Explains an input whose outputs have passed [`pass_outputs`].
+///
+/// # Errors
+/// As [`run`].
+pub fn run_within(arguments: &Explain, outputs: &mut Outputs) -> Result<()> {
     let sources = sources(arguments)?;
     let prepared: Vec<_> = sources.iter().map(Source::input).collect();
     let model = match &arguments.model {
@@ -209,7 +271,7 @@ pub fn run(arguments: &Explain) -> Result<()> {
     } else if arguments.optimise {
         search(&mut explainer, &sources, arguments)
     } else {
-        explain(&mut explainer, &sources, arguments)
+        explain(&mut explainer, &sources, arguments, outputs)
     }
 }
 
@@ -286,7 +348,12 @@ fn portions(
     }
 }
 
-fn explain(explainer: &mut Explainer, sources: &[Source], arguments: &Explain) -> Result<()> {
+fn explain(
+    explainer: &mut Explainer,
+    sources: &[Source],
+    arguments: &Explain,
+    outputs: &mut Outputs,
+) -> Result<()> {
     let contract = explainer.contract.clone();
     let target = match arguments.class {
         Some(class) => explainer.target(class)?,
@@ -296,6 +363,12 @@ fn explain(explainer: &mut Explainer, sources: &[Source], arguments: &Explain) -
     let chosen = match &arguments.rows {
         None if arguments.examples => {
             found = examples(explainer, &sources[0])?;
+            if let Some(ending) = arguments.picture.ending() {
+                for row in &found.0 {
+                    let name = format!("{}.{ending}", row_name(*row));
+                    outputs.file(&arguments.output.join(name))?;
+                }
+            }
             Some(&found)
         }
         rows => rows.as_ref(),
@@ -326,7 +399,7 @@ fn explain(explainer: &mut Explainer, sources: &[Source], arguments: &Explain) -
                     for (row, number) in numbers.iter().enumerate() {
                         let figure =
                             pictures::beat(&contract, methods, &beats, &credits, row, *number);
-                        drawn.add(&format!("row-{number}"), &figure)?;
+                        drawn.add(&row_name(*number), &figure)?;
                     }
                 }
                 results.write(&Explained {
@@ -391,10 +464,12 @@ impl Pictures {
     }
 
     fn add(&mut self, name: &str, picture: &impl Picture) -> Result<()> {
-        let (ending, bytes) = match self.format {
-            PictureFormat::None => return Ok(()),
-            PictureFormat::Png => ("png", plot::png(picture)?),
-            PictureFormat::Svg => ("svg", plot::svg(picture)?.into_bytes()),
+        let Some(ending) = self.format.ending() else {
+            return Ok(());
+        };
+        let bytes = match self.format {
+            PictureFormat::Svg => plot::svg(picture)?.into_bytes(),
+            _ => plot::png(picture)?,
         };
         let path = self.folder.join(format!("{name}.{ending}"));
         self.drawn.push((path, bytes));

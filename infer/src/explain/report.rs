@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use clap::ValueEnum;
 use data::Class;
+use data::output::made_here::{JSON_KEY, MAKER};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -167,6 +168,7 @@ impl Report {
             quantiles.map(|[median, p95, max]| json!({"median": median, "p95": p95, "max": max}))
         };
         json!({
+            JSON_KEY: MAKER,
             "beats": self.beats,
             "methods": methods.collect::<serde_json::Map<_, _>>(),
             "completeness_error": quantiles(self.completeness),

@@ -34,6 +34,16 @@ pub enum Format {
     Hdf5,
 }
 
+impl Format {
+    /// The name of the file.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Format::Jsonl => "attributions.jsonl",
+            Format::Hdf5 => "attributions.h5",
+        }
+    }
+}
+
 /// Beats that were explained by every method of the file.
 pub struct Explained<'a> {
     /// The beats.
@@ -65,10 +75,7 @@ impl Results {
         methods: &[Method],
         contract: &Contract,
     ) -> Result<Results> {
-        let path = folder.join(match format {
-            Format::Jsonl => "attributions.jsonl",
-            Format::Hdf5 => "attributions.h5",
-        });
+        let path = folder.join(format.file_name());
         let output = OutputFile::create(&path)?;
         let hdf5 = match format {
             Format::Jsonl => None,

@@ -150,7 +150,7 @@ fn with_sums(mut files: Files) -> Files {
 }
 
 fn run(server: &Server, folder: &Path) -> Result<Fetched> {
-    Fetcher::new(&server.url, folder, Duration::ZERO).run()
+    Fetcher::new(&server.url, folder, Duration::ZERO, false).run()
 }
 
 /// Whether the folder has just the files of the database, byte for byte.
@@ -175,9 +175,13 @@ fn a_second_download_fetches_nothing() {
     assert_complete(folder.path(), &files);
     let second = run(&server, folder.path()).unwrap();
     assert_eq!((second.files, second.new_files, second.bytes), (4, 0, 0));
-    // A file that was changed on the disk is fetched again.
+    // A file that was changed on the disk is fetched again where that is asked.
     std::fs::write(folder.path().join("100.atr"), b"changed").unwrap();
-    assert_eq!(run(&server, folder.path()).unwrap().new_files, 1);
+    let refusal = run(&server, folder.path()).unwrap_err().to_string();
+    assert!(refusal.contains("100.atr") && refusal.contains("--force"));
+    assert!(!is_unfinished(folder.path()));
+    let forced = Fetcher::new(&server.url, folder.path(), Duration::ZERO, true);
+    assert_eq!(forced.run().unwrap().new_files, 1);
     assert_complete(folder.path(), &files);
 }
 
@@ -277,7 +281,7 @@ fn no_server_is_an_error_that_says_so() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let fetcher = Fetcher::new(&url, folder.path(), Duration::ZERO);
+    let fetcher = Fetcher::new(&url, folder.path(), Duration::ZERO, false);
     let message = fetcher.run().unwrap_err().to_string();
     assert!(message.contains(SUMS), "{message}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);

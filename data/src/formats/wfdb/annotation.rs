@@ -5,13 +5,16 @@
 //! 10. An annotation's number is its distance from the one before; pseudo-codes
 //! carry long distances, the other fields and text.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod writer;
+
+use std::path::Path;
 
 use crate::formats::wfdb::clock::Clock;
-use crate::output::{self, OutputFile};
+use crate::output;
+use crate::output::made_here::ANNOTATION_NOTE;
 use crate::record::annotation::{Annotation, Symbol};
 use crate::record::error::{Error, Result};
+pub use writer::AnnotationWriter;
 
 // Pseudo-codes.
 const SKIP: u8 = 59;
@@ -23,6 +26,8 @@ const AUX: u8 = 63;
 /// Bits of a word that hold its number; the code is above them.
 const NUMBER_BITS: u32 = 10;
 const NUMBER_MASK: u16 = (1 << NUMBER_BITS) - 1;
+/// What ends a file: code and number 0.
+const END: [u8; 2] = [0; 2];
 /// Longest text: its length is one byte.
 const MAX_AUX: usize = u8::MAX as usize;
 
@@ -164,7 +169,7 @@ impl AnnotationFile {
         for annotation in remarks.iter().chain(&self.annotations) {
             encoder.put(annotation)?;
         }
-        encoder.word(0, 0);
+        encoder.bytes.extend(END);
         Ok(encoder.bytes)
     }
 }
@@ -179,6 +184,24 @@ pub fn read_annotations(path: &Path) -> Result<Vec<Annotation>> {
     Ok(AnnotationFile::read(path)?.annotations)
 }
 
+/// Writes annotations whose sample numbers are frames of the record, after a
+/// note that this program made them; for others see
+/// [`crate::formats::wfdb::Clock::write`].
+///
+/// # Errors
+/// As [`AnnotationFile::write`].
+pub fn write_annotations(path: &Path, annotations: &[Annotation]) -> Result<()> {
+    made_here(None, annotations.to_vec()).write(path)
+}
+
+/// A file of `annotations` that says who made it; sample numbers as for
+/// [`AnnotationFile::new`].
+pub(super) fn made_here(fs: Option<f64>, annotations: Vec<Annotation>) -> AnnotationFile {
+    let mut file = AnnotationFile::new(fs, annotations);
+    file.notes.push(maker());
+    file
+}
+
 fn time_resolution(fs: f64) -> Annotation {
     Annotation {
         aux_note: format!("{TIME_RESOLUTION}{fs}"),
@@ -186,72 +209,11 @@ fn time_resolution(fs: f64) -> Annotation {
     }
 }
 
-/// Writes annotations whose sample numbers are frames of the record; for others
-/// see [`crate::formats::wfdb::Clock::write`].
-///
-/// # Errors
-/// As [`AnnotationFile::write`].
-pub fn write_annotations(path: &Path, annotations: &[Annotation]) -> Result<()> {
-    AnnotationFile::new(None, annotations.to_vec()).write(path)
-}
-
-/// Writes an annotation file one annotation at a time, in bounded memory. The
-/// file appears when [`AnnotationWriter::commit`] is called.
-pub struct AnnotationWriter {
-    file: OutputFile,
-    path: PathBuf,
-    encoder: Encoder,
-}
-
-impl AnnotationWriter {
-    /// Begins an annotation file such as `DIR/100.mon` whose sample numbers are
-    /// frames of the record; for others see [`crate::formats::wfdb::Clock::create`].
-    ///
-    /// # Errors
-    /// [`Error::Io`] when the folder cannot be written.
-    pub fn create(path: &Path) -> Result<AnnotationWriter> {
-        Ok(AnnotationWriter {
-            file: OutputFile::create(path)?,
-            path: path.into(),
-            encoder: Encoder::default(),
-        })
-    }
-
-    /// States at the start of the file that its sample numbers count at `fs`
-    /// samples per second.
-    pub(super) fn stating(mut self, fs: Option<f64>) -> Result<AnnotationWriter> {
-        if let Some(fs) = fs {
-            self.encoder.definitions(&[time_resolution(fs)])?;
-            self.drain()?;
-        }
-        Ok(self)
-    }
-
-    /// Writes the next annotation.
-    ///
-    /// # Errors
-    /// [`Error::Io`]; [`Error::Invalid`] when the annotation cannot be
-    /// expressed in the format.
-    pub fn write(&mut self, annotation: &Annotation) -> Result<()> {
-        self.encoder.put(annotation)?;
-        self.drain()
-    }
-
-    /// Ends the file and gives it its name.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn commit(mut self) -> Result<()> {
-        self.encoder.word(0, 0);
-        self.drain()?;
-        self.file.commit()
-    }
-
-    fn drain(&mut self) -> Result<()> {
-        let written = self.file.write_all(&self.encoder.bytes);
-        written.map_err(Error::io(&self.path))?;
-        self.encoder.bytes.clear();
-        Ok(())
+/// The note that this program made a file.
+fn maker() -> Annotation {
+    Annotation {
+        aux_note: ANNOTATION_NOTE.into(),
+        ..Annotation::new(0, Symbol::NOTE)
     }
 }
 
@@ -305,13 +267,13 @@ impl Encoder {
         self.bytes.extend((distance as u16).to_le_bytes());
     }
 
-    /// What is said about the whole file, which comes first.
+    /// What is said about the whole file, which comes first; ended as WFDB does:
+    /// one sample back and forth.
     fn definitions(&mut self, notes: &[Annotation]) -> Result<()> {
         for note in notes {
             self.put(note)?;
         }
         if !notes.is_empty() {
-            // As WFDB ends its definitions: one sample back and forth.
             self.skip(-1);
             self.word(0, 1);
         }

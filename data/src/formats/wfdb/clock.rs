@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::formats::wfdb::annotation::{AnnotationFile, AnnotationWriter};
+use crate::formats::wfdb::annotation::{AnnotationFile, AnnotationWriter, made_here};
 use crate::formats::wfdb::header::{Header, NULL};
 use crate::formats::wfdb::record::header_path;
 use crate::record::annotation::Annotation;
@@ -94,7 +94,7 @@ impl Clock {
     /// # Errors
     /// [`crate::Error::Io`] when the folder cannot be written.
     pub fn create(&self, path: &Path) -> Result<AnnotationWriter> {
-        AnnotationWriter::create(path)?.stating(self.stated())
+        AnnotationWriter::begin(path, self.stated())
     }
 
     /// Writes annotations whose times are in samples of the record.
@@ -102,7 +102,7 @@ impl Clock {
     /// # Errors
     /// As [`AnnotationFile::write`].
     pub fn write(&self, path: &Path, annotations: &[Annotation]) -> Result<()> {
-        AnnotationFile::new(self.stated(), annotations.to_vec()).write(path)
+        made_here(self.stated(), annotations.to_vec()).write(path)
     }
 }
 
@@ -178,6 +178,6 @@ mod tests {
         let path = folder.path().join("r.a");
         let beats = [Annotation::new(3, Symbol::V)];
         Clock::single(360.0).write(&path, &beats).unwrap();
-        assert!(AnnotationFile::read(&path).unwrap().notes.is_empty());
+        assert_eq!(AnnotationFile::read(&path).unwrap().fs(), None);
     }
 }

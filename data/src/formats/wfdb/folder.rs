@@ -89,26 +89,49 @@ pub(crate) fn is_inside(name: &str) -> bool {
 /// # Errors
 /// As [`Header::read`].
 pub fn record_files(record: &Path) -> Result<Vec<PathBuf>> {
+    match files(record) {
+        (files, None) => Ok(files),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// The files of a record as far as its headers can be read, the header first:
+/// what no output may replace, even where the record is damaged.
+pub fn known_files(record: &Path) -> Vec<PathBuf> {
+    files(record).0
+}
+
+/// The files that are known, and the first header that cannot be read.
+fn files(record: &Path) -> (Vec<PathBuf>, Option<Error>) {
     let path = header_path(record);
-    let header = Header::read(&path)?;
     let mut files = vec![path.clone()];
-    let signals = header.signals.iter().filter(|s| s.format.is_some());
-    let signals = signals.map(|s| s.file_name.as_str()).filter(|n| *n != NULL);
-    files.extend(signals.map(|name| path.with_file_name(name)));
+    let header = match Header::read(&path) {
+        Ok(header) => header,
+        Err(error) => return (files, Some(error)),
+    };
+    files.extend(signal_files(&header, &path));
+    let mut failure = None;
     for segment in header.segments.iter().filter(|s| s.name != NULL) {
         let segment = header_path(&path.with_file_name(&segment.name));
         // A segment of segments is refused where the record is read.
-        if segment != path {
-            let parts = Header::read(&segment)?;
-            let signals = parts.signals.iter().filter(|s| s.format.is_some());
-            let signals = signals.map(|s| s.file_name.as_str()).filter(|n| *n != NULL);
-            files.push(segment.clone());
-            files.extend(signals.map(|name| segment.with_file_name(name)));
+        if segment == path {
+            continue;
+        }
+        files.push(segment.clone());
+        match Header::read(&segment) {
+            Ok(header) => files.extend(signal_files(&header, &segment)),
+            Err(error) => failure = failure.or(Some(error)),
         }
     }
     let mut seen = BTreeSet::new();
     files.retain(|file| seen.insert(file.clone()));
-    Ok(files)
+    (files, failure)
+}
+
+fn signal_files(header: &Header, path: &Path) -> Vec<PathBuf> {
+    let signals = header.signals.iter().filter(|s| s.format.is_some());
+    let names = signals.map(|s| s.file_name.as_str()).filter(|n| *n != NULL);
+    names.map(|name| path.with_file_name(name)).collect()
 }
 
 /// The record that a file belongs to: it has the record's name, or the header
@@ -208,5 +231,20 @@ mod tests {
             let found = record_of(&folder.path().join(file));
             assert_eq!(found, record.map(|r| folder.path().join(r)), "{file}");
         }
+    }
+
+    #[test]
+    fn what_is_known_of_a_damaged_record_is_told() {
+        let folder = folder(&[
+            ("m.hea", b"m/2 1 50 3\ngone 1\ns 2\n"),
+            ("s.hea", b"s 1 50 2\nx.dat 16\n"),
+        ]);
+        let record = folder.path().join("m");
+        assert!(record_files(&record).is_err());
+        let files = known_files(&record);
+        let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap()).collect();
+        assert_eq!(names, ["m.hea", "gone.hea", "s.hea", "x.dat"]);
+        let absent = folder.path().join("absent");
+        assert_eq!(known_files(&absent), [absent.with_extension("hea")]);
     }
 }

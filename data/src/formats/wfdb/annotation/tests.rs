@@ -1,27 +1,6 @@
 use super::*;
 use proptest::prelude::*;
 
-#[test]
-fn writing_one_by_one_gives_the_same_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let (whole, streamed) = (folder.path().join("a.atr"), folder.path().join("b.atr"));
-    let mut all = vec![Annotation::new(18, Symbol::RHYTHM)];
-    all[0].aux_note = "(AFIB".into();
-    all.extend((0..500).map(|i| Annotation::new(20 + 900 * i, Symbol::V)));
-    all[7].subtype = 1;
-    write_annotations(&whole, &all).unwrap();
-    let mut writer = AnnotationWriter::create(&streamed).unwrap();
-    for annotation in &all {
-        writer.write(annotation).unwrap();
-    }
-    assert!(!streamed.exists());
-    writer.commit().unwrap();
-    assert_eq!(
-        std::fs::read(whole).unwrap(),
-        std::fs::read(streamed).unwrap()
-    );
-}
-
 fn symbols() -> impl Strategy<Value = Symbol> {
     (1u8..50).prop_map(|code| Symbol::from_code(code).unwrap())
 }

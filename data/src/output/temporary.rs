@@ -1,0 +1,277 @@
+//! Files of this process that must not outlive it: named after their output,
+//! and removed by this process or by the next one.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::folder_of;
+use crate::record::error::{Error, Result};
+
+/// What the name of a temporary file ends with.
+const ENDING: &str = ".ectopy.tmp";
+/// Bytes of an output's name that its temporary file takes over; a name may
+/// have 255.
+const NAME_BYTES: usize = 200;
+
+/// What this process has to remove, and the folders that it has swept. Whoever
+/// holds the lock may create, rename or remove such files.
+struct Live {
+    files: Vec<PathBuf>,
+    swept: BTreeSet<PathBuf>,
+}
+
+static LIVE: Mutex<Live> = Mutex::new(Live {
+    files: Vec::new(),
+    swept: BTreeSet::new(),
+});
+
+fn live() -> MutexGuard<'static, Live> {
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes every file that this process guards, and keeps it from making or
+/// renaming any more: to be called when it is about to end.
+pub(super) fn discard_all() {
+    let mut live = live();
+    for path in live.files.drain(..) {
+        // It may be gone already; nobody is left to tell about anything else.
+        let _ = std::fs::remove_file(path);
+    }
+    std::mem::forget(live);
+}
+
+/// A file that is removed when this value is dropped or signals end the
+/// program; only a kill leaves it behind.
+pub struct Guarded {
+    path: PathBuf,
+}
+
+impl Guarded {
+    /// Guards the file that `create` makes, or finds, at `path`.
+    ///
+    /// # Errors
+    /// Those of `create`; then nothing is guarded.
+    pub fn new<T>(
+        path: &Path,
+        create: impl FnOnce() -> std::io::Result<T>,
+    ) -> std::io::Result<(Guarded, T)> {
+        let mut live = live();
+        let made = create()?;
+        live.files.push(path.to_owned());
+        let path = path.to_owned();
+        Ok((Guarded { path }, made))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let mut live = live();
+        if let Some(at) = live.files.iter().position(|p| *p == self.path) {
+            live.files.swap_remove(at);
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A temporary file `.NAME.PID-N.ectopy.tmp` beside the output NAME, locked so
+/// that other processes see that it has an owner.
+pub struct Temporary(Guarded);
+
+impl Temporary {
+    /// Creates the file, after the folder where that is missing, and removes
+    /// what processes that are gone have left in the folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the folder cannot be written; [`Error::Invalid`] when
+    /// `path` is a folder or a device.
+    pub fn beside(path: &Path) -> Result<(Temporary, File)> {
+        refuse_no_file(path)?;
+        let name = path.file_name().ok_or_else(|| {
+            Error::Invalid(format!("{}: has no file name; name a file", path.display()))
+        })?;
+        let folder = folder_of(path);
+        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        sweep(folder);
+        Temporary::new(folder, name).map_err(Error::io(path))
+    }
+
+    /// Creates the file in a folder that is there.
+    pub(super) fn new(folder: &Path, name: &OsStr) -> std::io::Result<(Temporary, File)> {
+        let name = name.to_string_lossy();
+        let name = &name[..name.floor_char_boundary(NAME_BYTES)];
+        let id = std::process::id();
+        for number in 0_u32.. {
+            let path = folder.join(format!(".{name}.{id}-{number}{ENDING}"));
+            let open = || {
+                let mut options = OpenOptions::new();
+                options.read(true).write(true).create_new(true).open(&path)
+            };
+            match Guarded::new(&path, open) {
+                Ok((guarded, file)) => {
+                    // Where a file system has no locks, the process's number tells.
+                    let _ = file.try_lock();
+                    return Ok((Temporary(guarded), file));
+                }
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    /// Its present name.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Gives the file its own name, replacing an older file, for good: what the
+    /// caller has synced survives a power cut under that name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the rename is refused.
+    pub fn persist(self, path: &Path) -> Result<()> {
+        let mut live = live();
+        std::fs::rename(self.path(), path).map_err(Error::io(path))?;
+        live.files.retain(|p| p != self.path());
+        drop(live);
+        // Not every file system can sync a folder; the file is there all the same.
+        let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+}
+
+/// Refuses a path at which there is something else than a file.
+pub(super) fn refuse_no_file(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => Err(Error::Invalid(format!(
+            "{}: is {}; name a file",
+            path.display(),
+            match metadata.is_dir() {
+                true => "a folder",
+                false => "a device or pipe, which a file cannot replace",
+            }
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Removes the temporary files in a folder whose owners are gone, once for
+/// each folder.
+fn sweep(folder: &Path) {
+    let mut live = live();
+    if !live.swept.insert(folder.to_owned()) {
+        return;
+    }
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let Some(owner) = owner(&entry.file_name()) else {
+            continue;
+        };
+        let owned = match owner == std::process::id() {
+            // A number is given again, in a container often the same one.
+            true => live.files.iter().any(|p| p.file_name() == path.file_name()),
+            false => is_running(owner),
+        };
+        if !owned && !is_locked(&path) {
+            // Another run may be sweeping as well.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The process that made a temporary file of this name.
+fn owner(name: &OsStr) -> Option<u32> {
+    let name = name.to_str()?.strip_prefix('.')?.strip_suffix(ENDING)?;
+    let (process, number) = name.rsplit_once('.')?.1.split_once('-')?;
+    number.parse::<u32>().ok()?;
+    process.parse().ok()
+}
+
+/// Whether a process of this number runs, as far as the system tells.
+fn is_running(process: u32) -> bool {
+    Path::new("/proc").join(process.to_string()).exists()
+}
+
+/// Whether somebody, perhaps in another container, holds the file.
+fn is_locked(path: &Path) -> bool {
+    let opened = OpenOptions::new().read(true).write(true).open(path);
+    matches!(
+        opened.map(|file| file.try_lock()),
+        Ok(Err(TryLockError::WouldBlock))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_temporary_file_is_named_after_its_output_and_goes_with_its_value() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("100.qrs");
+        let (temporary, _file) = Temporary::beside(&path).unwrap();
+        let (second, _file) = Temporary::beside(&path).unwrap();
+        let id = std::process::id();
+        let wanted = [
+            format!(".100.qrs.{id}-0.ectopy.tmp"),
+            format!(".100.qrs.{id}-1.ectopy.tmp"),
+        ];
+        assert_eq!(names(folder.path()), wanted);
+        drop(second);
+        temporary.persist(&path).unwrap();
+        assert_eq!(names(folder.path()), ["100.qrs"]);
+        let long = folder.path().join("é".repeat(127));
+        drop(Temporary::beside(&long).unwrap());
+    }
+
+    #[test]
+    fn what_dead_processes_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        // Process numbers end at 2^22 on Linux.
+        let dead = ".100.qrs.4194305-0.ectopy.tmp";
+        let held = ".101.qrs.4194305-0.ectopy.tmp";
+        let reused = format!(".102.qrs.{}-7.ectopy.tmp", std::process::id());
+        let others = [".hidden.4194305-0.tmp", "100.4194305-0.ectopy.tmp"];
+        let running = ".103.qrs.1-0.ectopy.tmp";
+        for name in [dead, held, &reused, running].iter().chain(&others) {
+            std::fs::write(folder.path().join(name), "half").unwrap();
+        }
+        let file = File::open(folder.path().join(held)).unwrap();
+        file.try_lock().unwrap();
+        drop(Temporary::beside(&folder.path().join("new")).unwrap());
+        assert_eq!(names(folder.path()), [held, running, others[0], others[1]]);
+    }
+
+    #[test]
+    fn folders_and_devices_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refusal = |path: &Path| match Temporary::beside(path) {
+            Ok(_) => panic!("{}", path.display()),
+            Err(error) => error.to_string(),
+        };
+        assert!(refusal(folder.path()).contains("a folder"));
+        assert!(refusal(Path::new("/dev/null")).contains("device"));
+        assert!(refusal(&folder.path().join("..")).contains("folder"));
+    }
+}
