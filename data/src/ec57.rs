@@ -26,9 +26,13 @@ mod hard;
 mod matching;
 mod matrix;
 mod measurements;
+#[cfg(test)]
+mod random;
 mod report;
 mod runs;
 mod shutdown;
+#[cfg(test)]
+mod slow;
 mod steps;
 mod summary;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::annotation::{Annotation, Symbol};
+use crate::annotation::Annotation;
 use crate::wfdb::{AnnotationFile, Header, record_names};
 
 /// Records for which `rxr` writes no line: an annotator has nothing at or
@@ -41,22 +41,23 @@ fn folder() -> Option<PathBuf> {
 
 fn records(folder: &Path) -> Vec<Record> {
     let names = record_names(folder).unwrap();
-    let of_name = |name: String| {
-        let header = Header::read(&folder.join(format!("{name}.hea"))).unwrap();
-        let fs = header.frame_fs;
-        let read = |annotator: &str| {
-            let path = folder.join(format!("{name}.{annotator}"));
-            AnnotationFile::read(&path).unwrap().at_rate(fs)
-        };
-        Record {
-            fs,
-            length: header.frames.map(|frames| frames as i64),
-            reference: read("atr"),
-            test: read("tst"),
-            name,
-        }
+    names.into_iter().map(|name| read(folder, name)).collect()
+}
+
+fn read(folder: &Path, name: String) -> Record {
+    let header = Header::read(&folder.join(format!("{name}.hea"))).unwrap();
+    let fs = header.frame_fs;
+    let read = |annotator: &str| {
+        let path = folder.join(format!("{name}.{annotator}"));
+        AnnotationFile::read(&path).unwrap().at_rate(fs)
     };
-    names.into_iter().map(of_name).collect()
+    Record {
+        fs,
+        length: header.frames.map(|frames| frames as i64),
+        reference: read("atr"),
+        test: read("tst"),
+        name,
+    }
 }
 
 fn compared(records: &[Record]) -> Vec<(String, Comparison)> {
@@ -185,25 +186,116 @@ fn quirks_are_what_a_scorer_should_say() {
     }
 }
 
+/// Records on which `rxr` forgets a run that is open at the end, or does not
+/// see that fibrillation follows a V or F beat: their lines may differ. The
+/// tests of `runs` have what is right in either case.
+const WITH_RUN_LOSSES: [&str; 23] = [
+    "end01", "end03", "end05", "end13", "every01", "every03", "every05", "every07", "rhythm05",
+    "rhythm07", "rhythm09", "rhythm11", "vfboth01", "vfboth05", "vfboth07", "vfref01", "vfref03",
+    "vfref05", "vfref07", "vfref13", "vftst01", "vftst03", "vftst09",
+];
+
+/// Those of them whose S runs may differ: only open ones are lost.
+const WITH_S_RUN_LOSSES: [&str; 8] = [
+    "end01", "end03", "end05", "end13", "every01", "every03", "every05", "every07",
+];
+
 #[test]
 fn run_reports_equal_those_of_rxr() {
     let Some(folder) = folder() else { return };
     let records = records(&folder.join("annotations"));
-    let mut different = Vec::new();
-    for (ectopy, file) in [(Ectopy::V, "tst.rxr-v-line"), (Ectopy::S, "tst.rxr-s-line")] {
-        let golden_lines = golden(&folder, &format!("{file}.txt"));
+    let matrices = golden(&folder, "tst.rxr-matrices.txt");
+    let mut equal = 0;
+    for (ectopy, file, losses) in [
+        (Ectopy::V, "tst.rxr-v-line.txt", &WITH_RUN_LOSSES[..]),
+        (Ectopy::S, "tst.rxr-s-line.txt", &WITH_S_RUN_LOSSES[..]),
+    ] {
+        let golden_lines = golden(&folder, file);
         for record in &records {
+            let name = record.name.as_str();
             let counts = compare_runs(&record.pair(), 300.0, ectopy);
-            let ours = run_line(&record.name, &counts);
-            let is_of_record = |l: &&str| l.split_whitespace().next() == Some(&record.name);
+            let ours = run_line(name, &counts);
+            let report = run_report(ectopy, name, "atr", "tst", &counts);
+            let is_of_record = |l: &&str| l.split_whitespace().next() == Some(name);
             match golden_lines.lines().find(is_of_record) {
-                Some(golden) if golden == ours => {}
-                Some(golden) => different.push(format!("{ectopy:?}\n  ours {ours}\ngolden {golden}")),
-                None => assert!(WITHOUT_RUN_LINE.contains(&record.name.as_str()), "{ours}"),
+                None => assert!(WITHOUT_RUN_LINE.contains(&name), "{ours}"),
+                Some(golden) if golden == ours && matrices.contains(&report) => equal += 1,
+                Some(golden) => assert!(
+                    losses.contains(&name),
+                    "{ectopy:?}\n  ours {ours}\ngolden {golden}\n{report}"
+                ),
             }
         }
     }
-    assert!(different.is_empty(), "{}", different.join("\n"));
+    // Of 76 records with lines, 19 differ in V runs and 7 in S runs.
+    assert_eq!(equal, 2 * 76 - 19 - 7);
+}
+
+#[test]
+fn run_sums_equal_those_of_sumstats() {
+    let Some(folder) = folder() else { return };
+    for file in ["tst.rxr-v-line", "tst.rxr-s-line"] {
+        let lines = golden(&folder, &format!("{file}.txt"));
+        let mut records = Vec::new();
+        for line in lines.lines() {
+            let counts: Vec<u64> = line.split_whitespace().skip(1).map_while(|n| n.parse().ok()).collect();
+            let Some(&counts) = counts.first_chunk::<12>() else {
+                continue;
+            };
+            let mut found = RunCounts::default();
+            for (size, four) in [2, 3, 6].into_iter().zip(counts.chunks(4)) {
+                found.of_reference[size][size] = four[0];
+                found.of_reference[size][0] = four[1];
+                found.of_test[size][size] = four[2];
+                found.of_test[0][size] = four[3];
+            }
+            records.push((String::new(), found));
+        }
+        let sums = lines + &run_summary(&records);
+        same("sums", &sums, &golden(&folder, &format!("{file}.sumstats.txt")));
+    }
+}
+
+/// Faults found outside: pairs on which the scorer was wrong.
+#[test]
+fn scoring_faults_equal_bxb() {
+    let Some(shared) = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from) else {
+        eprintln!("skipped: ECTOPY_SHARED is not set");
+        return;
+    };
+    // Folder, record, start, and pairs, missed and extra beats.
+    let cases = [
+        ("score-past-end", "t", 300.0, (304, 0, 0)),
+        ("score-close-beats", "p", 0.0, (4, 0, 0)),
+        ("score-first-beat", "a", 300.0, (2, 0, 0)),
+        ("score-test-vf", "v", 300.0, (563, 3, 1)),
+    ];
+    for (fault, name, start, expected) in cases {
+        let folder = shared.join("faults").join(fault);
+        if !folder.is_dir() {
+            eprintln!("skipped: no {}", folder.display());
+            continue;
+        }
+        let record = read(&folder, name.to_string());
+        let options = Options {
+            start,
+            ..Options::default()
+        };
+        let comparison = compare(&record.pair(), &options);
+        let all = Beat::ALL.into_iter();
+        let (beats, none): (Vec<Beat>, Vec<Beat>) =
+            all.partition(|b| matches!(b, Beat::Class(_)));
+        let matrix = &comparison.matrix;
+        let found = (
+            matrix.sum(&beats, &beats),
+            matrix.sum(&beats, &none),
+            matrix.sum(&none, &beats),
+        );
+        assert_eq!(found, expected, "{fault}");
+        let bxb = AnnotationFile::read(&folder.join(format!("{name}.bxb"))).unwrap();
+        let steps = pair_annotations(&record.test, &comparison);
+        assert_eq!(steps, bxb.at_rate(record.fs), "{fault}");
+    }
 }
 
 #[test]

@@ -117,6 +117,10 @@ pub fn summary_report_in(layout: Layout, records: &[(String, Comparison)]) -> St
         }
     }
     let (width, rule) = layout.widths();
+    let name = match layout {
+        Layout::WithS => "Sum ",
+        Layout::WithoutS => "Sum  ",
+    };
     let supraventricular = match layout {
         Layout::WithS => format!("  Total SVEBs: {}", total.support(&[S])),
         Layout::WithoutS => String::new(),
@@ -125,7 +129,7 @@ pub fn summary_report_in(layout: Layout, records: &[(String, Comparison)]) -> St
         "{}\n{}\n{:width$}{}\n{:width$}{}\n\
          Total QRS complexes: {}  Total VEBs: {}{supraventricular}\n{}",
         "_".repeat(rule),
-        counts(layout, "Sum ", &total),
+        counts(layout, name, &total),
         "Gross",
         columns(&gross),
         "Average",
@@ -239,7 +243,6 @@ fn counts(layout: Layout, name: &str, matrix: &Matrix) -> String {
             let width = match (row, column) {
                 ([N], [N, ..]) => 5,
                 ([V], [V]) => 4,
-                ([N], [V]) if layout == Layout::WithoutS => 4,
                 _ => 3,
             };
             let _ = write!(text, " {:>width$}", matrix.sum(row, column));
