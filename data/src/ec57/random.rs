@@ -73,6 +73,30 @@ fn annotator(rng: &mut ChaCha8Rng, beats: &[(i64, &'static str)], window: i64, m
     annotations
 }
 
+/// A stretch in which an annotator sees no signal, or fibrillation.
+fn cover(rng: &mut ChaCha8Rng, side: &mut Vec<Annotation>, window: i64) {
+    let Some(from) = side.get(rng.random_range(0..side.len().max(1))).map(|a| a.sample) else {
+        return;
+    };
+    let to = from + rng.random_range(0..30 * window);
+    let is_shutdown = chance(rng, 0.6);
+    if is_shutdown || chance(rng, 0.5) {
+        side.retain(|a| a.sample < from || to < a.sample);
+    }
+    let (mut on, off) = match is_shutdown {
+        true => (annotation(rng, from, "~"), annotation(rng, to, "~")),
+        false => (annotation(rng, from, "["), annotation(rng, to, "]")),
+    };
+    if is_shutdown {
+        on.subtype = 0x30;
+    }
+    side.push(on);
+    if chance(rng, 0.8) {
+        side.push(Annotation { subtype: 0, ..off });
+    }
+    side.sort_by_key(|a| a.sample);
+}
+
 fn generate(seed: u64) -> Generated {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let fs = one_of(&mut rng, &[100.0, 128.0, 250.0, 360.0, 500.0, 1000.0]);
@@ -102,6 +126,9 @@ fn generate(seed: u64) -> Generated {
     let test_marks = one_of(&mut rng, &[0.0, 0.05, 0.2, 0.4]);
     let mut sides = [marks, test_marks].map(|m| annotator(&mut rng, &beats, window, m));
     for side in &mut sides {
+        while chance(&mut rng, 0.5) {
+            cover(&mut rng, side, window);
+        }
         match rng.random_range(0..20) {
             0 => side.clear(),
             1 => side.truncate(1),
