@@ -27,6 +27,8 @@ mod matching;
 mod matrix;
 mod measurements;
 #[cfg(test)]
+mod other_tests;
+#[cfg(test)]
 mod random;
 mod report;
 mod runs;
@@ -43,7 +45,9 @@ pub use episodes::{episode_heading, episode_line, episode_report, episode_summar
 pub use matching::{Comparison, Finding, Options, Pair, Step, compare};
 pub use matrix::{Beat, Figure, Figures, Matrix, Ratio};
 pub use measurements::{MeasurementErrors, compare_measurements};
-pub use measurements::{measurement_heading, measurement_line, measurement_report, measurement_summary};
+pub use measurements::{
+    measurement_heading, measurement_line, measurement_report, measurement_summary,
+};
 pub use report::{HEADING, Layout, line, line_in, matrix_report, matrix_report_in};
 pub use report::{summary_report, summary_report_in};
 pub use runs::{Ectopy, RunCounts, RunMatrix, compare_runs};

@@ -111,7 +111,10 @@ impl EpisodeCounts {
             part,
             whole: part + other,
         };
-        [ratio(self.found, self.missed), ratio(self.right, self.wrong)]
+        [
+            ratio(self.found, self.missed),
+            ratio(self.right, self.wrong),
+        ]
     }
 
     /// Sensitivity and positive predictivity by duration, in samples.
@@ -372,7 +375,9 @@ pub fn episode_summary(records: &[(String, EpisodeCounts)]) -> String {
     for (_, counts) in records {
         let of_record = [counts.reference_samples, counts.test_samples]
             .map(|samples| milliseconds(samples, counts.fs));
-        let shares = counts.by_duration().map(|r| whole(r).unwrap_or(0.0) / 100.0);
+        let shares = counts
+            .by_duration()
+            .map(|r| whole(r).unwrap_or(0.0) / 100.0);
         for n in [0, 1] {
             durations[n] += of_record[n];
             if of_record[n] > 0 {

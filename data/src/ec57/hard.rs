@@ -32,7 +32,9 @@ impl Record {
 
 fn folder() -> Option<PathBuf> {
     let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
-    let folder = folder.map(|f| f.join("golden/ec57-hard")).filter(|f| f.is_dir());
+    let folder = folder
+        .map(|f| f.join("golden/ec57-hard"))
+        .filter(|f| f.is_dir());
     if folder.is_none() {
         eprintln!("skipped: ECTOPY_SHARED does not name a folder with golden/ec57-hard");
     }
@@ -146,7 +148,11 @@ fn every_step_equals_bxb() {
         let found = pair_annotations(&record.test, &comparison);
         assert_eq!(found, expected, "{}", record.name);
     }
-    same("messages", &messages, &golden(&folder, "tst.bxb-mismatches.txt"));
+    same(
+        "messages",
+        &messages,
+        &golden(&folder, "tst.bxb-mismatches.txt"),
+    );
 }
 
 /// What `proposed.txt` says of a record: the counts of its line, and the text
@@ -176,13 +182,15 @@ fn quirks_are_what_a_scorer_should_say() {
         let found: Vec<&str> = line.split_whitespace().skip(1).take(19).collect();
         assert_eq!(found.join(" "), counts, "{name}");
         let report = matrix_report(&name, "atr", "tst", &comparison);
-        let words = |text: &str| -> Vec<String> {
-            text.split_whitespace().map(str::to_string).collect()
-        };
+        let words =
+            |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_string).collect() };
         let rule = "_".repeat(36);
         let (_, cells) = report.split_once(&rule).unwrap();
         let (_, expected) = matrix.split_once('x').unwrap();
-        assert!(words(cells).starts_with(&words(expected)), "{name}\n{report}");
+        assert!(
+            words(cells).starts_with(&words(expected)),
+            "{name}\n{report}"
+        );
     }
 }
 
@@ -238,7 +246,11 @@ fn run_sums_equal_those_of_sumstats() {
         let lines = golden(&folder, &format!("{file}.txt"));
         let mut records = Vec::new();
         for line in lines.lines() {
-            let counts: Vec<u64> = line.split_whitespace().skip(1).map_while(|n| n.parse().ok()).collect();
+            let counts: Vec<u64> = line
+                .split_whitespace()
+                .skip(1)
+                .map_while(|n| n.parse().ok())
+                .collect();
             let Some(&counts) = counts.first_chunk::<12>() else {
                 continue;
             };
@@ -252,7 +264,11 @@ fn run_sums_equal_those_of_sumstats() {
             records.push((String::new(), found));
         }
         let sums = lines + &run_summary(&records);
-        same("sums", &sums, &golden(&folder, &format!("{file}.sumstats.txt")));
+        same(
+            "sums",
+            &sums,
+            &golden(&folder, &format!("{file}.sumstats.txt")),
+        );
     }
 }
 
@@ -283,8 +299,7 @@ fn scoring_faults_equal_bxb() {
         };
         let comparison = compare(&record.pair(), &options);
         let all = Beat::ALL.into_iter();
-        let (beats, none): (Vec<Beat>, Vec<Beat>) =
-            all.partition(|b| matches!(b, Beat::Class(_)));
+        let (beats, none): (Vec<Beat>, Vec<Beat>) = all.partition(|b| matches!(b, Beat::Class(_)));
         let matrix = &comparison.matrix;
         let found = (
             matrix.sum(&beats, &beats),
@@ -336,5 +351,9 @@ fn measurement_reports_equal_those_of_mxm() {
     same("reports", &reports, &golden(&folder, "tst.mxm.txt"));
     same("lines", &lines, &golden(&folder, "tst.mxm-line.txt"));
     lines += &measurement_summary(&compared);
-    same("sums", &lines, &golden(&folder, "tst.mxm-line.sumstats.txt"));
+    same(
+        "sums",
+        &lines,
+        &golden(&folder, "tst.mxm-line.sumstats.txt"),
+    );
 }

@@ -194,7 +194,12 @@ impl Matcher {
         if let Some(last_learnt) = self.test.beat_before(j)
             && self.is_first_pair(first, last_learnt)
         {
-            self.step(&mut walk, first, last_learnt, Some(self.pair(first, last_learnt)));
+            self.step(
+                &mut walk,
+                first,
+                last_learnt,
+                Some(self.pair(first, last_learnt)),
+            );
             i = first + 1;
         } else if self.is_left_out(first, self.test.beat_from(j), start) {
             j = self.test.beat_from(j) + 1;

@@ -121,7 +121,10 @@ pub fn measurement_summary(records: &[(String, MeasurementErrors)]) -> String {
 /// with `%g`.
 fn general(value: f64) -> String {
     let exponent = format!("{value:.5e}");
-    let exponent = exponent.split('e').nth(1).and_then(|e| e.parse::<i32>().ok());
+    let exponent = exponent
+        .split('e')
+        .nth(1)
+        .and_then(|e| e.parse::<i32>().ok());
     match exponent {
         Some(exponent @ -4..=5) => {
             let decimals = usize::try_from(5 - exponent).unwrap_or(0);

@@ -9,7 +9,9 @@ use crate::annotation::{Annotation, Symbol};
 const PAIRS: u64 = 500;
 
 /// Labels of beats, and what else stands between them.
-const BEATS: [&str; 14] = ["N", "L", "R", "A", "a", "e", "j", "V", "E", "F", "/", "f", "Q", "S"];
+const BEATS: [&str; 14] = [
+    "N", "L", "R", "A", "a", "e", "j", "V", "E", "F", "/", "f", "Q", "S",
+];
 const OTHERS: [&str; 12] = ["[", "]", "~", "~", "~", "~", "!", "+", "+", "\"", "|", "["];
 const RHYTHMS: [&str; 8] = ["(N", "(AFIB", "(AFL", "(VFL", "(VT", "(VF", "(T", ""];
 const SUBTYPES: [i8; 6] = [0, 0x10, 0x20, 0x30, 0x33, -1];
@@ -43,21 +45,40 @@ fn annotation(rng: &mut ChaCha8Rng, sample: i64, mnemonic: &str) -> Annotation {
 /// One annotator's version of the beats: some moved, missed, extra or named
 /// otherwise, with other marks between and, as often as not, at a beat's very
 /// sample.
-fn annotator(rng: &mut ChaCha8Rng, beats: &[(i64, &'static str)], window: i64, marks: f64) -> Vec<Annotation> {
+fn annotator(
+    rng: &mut ChaCha8Rng,
+    beats: &[(i64, &'static str)],
+    window: i64,
+    marks: f64,
+) -> Vec<Annotation> {
     let steady = rng.random_range(-window..=window) / 2;
     let mut annotations = Vec::new();
     for &(sample, label) in beats {
         if chance(rng, 0.06) {
             continue;
         }
-        let edge = one_of(rng, &[-window - 1, -window, -window / 2, window / 2, window, window + 1]);
+        let edge = one_of(
+            rng,
+            &[
+                -window - 1,
+                -window,
+                -window / 2,
+                window / 2,
+                window,
+                window + 1,
+            ],
+        );
         let moved = match rng.random_range(0..6) {
             0 => edge,
             1 => steady,
             2 => rng.random_range(-window..=window),
             _ => rng.random_range(-3..=3),
         };
-        let label = if chance(rng, 0.1) { one_of(rng, &BEATS) } else { label };
+        let label = if chance(rng, 0.1) {
+            one_of(rng, &BEATS)
+        } else {
+            label
+        };
         annotations.push(annotation(rng, sample + moved, label));
         if chance(rng, 0.06) {
             let (label, after) = (one_of(rng, &BEATS), rng.random_range(0..=2 * window));
@@ -75,7 +96,10 @@ fn annotator(rng: &mut ChaCha8Rng, beats: &[(i64, &'static str)], window: i64, m
 
 /// A stretch in which an annotator sees no signal, or fibrillation.
 fn cover(rng: &mut ChaCha8Rng, side: &mut Vec<Annotation>, window: i64) {
-    let Some(from) = side.get(rng.random_range(0..side.len().max(1))).map(|a| a.sample) else {
+    let Some(from) = side
+        .get(rng.random_range(0..side.len().max(1)))
+        .map(|a| a.sample)
+    else {
         return;
     };
     let to = from + rng.random_range(0..30 * window);
@@ -118,7 +142,10 @@ fn generate(seed: u64) -> Generated {
     }
     if chance(&mut rng, 0.5) {
         // A beat as near the start as can be.
-        let near = one_of(&mut rng, &[-window - 1, -window, -1, 0, 1, window, window + 1]);
+        let near = one_of(
+            &mut rng,
+            &[-window - 1, -window, -1, 0, 1, window, window + 1],
+        );
         beats.push((samples(start) + near, "N"));
         beats.sort_by_key(|b| b.0);
     }
@@ -191,11 +218,19 @@ fn two_implementations_agree_on_beats() {
             (Some(a), Some(b)) => (a - b).abs() < 1e-9,
             (a, b) => a == b,
         };
-        assert!(is_equal, "seed {seed}: {:?} {in_seconds:?}", comparison.rr_error);
+        assert!(
+            is_equal,
+            "seed {seed}: {:?} {in_seconds:?}",
+            comparison.rr_error
+        );
         let seconds = (slow.shut_down + pair.samples(0.5)) / pair.samples(1.0);
         assert_eq!(comparison.shutdown_seconds, seconds, "seed {seed}");
         let counted = |found: fn(&(char, char)) -> bool| -> u64 {
-            slow.cells.iter().filter(|(cell, _)| found(cell)).map(|(_, n)| *n).sum()
+            slow.cells
+                .iter()
+                .filter(|(cell, _)| found(cell))
+                .map(|(_, n)| *n)
+                .sum()
         };
         beats += counted(|_| true);
         excluded += counted(|cell| cell.0 == '*');
@@ -248,11 +283,24 @@ fn durations_of_episodes_are_those_counted_sample_by_sample() {
             let counts = compare_episodes(&pair, generated.start, kind);
             let reference = state(&generated.reference, kind, scored);
             let test = state(&generated.test, kind, scored);
-            let count = |of: &dyn Fn(usize) -> bool| (0..reference.len()).filter(|n| of(*n)).count() as u64;
-            assert_eq!(counts.reference_samples, count(&|n| reference[n]), "seed {seed} {kind:?}");
-            assert_eq!(counts.test_samples, count(&|n| test[n]), "seed {seed} {kind:?}");
+            let count =
+                |of: &dyn Fn(usize) -> bool| (0..reference.len()).filter(|n| of(*n)).count() as u64;
+            assert_eq!(
+                counts.reference_samples,
+                count(&|n| reference[n]),
+                "seed {seed} {kind:?}"
+            );
+            assert_eq!(
+                counts.test_samples,
+                count(&|n| test[n]),
+                "seed {seed} {kind:?}"
+            );
             let both = count(&|n| reference[n] && test[n]);
-            assert_eq!((counts.found_samples, counts.right_samples), (both, both), "seed {seed} {kind:?}");
+            assert_eq!(
+                (counts.found_samples, counts.right_samples),
+                (both, both),
+                "seed {seed} {kind:?}"
+            );
             samples += both;
         }
     }

@@ -90,7 +90,10 @@ pub fn summary_report(records: &[(String, Comparison)]) -> String {
 /// average RR error is that of the printed lines, from which `sumstats` takes
 /// it.
 pub fn summary_report_in(layout: Layout, records: &[(String, Comparison)]) -> String {
-    let matrices: Vec<Matrix> = records.iter().map(|(_, c)| layout.matrix(&c.matrix)).collect();
+    let matrices: Vec<Matrix> = records
+        .iter()
+        .map(|(_, c)| layout.matrix(&c.matrix))
+        .collect();
     let mut total = Matrix::default();
     for matrix in &matrices {
         total += matrix;
@@ -198,7 +201,11 @@ pub fn matrix_report_in(
     match layout {
         Layout::WithS => {
             let error = hundredths(comparison.rr_error.map(|e| 1000.0 * e));
-            let unit = if comparison.rr_error.is_some() { " ms" } else { "" };
+            let unit = if comparison.rr_error.is_some() {
+                " ms"
+            } else {
+                ""
+            };
             let _ = writeln!(text, "{:>26}: {error:>6}{unit}", "RMS RR interval error");
         }
         Layout::WithoutS => {
@@ -236,7 +243,10 @@ fn counts(layout: Layout, name: &str, matrix: &Matrix) -> String {
     let mut text = name.to_string();
     for column in [&[N, F, Q][..], &[S], &[V], none] {
         for row in [&[N][..], &[S], &[V], fq, none] {
-            let is_shown = [row, column].iter().flat_map(|c| c.iter()).all(|b| layout.has(*b));
+            let is_shown = [row, column]
+                .iter()
+                .flat_map(|c| c.iter())
+                .all(|b| layout.has(*b));
             if !is_shown || (row == none && column == none) {
                 continue;
             }

@@ -190,7 +190,11 @@ fn beat_label(annotation: &Annotation, ectopy: Ectopy, state: Fibrillation) -> O
         (Ectopy::S, Class::N) => state == Fibrillation::Atrial,
         (Ectopy::S, class) => class == Class::S,
     };
-    Some(if is_ectopic { Label::Ectopic } else { Label::Beat })
+    Some(if is_ectopic {
+        Label::Ectopic
+    } else {
+        Label::Beat
+    })
 }
 
 /// A run and the time in which it is looked for, in samples.
@@ -212,9 +216,9 @@ fn runs(
     let first = labels.partition_point(|l| l.0 < start);
     let before = labels[..first].iter().rev();
     // Fibrillation that began before the start goes on.
-    let mut state = before.map(|l| l.1).filter(|l| {
-        matches!(l, Label::On | Label::Off | Label::OtherOff)
-    });
+    let mut state = before
+        .map(|l| l.1)
+        .filter(|l| matches!(l, Label::On | Label::Off | Label::OtherOff));
     let mut open = (state.next() == Some(Label::On)).then(|| Run {
         length: LONG,
         from: start.saturating_sub(window),

@@ -57,7 +57,10 @@ pub fn shutdown_line(layout: Layout, record: &str, comparison: &Comparison) -> S
 /// Where `sumstats` halves the gross percentages (it adds up the beats of every
 /// record twice), these are not halved.
 pub fn shutdown_summary(layout: Layout, records: &[(String, Comparison)]) -> String {
-    let matrices: Vec<Matrix> = records.iter().map(|(_, c)| layout.matrix(&c.matrix)).collect();
+    let matrices: Vec<Matrix> = records
+        .iter()
+        .map(|(_, c)| layout.matrix(&c.matrix))
+        .collect();
     let mut total = Matrix::default();
     for matrix in &matrices {
         total += matrix;

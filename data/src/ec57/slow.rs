@@ -45,8 +45,8 @@ impl Book<'_> {
 
     fn is_beat_or_wave(&self, index: usize) -> bool {
         let a = &self.all[index];
-        let is_one = Class::from_symbol(a.symbol, Convention::Bxb).is_some()
-            || a.symbol.as_str() == "!";
+        let is_one =
+            Class::from_symbol(a.symbol, Convention::Bxb).is_some() || a.symbol.as_str() == "!";
         is_one && !self.is_inside(index)
     }
 
@@ -164,9 +164,14 @@ pub fn compare(
     if distance(learnt) <= window && distance(learnt) < distance(one) {
         let (r, t) = (first.unwrap(), learnt.unwrap());
         tally(Some(r), Some(t));
-        *found.cells.entry((reference.letter(r), test.letter(t).to_ascii_lowercase())).or_default() += 1;
+        *found
+            .cells
+            .entry((reference.letter(r), test.letter(t).to_ascii_lowercase()))
+            .or_default() += 1;
         left.retain(|k| *k > r);
-    } else if start > 0 && gap(at(&test, one), Some(start)) <= window && distance(two) < distance(one)
+    } else if start > 0
+        && gap(at(&test, one), Some(start)) <= window
+        && distance(two) < distance(one)
     {
         right.retain(|k| Some(*k) > one);
     }
@@ -188,7 +193,11 @@ pub fn compare(
         let (t1, t2) = (sample(&test, &ts, 0), sample(&test, &ts, 1));
         // The later beat of the two, the beat that could lure it away from the
         // earlier one, and that beat's own alternative.
-        let (late, lure, other) = if test_is_first { (r1, t2, r2) } else { (t1, r2, t2) };
+        let (late, lure, other) = if test_is_first {
+            (r1, t2, r2)
+        } else {
+            (t1, r2, t2)
+        };
         let is_beat = match test_is_first {
             true => ts.first() == t.as_ref(),
             false => rs.first() == r.as_ref(),
@@ -197,7 +206,10 @@ pub fn compare(
             && (gap(r1, t1) < gap(late, lure) || gap(other, lure) < gap(late, lure));
         if is_beat && partners {
             tally(Some(rs[0]), Some(ts[0]));
-            let cell = (reference.letter(rs[0]), test.letter(ts[0]).to_ascii_lowercase());
+            let cell = (
+                reference.letter(rs[0]),
+                test.letter(ts[0]).to_ascii_lowercase(),
+            );
             *found.cells.entry(cell).or_default() += 1;
             left.retain(|k| *k > rs[0]);
             right.retain(|k| *k > ts[0]);

@@ -121,6 +121,114 @@ fn escape_beats_follow_the_convention() {
     }
 }
 
+fn others(list: &[(&str, i64, i8)]) -> Vec<Annotation> {
+    let annotate = |&(mnemonic, sample, subtype): &(&str, i64, i8)| Annotation {
+        subtype,
+        ..Annotation::new(sample, Symbol::from_mnemonic(mnemonic).unwrap())
+    };
+    list.iter().map(annotate).collect()
+}
+
+#[test]
+fn beats_closer_than_the_window_are_paired_in_turn() {
+    // The second test beat has its own partner and is no rival.
+    assert_eq!(outcome(&[1000, 1140], &[1070, 1200]), (2, 0, 0));
+    // Equally near on both sides, and nothing else: the later one.
+    assert_eq!(outcome(&[1000, 1140], &[1070]), (1, 1, 0));
+}
+
+#[test]
+fn the_comparison_ends_with_the_record() {
+    let (reference, test) = (beats(&[1000, 2000, 3050]), beats(&[1000, 2000, 3000, 4000]));
+    let mut pair = Pair {
+        reference: &reference,
+        test: &test,
+        fs: FS,
+        length: Some(3000),
+    };
+    let n = Beat::Class(Class::N);
+    let counts = |pair: &Pair<'_>| {
+        let matrix = super::compare(pair, &WHOLE).matrix;
+        (matrix.count(n, n), matrix.count(Beat::None, n))
+    };
+    // A beat after the end is a partner, but nothing alone.
+    assert_eq!(counts(&pair), (3, 0));
+    pair.length = Some(2999);
+    assert_eq!(counts(&pair), (2, 0));
+    pair.length = Some(5000);
+    assert_eq!(counts(&pair), (3, 1));
+    // The last reference beat ends a record of unknown length.
+    pair.length = None;
+    assert_eq!(counts(&pair), (3, 0));
+}
+
+#[test]
+fn the_first_test_beat_may_belong_to_the_learning_period() {
+    let options = Options {
+        start: 1.0,
+        ..WHOLE
+    };
+    let sum = |reference: &[i64], test: &[i64]| {
+        let found = compare(&beats(reference), &beats(test), FS, &options);
+        found.matrix.sum(&Beat::ALL, &Beat::ALL)
+    };
+    // 150 ms after the start it is left out if the next one is nearer.
+    assert_eq!(sum(&[1500], &[1150, 1500]), 1);
+    assert_eq!(sum(&[1500], &[1151, 1500]), 2);
+    // If nothing is left in the reference it is an extra beat.
+    assert_eq!(sum(&[500], &[1100, 1500]), 2);
+    // With a start of 0 there is no learning period.
+    assert_eq!(outcome(&[500], &[0, 500]), (1, 0, 1));
+}
+
+#[test]
+fn the_test_annotators_fibrillation_holds_no_beats() {
+    let test = others(&[
+        ("N", 1000, 0),
+        ("[", 1500, 0),
+        ("N", 2000, 0),
+        ("]", 2500, 0),
+    ]);
+    let found = compare(&beats(&[1000, 2000]), &test, FS, &WHOLE);
+    let n = Beat::Class(Class::N);
+    assert_eq!(
+        (found.matrix.count(n, n), found.matrix.count(n, Beat::None)),
+        (1, 1)
+    );
+}
+
+#[test]
+fn shutdowns_end_with_a_mark_or_stand_for_their_surroundings() {
+    let reference = beats(&[1000, 2000, 3000, 4000, 5000]);
+    let missed = |test: &[(&str, i64, i8)]| {
+        let found = compare(&reference, &others(test), FS, &WHOLE);
+        let n = Beat::Class(Class::N);
+        (
+            found.matrix.count(n, Beat::Unreadable),
+            found.shutdown_seconds,
+        )
+    };
+    // From mark to mark; one bit alone is an end.
+    let marked = [
+        ("N", 1000, 0),
+        ("~", 1500, 0x30),
+        ("~", 3500, 0x10),
+        ("N", 5000, 0),
+    ];
+    assert_eq!(missed(&marked), (2, 2));
+    // A mark without an end: between the windows of the beats around it.
+    let lone = [("N", 1000, 0), ("~", 2500, 0x30), ("N", 5000, 0)];
+    assert_eq!(missed(&lone), (3, 4));
+    // One bit is no shutdown.
+    let one_bit = [
+        ("N", 1000, 0),
+        ("~", 1500, 0x20),
+        ("~", 3500, 0),
+        ("N", 5000, 0),
+    ];
+    assert_eq!(missed(&one_bit), (0, 0));
+}
+
 proptest! {
     #[test]
     fn every_beat_is_counted_once(

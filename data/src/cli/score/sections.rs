@@ -163,7 +163,12 @@ fn serialize_measurements<S: Serializer>(
     measured: &Option<Compared<MeasurementErrors>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(measured.iter().flatten().map(|(name, errors)| (name, errors)))
+    serializer.collect_map(
+        measured
+            .iter()
+            .flatten()
+            .map(|(name, errors)| (name, errors)),
+    )
 }
 
 impl Serialize for Episodes {
