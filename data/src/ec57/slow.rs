@@ -125,126 +125,167 @@ pub fn compare(
     test: &[Annotation],
     (window, start, length): (i64, i64, Option<i64>),
 ) -> Found {
-    let reference = Book {
-        all: reference,
-        window,
-    };
-    let test = Book { all: test, window };
+    let book = |all| Book { all, window };
+    let (reference, test) = (book(reference), book(test));
     let scored = |book: &Book<'_>| -> Vec<usize> {
         (0..book.all.len())
             .filter(|k| book.is_beat_or_wave(*k) && book.all[*k].sample >= start)
             .collect()
     };
-    let (mut left, mut right) = (scored(&reference), scored(&test));
-    let mut found = Found::default();
-    let mut differences: Vec<f64> = Vec::new();
-    let mut tally = |r: Option<usize>, t: Option<usize>| {
-        let interval = r.and_then(|r| reference.interval(r));
-        if let (Some(a), Some(b)) = (interval, t.and_then(|t| test.interval(t))) {
-            differences.push((a - b) as f64);
-        }
+    let mut lists = Lists {
+        left: scored(&reference),
+        right: scored(&test),
+        reference,
+        test,
+        cells: BTreeMap::new(),
+        differences: Vec::new(),
     };
-    let at = |book: &Book<'_>, index: Option<usize>| index.map(|k| book.all[k].sample);
-    let gap = |a: Option<i64>, b: Option<i64>| match (a, b) {
+    lists.begin(start);
+    while lists.goes_on(length) {
+        lists.take_the_earliest();
+    }
+    let squares: f64 = lists.differences.iter().map(|d| d * d).sum();
+    let count = lists.differences.len();
+    Found {
+        rr_error: (count > 0).then(|| (squares / count as f64).sqrt()),
+        shut_down: lists.shut_down(length),
+        cells: lists.cells,
+    }
+}
+
+/// Beats and waves of both annotators that are not compared yet, as indices of
+/// annotations, and what was found.
+struct Lists<'a> {
+    reference: Book<'a>,
+    test: Book<'a>,
+    left: Vec<usize>,
+    right: Vec<usize>,
+    cells: BTreeMap<(char, char), u64>,
+    differences: Vec<f64>,
+}
+
+fn at(book: &Book<'_>, index: Option<usize>) -> Option<i64> {
+    index.map(|k| book.all[k].sample)
+}
+
+fn gap(a: Option<i64>, b: Option<i64>) -> i64 {
+    match (a, b) {
         (Some(a), Some(b)) => (a - b).abs(),
         _ => i64::MAX,
-    };
-    let beats = |book: &Book<'_>, list: &[usize]| -> Vec<usize> {
-        list.iter().copied().filter(|k| book.is_beat(*k)).collect()
-    };
+    }
+}
 
-    // The beats around the start.
-    let first = beats(&reference, &left).first().copied();
-    let tests = beats(&test, &right);
-    let (one, two) = (tests.first().copied(), tests.get(1).copied());
-    let learnt = (0..test.all.len())
-        .rev()
-        .find(|k| test.is_beat(*k) && test.all[*k].sample < start);
-    let distance = |t| gap(at(&reference, first), at(&test, t));
-    if distance(learnt) <= window && distance(learnt) < distance(one) {
-        let (r, t) = (first.unwrap(), learnt.unwrap());
-        tally(Some(r), Some(t));
-        *found
-            .cells
-            .entry((reference.letter(r), test.letter(t).to_ascii_lowercase()))
-            .or_default() += 1;
-        left.retain(|k| *k > r);
-    } else if start > 0
-        && gap(at(&test, one), Some(start)) <= window
-        && distance(two) < distance(one)
-    {
-        right.retain(|k| Some(*k) > one);
+fn beats(book: &Book<'_>, list: &[usize]) -> Vec<usize> {
+    list.iter().copied().filter(|k| book.is_beat(*k)).collect()
+}
+
+impl Lists<'_> {
+    fn count(&mut self, reference: char, test: char) {
+        let cell = (reference, test.to_ascii_lowercase());
+        *self.cells.entry(cell).or_default() += 1;
     }
 
-    loop {
-        let (r, t) = (left.first().copied(), right.first().copied());
-        let times = (at(&reference, r), at(&test, t));
-        let goes_on = match length {
-            Some(end) => times.0.is_some_and(|s| s <= end) || times.1.is_some_and(|s| s <= end),
-            None => r.is_some(),
-        };
-        if !goes_on {
-            break;
+    fn tally(&mut self, r: Option<usize>, t: Option<usize>) {
+        let interval = r.and_then(|r| self.reference.interval(r));
+        if let (Some(a), Some(b)) = (interval, t.and_then(|t| self.test.interval(t))) {
+            self.differences.push((a - b) as f64);
         }
+    }
+
+    fn pair(&mut self, r: usize, t: usize) {
+        self.tally(Some(r), Some(t));
+        self.count(self.reference.letter(r), self.test.letter(t));
+        self.left.retain(|k| *k > r);
+        self.right.retain(|k| *k > t);
+    }
+
+    /// The beats around the start.
+    fn begin(&mut self, start: i64) {
+        let window = self.test.window;
+        let first = beats(&self.reference, &self.left).first().copied();
+        let tests = beats(&self.test, &self.right);
+        let (one, two) = (tests.first().copied(), tests.get(1).copied());
+        let learnt = (0..self.test.all.len())
+            .rev()
+            .find(|k| self.test.is_beat(*k) && self.test.all[*k].sample < start);
+        let distance = |t| gap(at(&self.reference, first), at(&self.test, t));
+        let is_learnt = distance(learnt) <= window && distance(learnt) < distance(one);
+        let is_left_out = start > 0
+            && gap(at(&self.test, one), Some(start)) <= window
+            && distance(two) < distance(one);
+        if is_learnt {
+            self.pair(first.unwrap(), learnt.unwrap());
+        } else if is_left_out {
+            self.right.retain(|k| Some(*k) > one);
+        }
+    }
+
+    fn goes_on(&self, length: Option<i64>) -> bool {
+        let r = at(&self.reference, self.left.first().copied());
+        let t = at(&self.test, self.right.first().copied());
+        match length {
+            Some(end) => r.is_some_and(|s| s <= end) || t.is_some_and(|s| s <= end),
+            None => r.is_some(),
+        }
+    }
+
+    fn take_the_earliest(&mut self) {
+        let (r, t) = (self.left.first().copied(), self.right.first().copied());
+        let times = (at(&self.reference, r), at(&self.test, t));
         let test_is_first = times.1.unwrap_or(i64::MAX) < times.0.unwrap_or(i64::MAX);
-        let (rs, ts) = (beats(&reference, &left), beats(&test, &right));
+        let rs = beats(&self.reference, &self.left);
+        let ts = beats(&self.test, &self.right);
         let sample = |book: &Book<'_>, list: &[usize], n: usize| at(book, list.get(n).copied());
-        let (r1, r2) = (sample(&reference, &rs, 0), sample(&reference, &rs, 1));
-        let (t1, t2) = (sample(&test, &ts, 0), sample(&test, &ts, 1));
+        let [r1, r2] = [0, 1].map(|n| sample(&self.reference, &rs, n));
+        let [t1, t2] = [0, 1].map(|n| sample(&self.test, &ts, n));
         // The later beat of the two, the beat that could lure it away from the
         // earlier one, and that beat's own alternative.
-        let (late, lure, other) = if test_is_first {
-            (r1, t2, r2)
-        } else {
-            (t1, r2, t2)
+        let (late, lure, other) = match test_is_first {
+            true => (r1, t2, r2),
+            false => (t1, r2, t2),
         };
         let is_beat = match test_is_first {
             true => ts.first() == t.as_ref(),
             false => rs.first() == r.as_ref(),
         };
-        let partners = gap(r1, t1) <= window
+        let partners = gap(r1, t1) <= self.test.window
             && (gap(r1, t1) < gap(late, lure) || gap(other, lure) < gap(late, lure));
         if is_beat && partners {
-            tally(Some(rs[0]), Some(ts[0]));
-            let cell = (
-                reference.letter(rs[0]),
-                test.letter(ts[0]).to_ascii_lowercase(),
-            );
-            *found.cells.entry(cell).or_default() += 1;
-            left.retain(|k| *k > rs[0]);
-            right.retain(|k| *k > ts[0]);
-        } else if test_is_first {
-            tally(r, t);
-            let t = right.remove(0);
-            let sample = test.all[t].sample;
-            let cell = match reference.fibrillates(sample) {
+            self.pair(rs[0], ts[0]);
+            return;
+        }
+        self.tally(r, t);
+        if test_is_first {
+            let t = self.right.remove(0);
+            let sample = self.test.all[t].sample;
+            let said = match self.reference.fibrillates(sample) {
                 true => '*',
-                false => reference.absent(sample).to_ascii_uppercase(),
+                false => self.reference.absent(sample).to_ascii_uppercase(),
             };
-            if test.is_beat(t) {
-                let cell = (cell, test.letter(t).to_ascii_lowercase());
-                *found.cells.entry(cell).or_default() += 1;
+            if is_beat {
+                self.count(said, self.test.letter(t));
             }
         } else {
-            tally(r, t);
-            let r = left.remove(0);
-            if reference.is_beat(r) {
-                let cell = (reference.letter(r), test.absent(reference.all[r].sample));
-                *found.cells.entry(cell).or_default() += 1;
+            let r = self.left.remove(0);
+            if is_beat {
+                let said = self.test.absent(self.reference.all[r].sample);
+                self.count(self.reference.letter(r), said);
             }
         }
     }
-    let squares: f64 = differences.iter().map(|d| d * d).sum();
-    let count = differences.len();
-    found.rr_error = (count > 0).then(|| (squares / count as f64).sqrt());
-    // Shutdowns before the second of the test beats that are left.
-    let last = right.get(1).copied().unwrap_or(usize::MAX);
-    for (from, to) in (0..test.all.len().min(last)).filter_map(|k| test.shutdown(k)) {
-        found.shut_down += match (to, length) {
-            (i64::MAX, Some(end)) => (end - from).max(0),
-            (i64::MAX, None) => 0,
-            _ => to - from,
-        };
+
+    /// Samples of the shutdowns before the second of the test beats that are
+    /// left.
+    fn shut_down(&self, length: Option<i64>) -> i64 {
+        let last = self.right.get(1).copied().unwrap_or(usize::MAX);
+        let marks = 0..self.test.all.len().min(last);
+        let shutdowns = marks.filter_map(|k| self.test.shutdown(k));
+        shutdowns
+            .map(|(from, to)| match (to, length) {
+                (i64::MAX, Some(end)) => (end - from).max(0),
+                (i64::MAX, None) => 0,
+                _ => to - from,
+            })
+            .sum()
     }
-    found
 }
