@@ -71,10 +71,12 @@ impl Book<'_> {
         if next.symbol.as_str() == "~" && !self.is_shut(index + 1) {
             return Some((here, next.sample));
         }
-        let last = (0..index)
-            .filter(|k| self.is_beat_or_wave(*k) || self.closes(*k))
-            .map(|k| self.all[k].sample)
-            .fold(0, i64::max);
+        // The start of the record stands for a beat or an end that is not there.
+        let last_of = |is_one: &dyn Fn(usize) -> bool| {
+            let last = (0..index).rev().find(|k| is_one(*k));
+            last.map_or(0, |k| self.all[k].sample)
+        };
+        let last = last_of(&|k| self.is_beat_or_wave(k)).max(last_of(&|k| self.closes(k)));
         let end = next.sample - self.window;
         Some(((last + self.window).min(end), end))
     }
