@@ -86,13 +86,134 @@ fn the_reference_report_is_reproduced() {
 }
 
 #[test]
+fn the_hard_reports_are_reproduced() {
+    let Some(golden) = shared("golden/ec57-hard") else {
+        return;
+    };
+    let records = golden.join("annotations");
+    let expected = |file: &str| std::fs::read_to_string(golden.join(file)).unwrap();
+    let run = |arguments: &[&str]| -> String {
+        let output = score(&[text(&records), "--test", "tst"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let printed = run(&["--shutdowns", "--episodes", "af,vf", "--measurements", "0"]);
+    assert!(
+        printed.starts_with(&expected("tst.sumstats.txt")),
+        "{printed}"
+    );
+    assert!(printed.contains("escape beats (e j n)"), "{printed}");
+    for file in [
+        "tst.bxb-shutdown.sumstats.txt",
+        "tst.epicmp-af-line.sumstats.txt",
+        "tst.epicmp-vf-line.sumstats.txt",
+        "tst.mxm-line.sumstats.txt",
+    ] {
+        assert!(printed.contains(&expected(file)), "{file}\n{printed}");
+    }
+    let printed = run(&["--matrices", "--s-as-n"]);
+    assert!(printed.starts_with(&expected("tst.bxb-matrices-vsmall.txt")));
+    assert!(printed.contains(&expected("tst.bxb-line-vsmall.sumstats.txt")));
+    let printed = run(&["--mismatches"]);
+    assert!(printed.ends_with(&expected("tst.bxb-mismatches.txt")));
+}
+
+#[test]
+fn the_comparison_is_written_as_annotations() {
+    let folder = recording();
+    let pairs = folder.path().join("pairs");
+    score(&[
+        text(folder.path()),
+        "--test",
+        "tst",
+        "--start",
+        "0",
+        "--pairs",
+        text(&pairs),
+    ])
+    .assert()
+    .success();
+    let written = wfdb::read_annotations(&pairs.join("r1.bxb")).unwrap();
+    let notes: Vec<(i64, &str)> = written
+        .iter()
+        .filter(|a| a.symbol == Symbol::NOTE)
+        .map(|a| (a.sample, a.text()))
+        .collect();
+    assert_eq!(written.len(), 10);
+    assert_eq!(notes, [(200, "Nv"), (1000, "No")]);
+}
+
+#[test]
+fn runs_and_episodes_are_printed_and_written() {
+    let folder = recording();
+    let note = |sample, text: &str| Annotation {
+        aux_note: text.into(),
+        ..Annotation::new(sample, Symbol::RHYTHM)
+    };
+    let reference = [
+        note(100, "(VFL"),
+        note(500, "(N"),
+        note(600, "(VT"),
+        note(900, "(N"),
+    ];
+    let test = [
+        Annotation::new(300, Symbol::VF_ON),
+        Annotation::new(500, Symbol::VF_OFF),
+        note(700, "(VT"),
+    ];
+    for (annotator, annotations) in [("ref", &reference[..]), ("mon", &test[..])] {
+        let path = folder.path().join(format!("r1.{annotator}"));
+        wfdb::write_annotations(&path, annotations).unwrap();
+    }
+    let json = folder.path().join("out.json");
+    score(&[text(folder.path()), "--reference", "ref", "--test", "mon"])
+        .args(["--start", "0", "--runs", "--episodes", "vf,vf-any,vt"])
+        .args(["--json", text(&json)])
+        .assert()
+        .success()
+        .stdout(contains("(SVE run detection)"))
+        .stdout(contains(
+            "    r1    0    0    0    1    -   0   -   0         0.000       0:02.000",
+        ))
+        .stdout(contains(
+            "    r1    1    0    1    0  100 100  50 100      0:04.000       0:02.000",
+        ))
+        .stdout(contains(
+            "    r1    1    0    1    0  100 100  67  50      0:03.000       0:04.000",
+        ));
+    let scores: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(
+        scores["episodes"]["vf-any"]["gross"]["by_duration"]["se"],
+        0.5
+    );
+    assert_eq!(
+        scores["episodes"]["vt"]["records"]["r1"]["test_seconds"],
+        4.0
+    );
+    assert_eq!(scores["runs"]["v"]["r1"]["long_runs"]["se"], 1.0);
+    assert!(scores.get("measurements").is_none());
+}
+
+#[test]
+fn a_record_shorter_than_the_learning_period_is_named() {
+    let folder = recording();
+    score(&[text(folder.path()), "--test", "tst"])
+        .assert()
+        .success()
+        .stderr(contains("r1 lasts 11 s").and(contains("--start")));
+}
+
+#[test]
 fn bad_input_gives_one_message_and_no_output() {
     let folder = recording();
     let cut = std::fs::read(folder.path().join("r1.tst")).unwrap();
     std::fs::write(folder.path().join("r1.cut"), &cut[..cut.len() - 3]).unwrap();
     std::fs::write(folder.path().join("empty.txt"), "").unwrap();
     let (here, list) = (text(folder.path()), folder.path().join("empty.txt"));
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 9] = [
         (&[here], "--test"),
         (&["/no/such/folder", "--test", "tst"], "/no/such/folder"),
         (&[here, "--test", "none"], "r1.none: No such file"),
@@ -112,6 +233,10 @@ fn bad_input_gives_one_message_and_no_output() {
         (
             &[here, "--test", "tst", "--start", "soon"],
             "expected seconds, M:SS",
+        ),
+        (
+            &[here, "--test", "tst", "--episodes", "af,st"],
+            "'st' is no kind of episode; the kinds are af, vf, vf-any, vt",
         ),
     ];
     let json = folder.path().join("out.json");

@@ -1,18 +1,24 @@
 //! `data score`: compares an annotator with the reference as EC57 prescribes.
 
+mod sections;
+
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use data::datasets::dataset::{self, Failures, Recordings};
-use data::formats::wfdb::Clock;
+use data::formats::wfdb::{self, Clock, Header};
 use data::output::{self, Outputs, made_here::MAKER};
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
-use data::scoring::ec57::{self, Comparison, Options, Summary};
+use data::scoring::ec57::{self, Comparison, Kind, Layout, Options, Pair, Summary};
 use serde::Serialize;
 
-/// Scores an annotator beat by beat (EC57), as bxb and sumstats do.
+use sections::Sections;
+
+/// Scores an annotator (AAMI EC57): beats as bxb and sumstats do and, where
+/// asked for, runs as rxr, episodes as epicmp and measurements as mxm.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the WFDB records and their reference annotations, or one record
@@ -32,9 +38,33 @@ pub struct Arguments {
     /// Learning period at the start of a record, not scored: seconds, M:SS or H:MM:SS
     #[arg(long, value_name = "TIME", default_value = "5:00", value_parser = seconds)]
     start: f64,
-    /// Print the matrix of every record before the lines
+    /// Print the matrix of every record before the lines, and before those of
+    /// runs, episodes and measurements each record in full
     #[arg(long)]
     matrices: bool,
+    /// Put S beats under N in lines, matrices and shutdowns, as bxb -l and -s
+    #[arg(long)]
+    s_as_n: bool,
+    /// Print what is missed while the test annotator says unreadable
+    #[arg(long)]
+    shutdowns: bool,
+    /// Print every disagreement, as bxb -v: reference label and sample, then test
+    #[arg(long)]
+    mismatches: bool,
+    /// Write the comparison as annotation files DIR/RECORD.bxb, as bxb -o
+    #[arg(long, value_name = "DIR")]
+    pairs: Option<PathBuf>,
+    /// Print runs of V and of S beats: couplets, short and long runs
+    #[arg(long)]
+    runs: bool,
+    /// Print episodes by number and duration; kinds, with commas between:
+    /// af (rhythm notes (AFIB), vf (from [ to ], as epicmp), vf-any ([ to ], or
+    /// rhythm notes (VF, (VFIB, (VFL), vt (rhythm notes (VT)
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    episodes: Vec<Kind>,
+    /// Print the errors of measurements (=, the value as text) of this subtype
+    #[arg(long, value_name = "SUBTYPE", allow_negative_numbers = true)]
+    measurements: Option<i8>,
     /// Write the figures, as fractions, to a JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -43,15 +73,23 @@ pub struct Arguments {
     force: bool,
 }
 
+/// Which beats are what, at the head of every report.
+const CONVENTION: &str = "AAMI EC57: N is N L R B, S is A a J S and escape beats (e j n), V is V E r, F is F, Q is / f Q ?";
+
 /// What the JSON file holds.
 #[derive(Serialize)]
-struct Scores {
+struct Scores<'a> {
     made_by: &'static str,
+    /// Which beats are what.
+    convention: &'static str,
     /// Escape beats as S, the convention of the printed report.
     #[serde(flatten)]
     bxb: Summary,
     /// The same with escape beats as N.
     escape_beats_as_n: Summary,
+    /// Runs, episodes and measurements.
+    #[serde(flatten)]
+    sections: &'a Sections,
 }
 
 /// Runs the command.
@@ -60,94 +98,180 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(remark) = &found.remark {
         eprintln!("{remark}");
     }
-    if let Some(path) = &arguments.json {
-        let mut outputs = Outputs::new(arguments.force);
-        let test = arguments.test_dir.as_ref().unwrap_or(&found.folder);
-        for name in &found.names {
-            let record = found.folder.join(name);
-            dataset::protect(&mut outputs, &record, &arguments.reference);
-            outputs.input(&dataset::annotation_path(&test.join(name), &arguments.test));
-        }
-        outputs.file(path)?;
-    }
+    let pairs = pass_outputs(arguments, &found)?;
     let mut failures = Failures::among(found.names.len());
-    let mut bxb = Vec::new();
-    let mut literature = Vec::new();
-    for name in found.names {
-        let read = Pair::read(arguments, &found.folder, &name);
-        let Some(compare) = failures.keep(&name, read)? else {
-            continue;
-        };
-        bxb.push((name.clone(), compare.with(Convention::Bxb, arguments.start)));
-        literature.push((name, compare.with(Convention::Literature, arguments.start)));
+    let mut recordings = Vec::new();
+    for name in &found.names {
+        let read = Recording::read(arguments, &found.folder, name);
+        recordings.extend(failures.keep(name, read)?);
     }
     failures.unless_all()?;
+    let compared = |convention| -> Vec<(String, Comparison)> {
+        let start = arguments.start;
+        let options = Options { start, convention };
+        let compare = |r: &Recording| (r.name.clone(), ec57::compare(&r.pair(), &options));
+        recordings.iter().map(compare).collect()
+    };
+    let bxb = compared(Convention::Bxb);
+    let literature = compared(Convention::Literature);
+    let sections = Sections::of(arguments, &recordings);
     let scores = Scores {
         made_by: MAKER,
+        convention: CONVENTION,
         bxb: Summary::new(&bxb),
         escape_beats_as_n: Summary::new(&literature),
+        sections: &sections,
     };
+    for (recording, (name, comparison)) in recordings.iter().zip(&bxb) {
+        if let Some(path) = pairs.get(name) {
+            let annotations = ec57::pair_annotations(&recording.test, comparison);
+            recording.clock.write(path, &annotations)?;
+        }
+    }
     if let Some(path) = &arguments.json {
         output::write(path, &serde_json::to_vec_pretty(&scores)?)?;
     }
-    if arguments.matrices {
-        for (name, comparison) in &bxb {
-            let (reference, test) = (&arguments.reference, &arguments.test);
-            write!(
-                out,
-                "{}",
-                ec57::matrix_report(name, reference, test, comparison)
-            )?;
-        }
-        writeln!(out)?;
+    for recording in &recordings {
+        recording.note_if_too_short(arguments.start);
     }
-    writeln!(out, "{}", ec57::HEADING)?;
-    for (name, comparison) in &bxb {
-        writeln!(out, "{}", ec57::line(name, comparison))?;
-    }
-    write!(out, "{}", ec57::summary_report(&bxb))?;
-    let lines = ec57::summary_report(&literature);
+    write_beats(arguments, &bxb, out)?;
     writeln!(
         out,
-        "\nEscape beats (e, j) are S above. As N, as the literature counts them:"
+        "\n{CONVENTION}\n\nEscape beats (e, j) are S above. As N, as the literature counts them:"
     )?;
+    let lines = ec57::summary_report_in(arguments.layout(), &literature);
     for line in lines
         .lines()
         .filter(|l| l.starts_with("Gross") || l.starts_with("Average"))
     {
         writeln!(out, "{line}")?;
     }
+    if arguments.shutdowns {
+        let layout = arguments.layout();
+        write!(out, "\n{}", ec57::shutdown_heading(layout))?;
+        for (name, comparison) in &bxb {
+            writeln!(out, "{}", ec57::shutdown_line(layout, name, comparison))?;
+        }
+        write!(out, "{}", ec57::shutdown_summary(layout, &bxb))?;
+    }
+    sections.write(arguments, out)?;
+    if arguments.mismatches {
+        writeln!(out)?;
+        for (name, comparison) in &bxb {
+            write!(out, "# {name}\n{}", ec57::mismatches(comparison))?;
+        }
+    }
     Ok(failures.finish()?)
 }
 
+/// Checks everything that will be written, before the work; the paths of the
+/// pairs by record name.
+fn pass_outputs(
+    arguments: &Arguments,
+    found: &Recordings,
+) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut outputs = Outputs::new(arguments.force);
+    let test = arguments.test_dir.as_ref().unwrap_or(&found.folder);
+    for name in &found.names {
+        let record = found.folder.join(name);
+        dataset::protect(&mut outputs, &record, &arguments.reference);
+        outputs.input(&dataset::annotation_path(&test.join(name), &arguments.test));
+    }
+    if let Some(path) = &arguments.json {
+        outputs.file(path)?;
+    }
+    let mut pairs = BTreeMap::new();
+    if let Some(folder) = &arguments.pairs {
+        for name in &found.names {
+            let path = outputs.annotations(folder, Path::new(name), "bxb")?;
+            pairs.insert(name.clone(), path);
+        }
+    }
+    Ok(pairs)
+}
+
+/// Matrices, lines and sums.
+fn write_beats(
+    arguments: &Arguments,
+    compared: &[(String, Comparison)],
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let layout = arguments.layout();
+    if arguments.matrices {
+        let (reference, test) = (&arguments.reference, &arguments.test);
+        for (name, comparison) in compared {
+            let report = ec57::matrix_report_in(layout, name, reference, test, comparison);
+            write!(out, "{report}")?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", layout.heading())?;
+    for (name, comparison) in compared {
+        writeln!(out, "{}", ec57::line_in(layout, name, comparison))?;
+    }
+    write!(out, "{}", ec57::summary_report_in(layout, compared))?;
+    Ok(())
+}
+
+impl Arguments {
+    fn layout(&self) -> Layout {
+        match self.s_as_n {
+            false => Layout::WithS,
+            true => Layout::WithoutS,
+        }
+    }
+}
+
 /// What the two annotators say about one record.
-struct Pair {
-    fs: f64,
+struct Recording {
+    name: String,
+    clock: Clock,
+    /// In frames, where the header says.
+    length: Option<i64>,
     reference: Vec<Annotation>,
     test: Vec<Annotation>,
 }
 
-impl Pair {
-    fn read(arguments: &Arguments, folder: &Path, name: &str) -> anyhow::Result<Pair> {
+impl Recording {
+    fn read(arguments: &Arguments, folder: &Path, name: &str) -> anyhow::Result<Recording> {
         let record = dataset::record_path(folder, name)?;
         let clock = Clock::of(&record)?;
+        let frames = Header::read(&wfdb::header_path(&record))?.frames;
+        let samples = |frames: u64| (frames as f64 * clock.fs() / clock.frame_fs()) as i64;
         let read = |record: &Path, annotator: &str| {
             clock.read(&dataset::annotation_path(record, annotator))
         };
         let test_folder = arguments.test_dir.as_deref().unwrap_or(folder);
-        Ok(Pair {
-            fs: clock.fs(),
+        Ok(Recording {
+            clock,
+            length: frames.map(samples),
             reference: read(&record, &arguments.reference)
                 .with_context(|| format!("reference annotations of record {name}"))?,
             test: read(&test_folder.join(name), &arguments.test).with_context(|| {
                 format!("test annotations of record {name} (choose records with --records, another folder with --test-dir)")
             })?,
+            name: name.to_owned(),
         })
     }
 
-    fn with(&self, convention: Convention, start: f64) -> Comparison {
-        let options = Options { start, convention };
-        ec57::compare(&self.reference, &self.test, self.fs, &options)
+    fn pair(&self) -> Pair<'_> {
+        Pair {
+            reference: &self.reference,
+            test: &self.test,
+            fs: self.clock.fs(),
+            length: self.length,
+        }
+    }
+
+    /// Says so if the record ends before it is scored.
+    fn note_if_too_short(&self, start: f64) {
+        let seconds = self.length.map(|length| length as f64 / self.clock.fs());
+        if let Some(seconds) = seconds.filter(|s| *s < start) {
+            eprintln!(
+                "record {} lasts {seconds:.0} s, less than the learning period of {start:.0} s: nothing of it is scored (set --start)",
+                self.name
+            );
+        }
     }
 }
 

@@ -39,6 +39,8 @@ impl Symbol {
     pub const NOTE: Symbol = Symbol(22);
     /// Change of rhythm.
     pub const RHYTHM: Symbol = Symbol(28);
+    /// Ventricular flutter wave.
+    pub const FLUTTER_WAVE: Symbol = Symbol(31);
     /// Start of ventricular flutter or fibrillation.
     pub const VF_ON: Symbol = Symbol(32);
     /// End of ventricular flutter or fibrillation.

@@ -40,6 +40,8 @@ pub struct ScoredRecord {
     pub name: String,
     /// Samples per second.
     pub fs: f64,
+    /// Length in samples.
+    pub length: i64,
     /// The classified beats.
     pub beats: Vec<ScoredBeat>,
     /// Reference beats that have no window: they lie in gaps of the signal or
@@ -117,6 +119,7 @@ enum Prepared {
 
 struct Ready {
     fs: f64,
+    length: i64,
     beats: Beats,
     annotations: Vec<Annotation>,
 }
@@ -142,6 +145,7 @@ fn prepare(annotated: Annotated, input: &InputSpec, detect: bool) -> data::Resul
     };
     Ok(Prepared::Ready(Box::new(Ready {
         fs: record.fs,
+        length: i64::try_from(record.len()).unwrap_or(i64::MAX),
         beats,
         annotations,
     })))
@@ -174,6 +178,7 @@ impl Ready {
         ScoredRecord {
             name: name.into(),
             fs: self.fs,
+            length: self.length,
             unseen: symbols.len().saturating_sub(beats.len()),
             beats,
             reference: self.annotations,

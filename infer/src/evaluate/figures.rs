@@ -234,8 +234,13 @@ pub fn beat_by_beat(records: &[ScoredRecord], start: f64, convention: Convention
                 .iter()
                 .map(|b| Annotation::new(b.sample, b.prediction.class.symbol()))
                 .collect();
-            let found = ec57::compare(&record.reference, &test, record.fs, &options);
-            (record.name.clone(), found)
+            let pair = ec57::Pair {
+                reference: &record.reference,
+                test: &test,
+                fs: record.fs,
+                length: Some(record.length),
+            };
+            (record.name.clone(), ec57::compare(&pair, &options))
         })
         .collect();
     ec57::Summary::new(&compared)
@@ -304,6 +309,7 @@ mod tests {
         ScoredRecord {
             name: name.into(),
             fs: FS,
+            length: 3600 * FS as i64,
             reference: beats
                 .iter()
                 .map(|b| Annotation::new(b.sample, b.symbol))

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::formats::wfdb::{AnnotationFile, record_names};
+use crate::formats::wfdb::{AnnotationFile, Header, record_names};
 
 /// Sampling rate of the database.
 const FS: f64 = 360.0;
@@ -26,7 +26,14 @@ fn comparisons(shared: &Path, test: &str) -> Vec<(String, Comparison)> {
         .map(|name| {
             let reference = read(shared.join("mitdb"), &name, "atr");
             let tested = read(shared.join("golden/ec57/annotations"), &name, test);
-            let found = compare(&reference, &tested, FS, &Options::default());
+            let header = Header::read(&shared.join(format!("mitdb/{name}.hea"))).unwrap();
+            let pair = Pair {
+                reference: &reference,
+                test: &tested,
+                fs: FS,
+                length: header.frames.map(|frames| frames as i64),
+            };
+            let found = compare(&pair, &Options::default());
             (name, found)
         })
         .collect()

@@ -1,15 +1,12 @@
 //! Which test beat is which reference beat.
 
+use super::annotator::{Annotator, Shutdown};
 use super::matrix::{Beat, Matrix};
-use crate::record::aami::{Class, Convention};
-use crate::record::annotation::{Annotation, Symbol};
+use crate::record::aami::Convention;
+use crate::record::annotation::Annotation;
 
 /// EC57: beats at most this far apart may be the same beat, in seconds.
-const MATCH_WINDOW: f64 = 0.150;
-
-/// Bits of a signal-quality annotation's subtype that say that the first two
-/// signals are unreadable.
-const UNREADABLE: i8 = 0x30;
+pub(super) const MATCH_WINDOW: f64 = 0.150;
 
 /// What is compared, and how.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,320 +28,332 @@ impl Default for Options {
     }
 }
 
+/// What two annotators say of one record.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    /// Annotations of the reference.
+    pub reference: &'a [Annotation],
+    /// Annotations that are tested.
+    pub test: &'a [Annotation],
+    /// Samples per second in which the sample numbers of both count.
+    pub fs: f64,
+    /// Length of the record in samples; the comparison ends there. Without
+    /// one it ends with the last reference beat.
+    pub length: Option<i64>,
+}
+
+impl Pair<'_> {
+    /// A time in seconds as a sample number.
+    pub(super) fn samples(&self, seconds: f64) -> i64 {
+        (seconds * self.fs).round() as i64
+    }
+
+    /// The match window in samples.
+    pub(super) fn window(&self) -> i64 {
+        self.samples(MATCH_WINDOW)
+    }
+}
+
+/// What one step of the comparison found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// A pair, a missed or an extra beat: the cell of the matrix.
+    Cell {
+        /// What the reference says.
+        reference: Beat,
+        /// What the test annotator says.
+        test: Beat,
+    },
+    /// A test beat in the reference's fibrillation, which is not counted.
+    InFibrillation(Beat),
+    /// A flutter wave (`!`) of the test annotator outside brackets, which is
+    /// no beat.
+    FlutterWave,
+}
+
+/// One step of the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What was found.
+    pub finding: Finding,
+    /// Sample of the reference beat or, of a test beat alone, of the next
+    /// reference beat, if there is one.
+    pub reference_sample: Option<i64>,
+    /// Sample of the test beat, or of the next one after a missed beat.
+    pub test_sample: Option<i64>,
+    /// Index of the test beat's annotation, in order of time.
+    pub(super) annotation: Option<usize>,
+}
+
 /// What the comparison of two annotators on one record found.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Comparison {
     /// The beats by reference and test label.
     pub matrix: Matrix,
     /// Root mean square difference of the RR intervals in seconds.
     pub rr_error: Option<f64>,
+    /// Length of all shutdowns of the test annotator, those of the learning
+    /// period included, in whole seconds.
+    pub shutdown_seconds: i64,
+    /// The comparison step by step, in order of time.
+    pub steps: Vec<Step>,
 }
 
-/// Compares the beats of a test annotator with those of the reference. The
-/// sample numbers of both count at `fs` samples per second.
+/// Compares the beats of a test annotator with those of the reference.
 ///
-/// Reference episodes of ventricular flutter or fibrillation (`[` to `]`) are
-/// left out: test beats inside do not count, nor do RR intervals across.
-pub fn compare(
-    reference: &[Annotation],
-    test: &[Annotation],
-    fs: f64,
-    options: &Options,
-) -> Comparison {
-    let fibrillation = Episodes::of(reference, |a| match a.symbol {
-        Symbol::VF_ON => Some(true),
-        Symbol::VF_OFF => Some(false),
-        _ => None,
-    });
-    let unreadable = |annotations: &[Annotation]| {
-        Episodes::of(annotations, |a| {
-            (a.symbol == Symbol::NOISE).then_some(a.subtype & UNREADABLE == UNREADABLE)
-        })
+/// The two lists of beats are walked side by side. The earlier of the two
+/// current beats is paired with the other one if they are at most 150 ms apart
+/// and the later one has no better partner in the successor of the earlier
+/// one; a successor that has itself a better partner in the successor of the
+/// later beat is no rival. Otherwise the earlier beat stands alone: missed or
+/// extra, `X` where the other annotator has marked the signal unreadable.
+///
+/// * An annotator's own fibrillation (`[` to `]`) holds no beats of that
+///   annotator. Test beats that are alone in the reference's fibrillation are
+///   not counted.
+/// * The last test beat of the learning period is compared if it is the best
+///   partner of the first reference beat. If it is not, the first test beat
+///   is left out where it follows the start within the window and the second
+///   one is nearer to the first reference beat.
+/// * Beats after the end of the record are partners only.
+/// * At every step that has both, the RR intervals that end at the current
+///   beats are compared, so that one beside a missed or an extra beat counts
+///   twice.
+///
+/// All is as WFDB's `bxb` has it, except where that errs:
+/// * it forgets all but the last two episodes of fibrillation and the last two
+///   shutdowns, and the end of the one before serves for one that has no end:
+///   here every episode counts, and one without end lasts to the end of the
+///   record;
+/// * it pairs flutter waves (`!`) outside brackets: here they are no beats, and
+///   only begin and end RR intervals as they do there;
+/// * it drops the first test beat within the window after the start when the
+///   reference has no beat left: here that is an extra beat;
+/// * with a start of 0 it loses test beats at sample 0: here they count.
+pub fn compare(pair: &Pair<'_>, options: &Options) -> Comparison {
+    let window = pair.window();
+    let read = |annotations| Annotator::read(annotations, options.convention, window);
+    let matcher = Matcher {
+        reference: read(pair.reference),
+        test: read(pair.test),
+        window,
+        length: pair.length,
     };
-    let beats = |annotations: &[Annotation]| -> Vec<(i64, Class)> {
-        let mut beats: Vec<_> = annotations
-            .iter()
-            .filter(|a| !fibrillation.contains(a.sample))
-            .filter_map(|a| Some((a.sample, Class::from_symbol(a.symbol, options.convention)?)))
-            .collect();
-        beats.sort_by_key(|b| b.0);
-        beats
-    };
-    Matcher {
-        reference: beats(reference),
-        test: beats(test),
-        reference_unreadable: unreadable(reference),
-        test_unreadable: unreadable(test),
-        fibrillation,
-        window: (MATCH_WINDOW * fs).round() as i64,
-        fs,
+    let walk = matcher.walk(pair.samples(options.start));
+    let mut matrix = Matrix::default();
+    for step in &walk.steps {
+        if let Finding::Cell { reference, test } = step.finding {
+            matrix.add(reference, test);
+        }
     }
-    .run((options.start * fs).round() as i64)
+    // As `bxb` rounds: half a second is added, then whole seconds are counted.
+    let shut_down = matcher
+        .shutdown_samples(walk.test_read)
+        .saturating_add(pair.samples(0.5));
+    Comparison {
+        matrix,
+        rr_error: walk.rr_error().map(|samples| samples / pair.fs),
+        shutdown_seconds: shut_down / pair.samples(1.0).max(1),
+        steps: walk.steps,
+    }
 }
 
 struct Matcher {
-    /// Sample and class, in order of time.
-    reference: Vec<(i64, Class)>,
-    test: Vec<(i64, Class)>,
-    reference_unreadable: Episodes,
-    test_unreadable: Episodes,
-    fibrillation: Episodes,
+    reference: Annotator,
+    test: Annotator,
     /// Largest distance of two beats that are one, in samples.
     window: i64,
-    fs: f64,
+    /// Of the record, in samples.
+    length: Option<i64>,
+}
+
+/// The steps of a comparison and what they add up to.
+#[derive(Default)]
+struct Walk {
+    steps: Vec<Step>,
+    /// Sum of the squared differences of RR intervals, and their number.
+    squares: f64,
+    intervals: u64,
+    /// The test beats that were looked at.
+    test_read: usize,
+}
+
+impl Walk {
+    /// In samples.
+    fn rr_error(&self) -> Option<f64> {
+        (self.intervals > 0).then(|| (self.squares / self.intervals as f64).sqrt())
+    }
 }
 
 impl Matcher {
-    fn run(&self, start: i64) -> Comparison {
-        let mut i = self.reference.partition_point(|b| b.0 < start);
-        // A test beat shortly before the start may be the first reference beat.
-        let test_start = time(&self.reference, i)
-            .map_or(start, |first| start.min(first.saturating_sub(self.window)));
-        let mut j = self.test.partition_point(|b| b.0 < test_start);
-
-        let mut matrix = Matrix::default();
-        let (mut squares, mut intervals) = (0.0, 0u64);
-        while i < self.reference.len() || j < self.test.len() {
-            if let Some(difference) = self.rr_difference(i, j) {
-                squares += difference * difference;
-                intervals += 1;
-            }
-            match (self.reference.get(i), self.test.get(j)) {
-                (Some(&(_, reference)), Some(&(_, test))) if self.is_pair(i, j) => {
-                    matrix.add(Beat::Class(reference), Beat::Class(test));
-                    i += 1;
-                    j += 1;
+    fn walk(&self, start: i64) -> Walk {
+        let mut walk = Walk::default();
+        let first = |side: &Annotator| side.beats.partition_point(|b| b.sample < start);
+        let (mut i, mut j) = (first(&self.reference), first(&self.test));
+        let first = self.reference.beat_from(i);
+        if let Some(last_learnt) = self.test.beat_before(j)
+            && self.is_first_pair(first, last_learnt)
+        {
+            self.step(
+                &mut walk,
+                first,
+                last_learnt,
+                Some(self.pair(first, last_learnt)),
+            );
+            i = first + 1;
+        } else if self.is_left_out(first, self.test.beat_from(j), start) {
+            j = self.test.beat_from(j) + 1;
+        }
+        while self.goes_on(i, j) {
+            let (reference, test) = (self.reference.sample(i), self.test.sample(j));
+            let (beat, tested) = (self.reference.beat_from(i), self.test.beat_from(j));
+            if test.is_some_and(|t| reference.is_none_or(|r| t < r)) {
+                // The test annotator's beat or wave is the earlier one.
+                if tested == j && self.is_pair(beat, j) {
+                    self.step(&mut walk, beat, j, Some(self.pair(beat, j)));
+                    i = beat + 1;
+                } else {
+                    self.step(&mut walk, i, j, Some(self.extra(j)));
                 }
-                // The earlier of two that are not a pair stands alone.
-                (reference, Some(&(t, test))) if reference.is_none_or(|r| t < r.0) => {
-                    let nothing = absent(&self.reference_unreadable, t);
-                    matrix.add(nothing, Beat::Class(test));
-                    j += 1;
+                j += 1;
+            } else {
+                if beat == i && self.is_pair(i, tested) {
+                    self.step(&mut walk, i, tested, Some(self.pair(i, tested)));
+                    j = tested + 1;
+                } else {
+                    self.step(&mut walk, i, j, self.missed(i));
                 }
-                (Some(&(t, reference)), _) => {
-                    let nothing = absent(&self.test_unreadable, t);
-                    matrix.add(Beat::Class(reference), nothing);
-                    i += 1;
-                }
-                (None, _) => break,
+                i += 1;
             }
         }
-        let rr_error = (intervals > 0).then(|| (squares / intervals as f64).sqrt() / self.fs);
-        Comparison { matrix, rr_error }
+        walk.test_read = j.saturating_add(2);
+        walk
     }
 
-    /// Whether reference beat `i` and test beat `j` are one: near enough, and
-    /// the later of the two has no better partner in the successor of the
-    /// earlier one.
-    fn is_pair(&self, i: usize, j: usize) -> bool {
-        let (Some(reference), Some(test)) = (time(&self.reference, i), time(&self.test, j)) else {
+    fn goes_on(&self, i: usize, j: usize) -> bool {
+        let (reference, test) = (self.reference.sample(i), self.test.sample(j));
+        match self.length {
+            Some(end) => [reference, test].into_iter().flatten().any(|b| b <= end),
+            None => reference.is_some(),
+        }
+    }
+
+    /// Whether the last test beat of the learning period is the first
+    /// reference beat.
+    fn is_first_pair(&self, i: usize, j: usize) -> bool {
+        let (Some(reference), Some(test)) = (self.reference.sample(i), self.test.sample(j)) else {
             return false;
         };
-        let (earlier, later, successor) = if test < reference {
-            (test, reference, time(&self.test, j + 1))
-        } else {
-            (reference, test, time(&self.reference, i + 1))
-        };
-        let distance = later.abs_diff(earlier);
+        let distance = reference.abs_diff(test);
+        let next = self.test.sample(self.test.beat_from(j + 1));
         distance <= self.window.unsigned_abs()
-            && successor.is_none_or(|next| distance < later.abs_diff(next))
+            && next.is_none_or(|next| distance < reference.abs_diff(next))
     }
 
-    /// Difference, in samples, of the RR intervals that end at reference beat
-    /// `i` and test beat `j`. It is taken at every step of the comparison, as
-    /// the reference comparator does: a missed or an extra beat counts twice.
-    fn rr_difference(&self, i: usize, j: usize) -> Option<f64> {
-        let (before, here) = (
-            time(&self.reference, i.checked_sub(1)?)?,
-            time(&self.reference, i)?,
-        );
-        if self.fibrillation.cut(before, here) || self.reference_unreadable.cut(before, here) {
-            return None;
+    /// Whether the first test beat is left out: it may belong to a reference
+    /// beat of the learning period.
+    fn is_left_out(&self, i: usize, j: usize, start: i64) -> bool {
+        let (Some(reference), Some(test)) = (self.reference.sample(i), self.test.sample(j)) else {
+            return false;
+        };
+        let is_nearer = |next: i64| reference.abs_diff(next) < reference.abs_diff(test);
+        let next = self.test.sample(self.test.beat_from(j + 1));
+        start > 0
+            && test.abs_diff(start) <= self.window.unsigned_abs()
+            && next.is_some_and(is_nearer)
+    }
+
+    /// Whether reference beat `i` and test beat `j` are one.
+    fn is_pair(&self, i: usize, j: usize) -> bool {
+        let (Some(reference), Some(test)) = (self.reference.sample(i), self.test.sample(j)) else {
+            return false;
+        };
+        let after_reference = self.reference.sample(self.reference.beat_from(i + 1));
+        let after_test = self.test.sample(self.test.beat_from(j + 1));
+        let (later, rival, partner) = if test < reference {
+            (reference, after_test, after_reference)
+        } else {
+            (test, after_reference, after_test)
+        };
+        let distance = reference.abs_diff(test);
+        let is_no_rival = |rival: i64| {
+            let lure = later.abs_diff(rival);
+            distance < lure || partner.is_some_and(|p| p.abs_diff(rival) < lure)
+        };
+        distance <= self.window.unsigned_abs() && rival.is_none_or(is_no_rival)
+    }
+
+    fn pair(&self, i: usize, j: usize) -> Finding {
+        Finding::Cell {
+            reference: said(&self.reference, i),
+            test: said(&self.test, j),
         }
-        let (test_before, test_here) = (time(&self.test, j.checked_sub(1)?)?, time(&self.test, j)?);
-        Some((here as f64 - before as f64) - (test_here as f64 - test_before as f64))
+    }
+
+    /// A reference beat alone; `None` for a flutter wave.
+    fn missed(&self, i: usize) -> Option<Finding> {
+        let beat = self.reference.beats.get(i)?;
+        Some(Finding::Cell {
+            reference: Beat::Class(beat.class?),
+            test: absent(&self.test, beat.sample),
+        })
+    }
+
+    /// A test beat alone.
+    fn extra(&self, j: usize) -> Finding {
+        let test = said(&self.test, j);
+        match self.test.beats.get(j) {
+            Some(beat) if beat.class.is_none() => Finding::FlutterWave,
+            Some(beat) if self.reference.fibrillates(beat.sample) => Finding::InFibrillation(test),
+            beat => Finding::Cell {
+                reference: beat.map_or(Beat::None, |b| absent(&self.reference, b.sample)),
+                test,
+            },
+        }
+    }
+
+    /// Counts the difference of the RR intervals that end at reference beat
+    /// `i` and test beat `j`, and notes what was found.
+    fn step(&self, walk: &mut Walk, i: usize, j: usize, finding: Option<Finding>) {
+        if let (Some(reference), Some(test)) = (self.reference.interval(i), self.test.interval(j)) {
+            let difference = reference as f64 - test as f64;
+            walk.squares += difference * difference;
+            walk.intervals += 1;
+        }
+        walk.steps.extend(finding.map(|finding| Step {
+            finding,
+            reference_sample: self.reference.sample(i),
+            test_sample: self.test.sample(j),
+            annotation: self.test.beats.get(j).map(|b| b.annotation),
+        }));
+    }
+
+    /// Samples of the test annotator's shutdowns that are annotated before the
+    /// last beat that was looked at. One without end lasts to the end of the
+    /// record, where that is known.
+    fn shutdown_samples(&self, test_read: usize) -> i64 {
+        let length = |shutdown: &Shutdown| match (shutdown.to, self.length) {
+            (i64::MAX, None) => 0,
+            (i64::MAX, Some(end)) => end.saturating_sub(shutdown.from).max(0),
+            (to, _) => to.saturating_sub(shutdown.from),
+        };
+        let is_read = |s: &&Shutdown| s.before < test_read;
+        let lengths = self.test.shutdowns.iter().filter(is_read).map(length);
+        lengths.fold(0, i64::saturating_add)
     }
 }
 
-fn time(beats: &[(i64, Class)], index: usize) -> Option<i64> {
-    beats.get(index).map(|b| b.0)
+/// What an annotator says at one of its beats.
+fn said(annotator: &Annotator, index: usize) -> Beat {
+    let class = annotator.beats.get(index).and_then(|b| b.class);
+    class.map_or(Beat::None, Beat::Class)
 }
 
-/// How a side without a beat at `sample` is counted.
-fn absent(unreadable: &Episodes, sample: i64) -> Beat {
-    if unreadable.contains(sample) {
+/// What an annotator without a beat at a sample says.
+fn absent(annotator: &Annotator, sample: i64) -> Beat {
+    if annotator.is_unreadable(sample) {
         Beat::Unreadable
     } else {
         Beat::None
-    }
-}
-
-/// Parts of a record: first and last sample, in order, without overlap.
-struct Episodes(Vec<(i64, i64)>);
-
-impl Episodes {
-    /// From annotations for which `switch` tells that an episode starts or
-    /// ends. One without an end lasts to the end of the record.
-    fn of(annotations: &[Annotation], switch: impl Fn(&Annotation) -> Option<bool>) -> Episodes {
-        let mut switches: Vec<(i64, bool)> = annotations
-            .iter()
-            .filter_map(|a| Some((a.sample, switch(a)?)))
-            .collect();
-        switches.sort_by_key(|s| s.0);
-        let mut episodes = Vec::new();
-        let mut start = None;
-        for (sample, on) in switches {
-            if on {
-                start.get_or_insert(sample);
-            } else if let Some(start) = start.take() {
-                episodes.push((start, sample));
-            }
-        }
-        episodes.extend(start.map(|s| (s, i64::MAX)));
-        Episodes(episodes)
-    }
-
-    /// The first episode that ends at `sample` or later.
-    fn ending_from(&self, sample: i64) -> Option<&(i64, i64)> {
-        self.0.get(self.0.partition_point(|e| e.1 < sample))
-    }
-
-    fn contains(&self, sample: i64) -> bool {
-        self.ending_from(sample).is_some_and(|e| e.0 <= sample)
-    }
-
-    /// Whether an episode lies between two samples, wholly or in part.
-    fn cut(&self, from: i64, to: i64) -> bool {
-        self.ending_from(from.saturating_add(1))
-            .is_some_and(|e| e.0 < to)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// At 1000 Hz a sample is a millisecond.
-    const FS: f64 = 1000.0;
-    const WHOLE: Options = Options {
-        start: 0.0,
-        convention: Convention::Bxb,
-    };
-
-    fn beats(samples: &[i64]) -> Vec<Annotation> {
-        samples
-            .iter()
-            .map(|&s| Annotation::new(s, Symbol::N))
-            .collect()
-    }
-
-    /// Pairs, missed and extra beats.
-    fn outcome(reference: &[i64], test: &[i64]) -> (u64, u64, u64) {
-        let found = compare(&beats(reference), &beats(test), FS, &WHOLE);
-        let n = Beat::Class(Class::N);
-        (
-            found.matrix.count(n, n),
-            found.matrix.count(n, Beat::None),
-            found.matrix.count(Beat::None, n),
-        )
-    }
-
-    #[test]
-    fn beats_match_up_to_150_ms() {
-        assert_eq!(outcome(&[1000], &[1150]), (1, 0, 0));
-        assert_eq!(outcome(&[1000], &[850]), (1, 0, 0));
-        assert_eq!(outcome(&[1000], &[1151]), (0, 1, 1));
-        assert_eq!(outcome(&[1000], &[]), (0, 1, 0));
-        assert_eq!(outcome(&[], &[1000]), (0, 0, 1));
-    }
-
-    #[test]
-    fn the_nearer_of_two_candidates_is_taken() {
-        // Two test beats near one reference beat, the second nearer.
-        assert_eq!(outcome(&[1000], &[900, 1010]), (1, 0, 1));
-        // Two reference beats near one test beat, the second nearer.
-        assert_eq!(outcome(&[1000, 1140], &[1130]), (1, 1, 0));
-        // Equally near: the later one.
-        assert_eq!(outcome(&[1000], &[900, 1100]), (1, 0, 1));
-    }
-
-    #[test]
-    fn a_test_beat_before_the_start_may_match_the_first_reference_beat() {
-        let options = Options {
-            start: 1.0,
-            ..WHOLE
-        };
-        let n = Beat::Class(Class::N);
-        let found = compare(&beats(&[500, 1010]), &beats(&[500, 990]), FS, &options);
-        assert_eq!(found.matrix.count(n, n), 1);
-        assert_eq!(found.matrix.sum(&Beat::ALL, &Beat::ALL), 1);
-        // And one that is the last beat of the learning period does not count.
-        let found = compare(&beats(&[980, 1800]), &beats(&[985, 1800]), FS, &options);
-        assert_eq!(found.matrix.sum(&Beat::ALL, &Beat::ALL), 1);
-    }
-
-    #[test]
-    fn fibrillation_is_left_out() {
-        let mut reference = beats(&[1000, 9000]);
-        reference.insert(1, Annotation::new(2000, Symbol::VF_ON));
-        reference.insert(2, Annotation::new(8000, Symbol::VF_OFF));
-        let found = compare(&reference, &beats(&[1000, 3000, 7000, 9020]), FS, &WHOLE);
-        assert_eq!(found.matrix.sum(&Beat::ALL, &Beat::ALL), 2);
-        assert_eq!(found.rr_error, None);
-    }
-
-    #[test]
-    fn extra_beats_in_unreadable_signal_are_told_apart() {
-        let mut reference = beats(&[1000, 9000]);
-        let quality = |sample, subtype| Annotation {
-            subtype,
-            ..Annotation::new(sample, Symbol::NOISE)
-        };
-        reference.insert(1, quality(2000, -1));
-        reference.insert(2, quality(8000, 0));
-        let found = compare(&reference, &beats(&[1000, 3000, 8500, 9000]), FS, &WHOLE);
-        let n = Beat::Class(Class::N);
-        assert_eq!(found.matrix.count(Beat::Unreadable, n), 1);
-        assert_eq!(found.matrix.count(Beat::None, n), 1);
-    }
-
-    #[test]
-    fn escape_beats_follow_the_convention() {
-        let reference = [Annotation::new(1000, Symbol::from_mnemonic("j").unwrap())];
-        for (convention, class) in [
-            (Convention::Bxb, Class::S),
-            (Convention::Literature, Class::N),
-        ] {
-            let options = Options {
-                convention,
-                ..WHOLE
-            };
-            let found = compare(&reference, &beats(&[1000]), FS, &options);
-            assert_eq!(found.matrix.support(&[Beat::Class(class)]), 1);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn every_beat_is_counted_once(
-            reference in prop::collection::vec((any::<i64>(), 1u8..42), 0..40),
-            test in prop::collection::vec((-3000i64..3000, 1u8..42), 0..40),
-            fs in 1.0f64..2000.0,
-        ) {
-            let annotate = |list: &[(i64, u8)]| -> Vec<Annotation> {
-                list.iter().map(|&(s, c)| Annotation::new(s, Symbol::from_code(c).unwrap())).collect()
-            };
-            let (reference, test) = (annotate(&reference), annotate(&test));
-            let options = Options { start: -1e30, ..WHOLE };
-            let found = compare(&reference, &test, fs, &options);
-            let fibrillation = reference.iter().any(|a| a.symbol == Symbol::VF_ON);
-            let classes: Vec<Beat> = Class::ALL.map(Beat::Class).to_vec();
-            let is_beat = |a: &&Annotation| Class::from_symbol(a.symbol, Convention::Bxb).is_some();
-            if !fibrillation {
-                prop_assert_eq!(found.matrix.support(&classes), reference.iter().filter(is_beat).count() as u64);
-                prop_assert_eq!(found.matrix.sum(&Beat::ALL, &classes), test.iter().filter(is_beat).count() as u64);
-            }
-        }
     }
 }

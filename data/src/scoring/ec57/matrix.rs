@@ -67,6 +67,11 @@ impl Ratio {
     pub fn value(self) -> Option<f64> {
         (self.whole > 0).then(|| self.part as f64 / self.whole as f64)
     }
+
+    /// The fraction in percent, rounded once.
+    pub fn percent(self) -> Option<f64> {
+        (self.whole > 0).then(|| 100.0 * self.part as f64 / self.whole as f64)
+    }
 }
 
 /// Sensitivity and positive predictivity.
@@ -118,6 +123,30 @@ impl Matrix {
     /// Reference beats of these classes, found or not.
     pub fn support(&self, classes: &[Beat]) -> u64 {
         self.sum(classes, &Beat::ALL)
+    }
+
+    /// The same beats with S put under N, on both sides.
+    #[must_use]
+    pub fn s_as_n(&self) -> Matrix {
+        let side = |beat| if beat == S { N } else { beat };
+        let mut matrix = Matrix::default();
+        for row in Beat::ALL {
+            for column in Beat::ALL {
+                matrix.counts[side(row).index()][side(column).index()] += self.count(row, column);
+            }
+        }
+        matrix
+    }
+
+    /// How many of the beats that are not V are called V; beats that are F or
+    /// Q and called V count neither way.
+    pub fn v_false_positives(&self) -> Ratio {
+        let part = self.sum(&[N, S, O, X], &[V]);
+        let others = self.sum(&[N, S, F, Q, O, X], &[N, S, F, Q]);
+        Ratio {
+            part,
+            whole: part + others,
+        }
     }
 
     /// Sensitivity and positive predictivity of detection, V and S.

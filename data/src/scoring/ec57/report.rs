@@ -1,120 +1,253 @@
-//! Reports in the formats of `bxb` and `sumstats`.
+//! Beat-by-beat reports in the formats of `bxb` and `sumstats`.
 
 use std::fmt::Write;
 
 use super::matching::Comparison;
 use super::matrix::{Beat, F, Figure, Figures, Matrix, N, O, Q, Ratio, S, V, X};
-use super::summary::{Rate, Summary};
-use crate::scoring::metrics::percent;
+use super::summary::mean;
+
+/// Whether S beats have rows and columns of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// S beats apart, as `bxb -L` and `-S` have them.
+    #[default]
+    WithS,
+    /// S beats under N, as `bxb -l` and `-s` have them.
+    WithoutS,
+}
 
 /// Heading of the line report. `Fn'` are F and Q beats called N, F or Q; `o'`
 /// are missed and `O'` extra beats.
 pub const HEADING: &str = "Record Nn' Sn' Vn' Fn' On'  Ns  Ss  Vs  Fs' Os' Nv  Sv   Vv  Fv' Ov' No' So' Vo' Fo'  Q Se   Q +P   V Se   V +P   S Se   S +P RR err";
 
-/// Columns of the line report before the percentages.
-const COUNTS_WIDTH: usize = 83;
-/// Length of the rule above the sums.
-const RULE: usize = 132;
+/// Heading of the line report without S beats.
+const HEADING_WITHOUT_S: &str =
+    "Record Nn' Vn' Fn' On'  Nv   Vv  Fv' Ov' No' Vo' Fo'  Q Se   Q +P   V Se   V +P  V FPR";
+
+impl Layout {
+    /// Heading of the line report.
+    pub fn heading(self) -> &'static str {
+        match self {
+            Layout::WithS => HEADING,
+            Layout::WithoutS => HEADING_WITHOUT_S,
+        }
+    }
+
+    pub(super) fn has(self, beat: Beat) -> bool {
+        self == Layout::WithS || beat != S
+    }
+
+    pub(super) fn matrix(self, matrix: &Matrix) -> Matrix {
+        match self {
+            Layout::WithS => *matrix,
+            Layout::WithoutS => matrix.s_as_n(),
+        }
+    }
+
+    /// Columns of the line report before the percentages, and the length of
+    /// the rule above the sums.
+    fn widths(self) -> (usize, usize) {
+        match self {
+            Layout::WithS => (83, 132),
+            Layout::WithoutS => (54, 86),
+        }
+    }
+}
 
 /// One record as a line under [`HEADING`].
 pub fn line(record: &str, comparison: &Comparison) -> String {
-    let figures = comparison.matrix.figures();
-    let rates: Vec<String> = [figures.qrs, figures.v, figures.s]
-        .iter()
-        .flat_map(|f| [f.se.value(), f.ppv.value()])
-        .map(percent)
-        .chain([milliseconds(comparison.rr_error.map(|e| 1000.0 * e))])
+    line_in(Layout::WithS, record, comparison)
+}
+
+/// One record as a line under [`Layout::heading`].
+pub fn line_in(layout: Layout, record: &str, comparison: &Comparison) -> String {
+    let matrix = layout.matrix(&comparison.matrix);
+    let figures = matrix.figures();
+    let rates: Vec<String> = figures_of(layout, &figures)
+        .into_iter()
+        .flat_map(|(_, f)| [f.se, f.ppv])
+        .map(|ratio| hundredths(ratio.percent()))
         .collect();
+    let last = match (layout, comparison.rr_error) {
+        // `bxb` has no separator before this one.
+        (Layout::WithS, None) => "     -".into(),
+        (Layout::WithS, error) => columns(&[hundredths(error.map(|e| 1000.0 * e))]),
+        (Layout::WithoutS, _) => columns(&[thousandths(matrix.v_false_positives().percent())]),
+    };
     format!(
-        "{}{}",
-        counts(&format!("{record:>4}"), &comparison.matrix),
+        "{}{}{last}",
+        counts(layout, &format!("{record:>4}"), &matrix),
         columns(&rates)
     )
 }
 
 /// The sums, gross and average figures that follow the lines.
 pub fn summary_report(records: &[(String, Comparison)]) -> String {
+    summary_report_in(Layout::WithS, records)
+}
+
+/// The sums, gross and average figures that follow the lines of a layout. The
+/// average RR error is that of the printed lines, from which `sumstats` takes
+/// it.
+pub fn summary_report_in(layout: Layout, records: &[(String, Comparison)]) -> String {
+    let matrices: Vec<Matrix> = records
+        .iter()
+        .map(|(_, c)| layout.matrix(&c.matrix))
+        .collect();
     let mut total = Matrix::default();
-    for (_, comparison) in records {
-        total += &comparison.matrix;
+    for matrix in &matrices {
+        total += matrix;
     }
-    let summary = Summary::new(records);
-    let gross = rate_columns(&summary.gross);
-    let mut average = rate_columns(&summary.average.rates);
-    average.push(milliseconds(summary.average.rr_error_ms));
+    let ratios = |matrix: &Matrix| -> Vec<Ratio> {
+        let figures = figures_of(layout, &matrix.summary_figures());
+        figures.iter().flat_map(|(_, f)| [f.se, f.ppv]).collect()
+    };
+    let gross = ratios(&total);
+    let of_records: Vec<Vec<Ratio>> = matrices.iter().map(&ratios).collect();
+    let average = |column| mean_percent(of_records.iter().map(|r| r[column]));
+    let mut average: Vec<String> = (0..gross.len()).map(|n| hundredths(average(n))).collect();
+    let mut gross: Vec<String> = gross.iter().map(|r| hundredths(r.percent())).collect();
+    match layout {
+        Layout::WithS => {
+            let printed = |error: f64| (100_000.0 * error).round() / 100.0;
+            let errors = records.iter().map(|(_, c)| c.rr_error.map(printed));
+            average.push(hundredths(mean(errors)));
+        }
+        Layout::WithoutS => {
+            gross.push(thousandths(total.v_false_positives().percent()));
+            let rates = matrices.iter().map(Matrix::v_false_positives);
+            average.push(thousandths(mean_percent(rates)));
+        }
+    }
+    let (width, rule) = layout.widths();
+    let name = match layout {
+        Layout::WithS => "Sum ",
+        Layout::WithoutS => "Sum  ",
+    };
+    let supraventricular = match layout {
+        Layout::WithS => format!("  Total SVEBs: {}", total.support(&[S])),
+        Layout::WithoutS => String::new(),
+    };
     format!(
-        "{}\n{}\n{:COUNTS_WIDTH$}{}\n{:COUNTS_WIDTH$}{}\n\
-         Total QRS complexes: {}  Total VEBs: {}  Total SVEBs: {}\n\n\
-         Summary of results from {} records\n",
-        "_".repeat(RULE),
-        counts("Sum ", &total),
+        "{}\n{}\n{:width$}{}\n{:width$}{}\n\
+         Total QRS complexes: {}  Total VEBs: {}{supraventricular}\n{}",
+        "_".repeat(rule),
+        counts(layout, name, &total),
         "Gross",
         columns(&gross),
         "Average",
         columns(&average),
         total.support(&[N, S, V, F, Q]),
         total.support(&[V]),
-        total.support(&[S]),
-        records.len(),
+        footer(records.len()),
     )
+}
+
+/// The last lines of a summary.
+pub(super) fn footer(records: usize) -> String {
+    let plural = if records == 1 { "" } else { "s" };
+    format!("\nSummary of results from {records} record{plural}\n")
+}
+
+/// Mean of the ratios that are defined, in percent.
+pub(super) fn mean_percent(ratios: impl Iterator<Item = Ratio>) -> Option<f64> {
+    let defined: Vec<f64> = ratios.filter_map(Ratio::value).collect();
+    let sum: f64 = defined.iter().sum();
+    (!defined.is_empty()).then(|| 100.0 * sum / defined.len() as f64)
 }
 
 /// The beat-by-beat matrix of one record with its figures.
 pub fn matrix_report(record: &str, reference: &str, test: &str, comparison: &Comparison) -> String {
-    let matrix = &comparison.matrix;
+    matrix_report_in(Layout::WithS, record, reference, test, comparison)
+}
+
+/// The beat-by-beat matrix of one record with its figures, in a layout.
+pub fn matrix_report_in(
+    layout: Layout,
+    record: &str,
+    reference: &str,
+    test: &str,
+    comparison: &Comparison,
+) -> String {
+    let matrix = layout.matrix(&comparison.matrix);
+    let shown: Vec<Beat> = Beat::ALL.into_iter().filter(|b| layout.has(*b)).collect();
+    let letter = |beat: &Beat| format!("{:>5}", beat.letter().to_ascii_lowercase());
     let mut text = format!(
         "Beat-by-beat comparison results for record {record}\n\
          Reference annotator: {reference}\n     Test annotator: {test}\n\n\
-         \x20              Algorithm\n\
-         \x20       n    s    v    f    q    o    x\n\
-         \x20  ____________________________________\n"
+         \x20              Algorithm\n    {}\n   {}\n",
+        shown.iter().map(letter).collect::<String>(),
+        "_".repeat(5 * shown.len() + 1),
     );
     // Writing to a String cannot fail.
-    for row in Beat::ALL {
-        let _ = write!(text, " {} |", row.letter());
+    for row in &shown {
         // Neither side has a beat: not a beat.
-        let shown = if matches!(row, Beat::Class(_)) { 7 } else { 5 };
-        for (place, column) in Beat::ALL[..shown].iter().enumerate() {
-            let width = if place == 0 { 5 } else { 4 };
-            let _ = write!(text, "{:>width$}", matrix.count(row, *column));
-            if place + 1 < shown {
-                text.push(' ');
-            }
-        }
-        text.push('\n');
+        let is_beat = matches!(row, Beat::Class(_));
+        let columns = shown
+            .iter()
+            .filter(|c| is_beat || matches!(c, Beat::Class(_)));
+        let cells: String = columns
+            .map(|column| format!(" {:>4}", matrix.count(*row, *column)))
+            .collect();
+        let _ = writeln!(text, " {} |{cells}", row.letter());
     }
-    let Figures { qrs, v, s } = matrix.figures();
     text.push('\n');
-    for (name, Figure { se, ppv }) in [("QRS", qrs), ("VEB", v), ("SVEB", s)] {
+    for (name, Figure { se, ppv }) in figures_of(layout, &matrix.figures()) {
         for (what, ratio) in [("sensitivity", se), ("positive predictivity", ppv)] {
-            let Ratio { part, whole } = ratio;
-            let rate = match ratio.value() {
-                Some(_) => format!("{:>6}%", percent(ratio.value())),
-                None => "     - ".into(),
-            };
-            let _ = writeln!(
-                text,
-                "{:>26}: {rate} ({part}/{whole})",
-                format!("{name} {what}")
-            );
+            let rate = hundredths(ratio.percent());
+            figure_line(&mut text, &format!("{name} {what}"), ratio, &rate);
         }
     }
-    let _ = writeln!(
-        text,
-        "{:>26}: {:>6} ms",
-        "RMS RR interval error",
-        milliseconds(comparison.rr_error.map(|e| 1000.0 * e))
-    );
+    match layout {
+        Layout::WithS => {
+            let error = hundredths(comparison.rr_error.map(|e| 1000.0 * e));
+            let unit = if comparison.rr_error.is_some() {
+                " ms"
+            } else {
+                ""
+            };
+            let _ = writeln!(text, "{:>26}: {error:>6}{unit}", "RMS RR interval error");
+        }
+        Layout::WithoutS => {
+            let ratio = matrix.v_false_positives();
+            let rate = thousandths(ratio.percent());
+            figure_line(&mut text, "VEB false positive rate", ratio, &rate);
+        }
+    }
+    text.push_str(if layout == Layout::WithoutS { "\n" } else { "" });
     text
 }
 
-fn counts(name: &str, matrix: &Matrix) -> String {
+fn figure_line(text: &mut String, name: &str, ratio: Ratio, rate: &str) {
+    let Ratio { part, whole } = ratio;
+    let rate = match whole {
+        0 => "     - ".into(),
+        _ => format!("{rate:>6}%"),
+    };
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{name:>26}: {rate} ({part}/{whole})");
+}
+
+/// The figures that a layout shows, with their names.
+fn figures_of<T: Copy>(layout: Layout, figures: &Figures<T>) -> Vec<(&'static str, T)> {
+    let mut named = vec![("QRS", figures.qrs), ("VEB", figures.v)];
+    if layout.has(S) {
+        named.push(("SVEB", figures.s));
+    }
+    named
+}
+
+fn counts(layout: Layout, name: &str, matrix: &Matrix) -> String {
     let fq: &[Beat] = &[F, Q];
     let none: &[Beat] = &[O, X];
     let mut text = name.to_string();
     for column in [&[N, F, Q][..], &[S], &[V], none] {
         for row in [&[N][..], &[S], &[V], fq, none] {
-            if row == none && column == none {
+            let is_shown = [row, column]
+                .iter()
+                .flat_map(|c| c.iter())
+                .all(|b| layout.has(*b));
+            if !is_shown || (row == none && column == none) {
                 continue;
             }
             let width = match (row, column) {
@@ -128,17 +261,14 @@ fn counts(name: &str, matrix: &Matrix) -> String {
     text
 }
 
-fn rate_columns(rates: &Figures<Rate>) -> Vec<String> {
-    [rates.qrs, rates.v, rates.s]
-        .iter()
-        .flat_map(|r| [percent(r.se), percent(r.ppv)])
-        .collect()
-}
-
 fn columns(values: &[String]) -> String {
     values.iter().map(|v| format!(" {v:>6}")).collect()
 }
 
-fn milliseconds(value: Option<f64>) -> String {
+pub(super) fn hundredths(value: Option<f64>) -> String {
     value.map_or("-".into(), |v| format!("{v:.2}"))
+}
+
+fn thousandths(value: Option<f64>) -> String {
+    value.map_or("-".into(), |v| format!("{v:.3}"))
 }

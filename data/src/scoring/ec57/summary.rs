@@ -10,7 +10,7 @@ use super::matrix::{Figure, Figures, Matrix};
 
 /// Sensitivity and positive predictivity as fractions; `None` (`null`) where
 /// there was nothing to find or nothing was found.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Rate {
     /// Sensitivity.
     pub se: Option<f64>,
@@ -93,7 +93,7 @@ fn rates(figures: Figures<Figure>) -> Figures<Rate> {
     }
 }
 
-fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+pub(super) fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let (mut sum, mut count) = (0.0, 0u32);
     for value in values.flatten() {
         sum += value;
