@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::datasets::dataset::{self, Failures};
-use data::formats::wfdb::{AnnotationWriter, Clock};
+use data::formats::wfdb::Clock;
 use data::output::{OutputFile, Outputs};
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::Confusion;

@@ -8,7 +8,7 @@ use data::beat_files::kaggle;
 use data::beat_files::store::Store;
 use data::datasets::dataset::{self, Place, REFERENCE, Recordings};
 use data::formats::wfdb;
-use data::formats::wfdb::Clock;
+use data::formats::wfdb::{AnnotationFile, Clock};
 use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
@@ -60,6 +60,18 @@ pub struct Choice {
     pub fiducials: Fiducials,
     /// The lead that is taken for the first; `None` for the record's own.
     pub lead: Option<String>,
+}
+
+impl Choice {
+    /// The annotation file that the beats of a record come from, if any does.
+    fn annotations(&self, record: &Path) -> Option<PathBuf> {
+        let file = |annotator: &str| dataset::annotation_path(record, annotator);
+        match &self.fiducials {
+            Fiducials::Annotator(annotator) => Some(file(annotator)),
+            Fiducials::Either => Some(file(REFERENCE)).filter(|f| f.exists()),
+            Fiducials::Detector => None,
+        }
+    }
 }
 
 impl Source {
@@ -137,10 +149,10 @@ impl Source {
     pub fn protect(&self, outputs: &mut Outputs) {
         match &self.kind {
             Kind::Kaggle | Kind::Store(_) => outputs.input(&self.path),
-            Kind::Record { annotator, .. } => {
+            Kind::Record { choice, .. } => {
                 outputs.record(&wfdb::known_files(&self.path));
-                if let Some(annotator) = annotator {
-                    outputs.input(&self.path.with_added_extension(annotator));
+                if let Some(annotations) = choice.annotations(&self.path) {
+                    outputs.input(&annotations);
                 }
             }
         }
@@ -179,21 +191,13 @@ impl Source {
 /// The beats of a recording.
 fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Result<Beats> {
     let path = dataset::record_path(folder, name)?;
-    let file = |annotator: &str| dataset::annotation_path(&path, annotator);
-    let annotations = match &choice.fiducials {
-        Fiducials::Annotator(annotator) => {
-            let file = file(annotator);
-            if !file.exists() {
-                bail!(
-                    "{}: there is no such annotation file; name another annotator with --reference, or use --detect",
-                    file.display()
-                );
-            }
-            Some(file)
-        }
-        Fiducials::Either => Some(file(REFERENCE)).filter(|f| f.exists()),
-        Fiducials::Detector => None,
-    };
+    let annotations = choice.annotations(&path);
+    if let Some(file) = annotations.as_ref().filter(|f| !f.exists()) {
+        bail!(
+            "{}: there is no such annotation file; name another annotator with --reference, or use --detect",
+            file.display()
+        );
+    }
     let mut record = wfdb::read_ecg(&path)?;
     record.name = name.to_owned();
     if let (None, true, Some(remark)) = (&choice.lead, input.leads.is_empty(), record.passed_over())

@@ -9,6 +9,7 @@ use data::datasets::dataset::{self, Annotated, REFERENCE, hexadecimal};
 use data::datasets::splits;
 use data::formats::wfdb;
 use data::pipeline::beats::Beats;
+use data::pipeline::kaggle_cut;
 use data::simulate::synth;
 use sha2::{Digest, Sha256};
 

@@ -10,6 +10,7 @@ use data::formats::wfdb;
 use data::output::{Outputs, made_here::RECORD_NOTE};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
+use data::pipeline::kaggle_cut;
 use data::simulate::synth;
 
 /// Synthesises recordings of different patients, as WFDB records with

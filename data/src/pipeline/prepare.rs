@@ -1,8 +1,8 @@
 //! Whole records to prepared beats, by the same pipeline that streams.
 
-use crate::beat_files::kaggle;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout};
+use crate::pipeline::kaggle_cut;
 use crate::pipeline::{Beat, Fiducials, Pipeline};
 use crate::record::aami::{Class, Convention};
 use crate::record::annotation::{Annotation, Symbol};
