@@ -17,6 +17,7 @@ mod fiducial;
 pub mod filter;
 pub mod input;
 pub mod kaggle;
+pub mod malignant;
 pub mod metrics;
 pub mod output;
 pub mod pipeline;
