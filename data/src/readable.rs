@@ -27,13 +27,15 @@ const LEVEL: f64 = 3.0;
 const HOLD: f64 = 0.5;
 /// Noise is looked for in windows of so many seconds.
 const WINDOW: f64 = 1.0;
-/// Windows in a row that are noise before the signal is.
+/// Noise begins when so many of the last [`PAST`] windows are, and ends when
+/// none is.
 const NOISY_WINDOWS: u32 = 2;
+const PAST: u32 = 3;
 /// Energy of the turns (second differences) as part of the slopes': 3 in white
 /// noise, below 1 in an ECG at 128 Hz.
-const TURNS: f32 = 1.8;
-/// The steepest slope against the mean one: 3 in noise, 5 and more with QRS.
-const CREST: f32 = 4.5;
+const TURNS: f32 = 2.0;
+/// The highest wave against the mean one: below 3 in noise, 4 and more with QRS.
+const CREST: f32 = 3.0;
 /// Mean slope, in mV per frame, below which noise is that of a quiet line.
 const LEAST_NOISE: f32 = 0.02;
 
@@ -66,7 +68,7 @@ pub struct Change {
 /// One lead's recent past.
 #[derive(Clone, Copy, Debug)]
 struct Lead {
-    last: [f32; 2],
+    last: [f32; 4],
     /// Value of the present run of equal samples, its length, and whether it
     /// has been judged to lie far off.
     run: f32,
@@ -77,11 +79,15 @@ struct Lead {
     deviation: f32,
     /// Frames that these go by.
     known: f32,
-    /// Of the present window: energy of slopes and turns, steepest slope.
+    /// Of the present window: energy of slopes, turns and waves, highest wave.
     slopes: f32,
     turns: f32,
-    steepest: f32,
-    noisy: u32,
+    waves: f32,
+    highest: f32,
+    /// A bit for each of the last windows, the newest lowest, and whether
+    /// there is noise by them.
+    past: u32,
+    noise: bool,
 }
 
 /// Watches whether frames of interleaved leads are readable, causally and in
@@ -104,7 +110,7 @@ pub struct Readability {
 
 impl Readability {
     /// Longest time in seconds from a condition's first frame to its change.
-    pub const DELAY: f64 = WINDOW * (NOISY_WINDOWS + 1) as f64;
+    pub const DELAY: f64 = WINDOW * (PAST + 1) as f64;
 
     /// A watch over `leads` leads at `fs` Hz.
     pub fn new(fs: f64, leads: usize) -> Readability {
@@ -199,7 +205,7 @@ impl Readability {
 impl Lead {
     fn new() -> Lead {
         Lead {
-            last: [0.0; 2],
+            last: [0.0; 4],
             run: 0.0,
             length: 0,
             far: false,
@@ -208,15 +214,17 @@ impl Lead {
             known: 0.0,
             slopes: 0.0,
             turns: 0.0,
-            steepest: 0.0,
-            noisy: 0,
+            waves: 0.0,
+            highest: 0.0,
+            past: 0,
+            noise: false,
         }
     }
 
     #[inline]
     fn take(&mut self, x: f32, first: bool, rate: f32, saturated: u64) {
         if first {
-            (self.last, self.level, self.run) = ([x; 2], x, x);
+            (self.last, self.level, self.run) = ([x; 4], x, x);
         }
         let off = (x - self.level).abs();
         if (x - self.run).abs() <= EQUAL + EQUAL_PART * x.abs() {
@@ -236,28 +244,35 @@ impl Lead {
                 self.deviation += rate * (off - self.deviation);
             }
         }
-        let slope = x - self.last[1];
-        let before = self.last[1] - self.last[0];
-        self.last = [self.last[1], x];
+        let [oldest, _, before, last] = self.last;
+        let (slope, turn) = (x - last, x - 2.0 * last + before);
+        // Over as many frames as half a QRS takes, against which noise cancels.
+        let wave = x - oldest;
+        self.last = [self.last[1], before, last, x];
         self.slopes += slope * slope;
-        self.turns += (slope - before) * (slope - before);
-        self.steepest = self.steepest.max(slope.abs());
+        self.turns += turn * turn;
+        self.waves += wave * wave;
+        self.highest = self.highest.max(wave.abs());
     }
 
     /// Judges a window that is complete.
     fn close(&mut self, window: u64) {
-        let mean = (self.slopes / window as f32).sqrt();
-        let noise = mean > LEAST_NOISE
+        let mean = |energy: f32| (energy / window as f32).sqrt();
+        let noise = mean(self.slopes) > LEAST_NOISE
             && self.turns > TURNS * self.slopes
-            && self.steepest < CREST * mean;
-        self.noisy = if noise { self.noisy.saturating_add(1) } else { 0 };
-        (self.slopes, self.turns, self.steepest) = (0.0, 0.0, 0.0);
+            && self.highest < CREST * mean(self.waves);
+        self.past = (self.past << 1 | u32::from(noise)) & ((1 << PAST) - 1);
+        self.noise = match self.past.count_ones() {
+            0 => false,
+            count => self.noise || count >= NOISY_WINDOWS,
+        };
+        (self.slopes, self.turns, self.waves, self.highest) = (0.0, 0.0, 0.0, 0.0);
     }
 
     /// What is wrong with this lead, and for how many frames it has been.
     #[inline]
     fn fault(&self, saturated: u64, flat: u64, window: u64) -> Option<(Condition, u64)> {
-        if (self.last[1] - self.level).abs() > FARTHEST {
+        if (self.last[3] - self.level).abs() > FARTHEST {
             return Some((Condition::OutOfRange, 1));
         }
         if self.length >= saturated && self.far {
@@ -266,8 +281,10 @@ impl Lead {
         if self.length >= flat {
             return Some((Condition::Flat, self.length));
         }
-        (self.noisy >= NOISY_WINDOWS)
-            .then(|| (Condition::Noise, u64::from(self.noisy) * window))
+        // From the oldest of the windows that told.
+        let windows = u32::BITS - self.past.leading_zeros();
+        self.noise
+            .then(|| (Condition::Noise, u64::from(windows) * window))
     }
 }
 
