@@ -25,6 +25,7 @@ pub mod pipeline;
 pub mod plot;
 pub mod prepare;
 mod quality;
+pub mod readable;
 pub mod record;
 pub mod resample;
 pub mod retime;

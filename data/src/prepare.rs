@@ -6,7 +6,7 @@ use crate::beats::Beats;
 use crate::error::{Error, Result};
 use crate::input::{InputSpec, Layout};
 use crate::kaggle;
-use crate::pipeline::{Beat, Fiducials, Pipeline};
+use crate::pipeline::{Beat, Fiducials, Output, Pipeline};
 use crate::record::{Record, Signal};
 
 /// Frames handed to the pipeline at once; any number gives the same beats.
@@ -104,8 +104,17 @@ pub fn choose<'a>(record: &'a Record, spec: &InputSpec) -> Result<Vec<&'a Signal
         .collect()
 }
 
-/// Streams whole signals through a pipeline, to the end.
+/// Streams whole signals through a pipeline, to the end; passes on the beats.
 pub fn run(pipeline: &mut Pipeline, signals: &[&Signal], emit: &mut impl FnMut(Beat<'_>)) {
+    watch(pipeline, signals, &mut |output| {
+        if let Some(beat) = output.beat() {
+            emit(beat);
+        }
+    });
+}
+
+/// Streams whole signals through a pipeline, to the end; passes on everything.
+pub fn watch(pipeline: &mut Pipeline, signals: &[&Signal], emit: &mut impl FnMut(Output<'_>)) {
     let len = signals.iter().map(|s| s.samples.len()).min().unwrap_or(0);
     if let [signal] = signals {
         pipeline.push(&signal.samples, emit);

@@ -8,6 +8,7 @@ use crate::fiducial::{FiducialFinder, RecentSignal};
 use crate::filter::BandPass;
 use crate::input::InputSpec;
 use crate::quality::Quality;
+use crate::readable::{Change, Condition, Readability};
 use crate::rhythm::RhythmMemory;
 use crate::template::PatientMemory;
 
@@ -39,6 +40,17 @@ pub(crate) struct Segment<'a> {
     pub quality: f32,
 }
 
+/// What the segmenter passes on, in the order of decision.
+pub(crate) enum Passed<'a> {
+    Beat(Segment<'a>),
+    /// Frames from `start` on cannot be read; up to `end` once that is known.
+    Unreadable {
+        why: Condition,
+        start: u64,
+        end: Option<u64>,
+    },
+}
+
 /// Filters, finds beats, and cuts them out. Allocates only in
 /// [`Segmenter::new`], unless marks come denser than [`WAITING`] allows.
 pub(crate) struct Segmenter {
@@ -49,6 +61,7 @@ pub(crate) struct Segmenter {
     signal: RecentSignal,
     detector: Option<Detector>,
     finder: FiducialFinder,
+    readability: Readability,
     memory: PatientMemory,
     rhythm_memory: RhythmMemory,
     quality: Quality,
@@ -91,6 +104,7 @@ impl Segmenter {
             signal: RecentSignal::new(leads, capacity),
             detector,
             finder,
+            readability: Readability::new(spec.fs, leads),
             rhythm_memory: RhythmMemory::new(),
             quality: Quality::new(spec.fs),
             found: VecDeque::with_capacity(WAITING),
@@ -119,7 +133,11 @@ impl Segmenter {
 
     /// Takes the next frame in and passes on the beats that it completes.
     #[inline]
-    pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(Segment<'_>)) {
+    pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
+        let was = (self.readability.condition(), self.readability.since());
+        if let Some(change) = self.readability.push(frame) {
+            tell(was, change, emit);
+        }
         if self.filters.is_empty() {
             self.signal.push(frame.iter().copied());
         } else {
@@ -157,7 +175,7 @@ impl Segmenter {
     /// Passes on what still waits, with zeros for what was not recorded; the
     /// next frame is number 0 of a new stretch of the same patient. `last` is
     /// the last frame of this one.
-    pub fn restart(&mut self, last: &[f32], emit: &mut impl FnMut(Segment<'_>)) {
+    pub fn restart(&mut self, last: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
         let len = self.signal.len();
         if let Some(detector) = &mut self.detector {
             // The detector decides late: let it see the end from behind.
@@ -179,6 +197,12 @@ impl Segmenter {
         while !self.waiting.is_empty() {
             self.emit_next(None, emit);
         }
+        let (why, start) = (self.readability.condition(), self.readability.since());
+        if why != Condition::Readable {
+            let end = Some(len);
+            emit(Passed::Unreadable { why, start, end });
+        }
+        self.readability.restart();
         self.previous = None;
         self.rhythm_memory.interrupt();
         self.filters.iter_mut().for_each(BandPass::reset);
@@ -189,6 +213,7 @@ impl Segmenter {
     pub fn reset(&mut self) {
         self.found.clear();
         self.waiting.clear();
+        self.readability.restart();
         self.previous = None;
         self.filters.iter_mut().for_each(BandPass::reset);
         self.signal.restart();
@@ -208,7 +233,7 @@ impl Segmenter {
 
     /// Prepares the beat that has waited longest. `silence` is the RR interval
     /// after it if no beat followed.
-    fn emit_next(&mut self, silence: Option<f64>, emit: &mut impl FnMut(Segment<'_>)) {
+    fn emit_next(&mut self, silence: Option<f64>, emit: &mut impl FnMut(Passed<'_>)) {
         let Some(place) = self.waiting.pop_front() else {
             return;
         };
@@ -252,13 +277,30 @@ impl Segmenter {
         for (value, feature) in self.rhythm.iter_mut().zip(&self.spec.rhythm) {
             *value = feature.value(&timing, &likeness);
         }
-        emit(Segment {
+        emit(Passed::Beat(Segment {
             fiducial: (place.frame - self.lag).max(0.0),
             mark: place.mark,
             window: &self.window,
             rhythm: &self.rhythm,
             rr,
             quality,
+        }));
+    }
+}
+
+/// Passes on what a change of condition says: the end of the one that `was`
+/// since a frame, and the beginning of the next.
+fn tell(was: (Condition, u64), change: Change, emit: &mut impl FnMut(Passed<'_>)) {
+    let (why, start) = was;
+    if why != Condition::Readable {
+        let end = Some(change.since);
+        emit(Passed::Unreadable { why, start, end });
+    }
+    if change.condition != Condition::Readable {
+        emit(Passed::Unreadable {
+            why: change.condition,
+            start: change.since,
+            end: None,
         });
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use data::Class;
+use data::readable::Condition;
 use data::wfdb::AnnotationWriter;
 use embedded::rhythm::{Phase, RhythmEvent};
 use embedded::{Event, LabelledBeat};
@@ -27,6 +28,13 @@ enum Line<'a> {
         delay: f64,
     },
     Gap {
+        start: u64,
+        time: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        length: Option<u64>,
+    },
+    Unreadable {
+        why: Condition,
         start: u64,
         time: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +63,8 @@ pub struct Summary {
     pub rejected: u64,
     /// Stretches without signal.
     pub gaps: u64,
+    /// Stretches that cannot be read.
+    pub unreadable: u64,
     /// Rhythm episodes.
     pub episodes: u64,
     /// Longest delay from an R peak to its decision, in seconds.
@@ -146,6 +156,15 @@ impl<W: Write> Report<W> {
                     length: gap.length,
                 })
             }
+            Event::Unreadable(stretch) => {
+                self.summary.unreadable += u64::from(stretch.length.is_none());
+                self.line(&Line::Unreadable {
+                    why: stretch.why,
+                    start: stretch.start,
+                    time: milli(stretch.start as f64 / self.fs),
+                    length: stretch.length,
+                })
+            }
             Event::Rhythm(event) => {
                 self.summary.episodes += u64::from(event.phase != Phase::End);
                 let mut event = *event;
@@ -227,12 +246,13 @@ impl std::fmt::Display for Summary {
             .collect();
         write!(
             f,
-            "{:.1} s of signal, {} beats ({}), {} rejected, {} gaps, {} rhythm episodes; longest delay {:.2} s",
+            "{:.1} s of signal, {} beats ({}), {} rejected, {} gaps, {} stretches unreadable, {} rhythm episodes; longest delay {:.2} s",
             self.seconds,
             self.beats,
             classes.join(", "),
             self.rejected,
             self.gaps,
+            self.unreadable,
             self.episodes,
             self.longest_delay
         )
