@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 
 use crate::error::{Error, Result};
 use crate::input::{InputSpec, Layout, Normalisation};
+use crate::malignant::Episode;
 use crate::readable::Condition;
 use crate::resample::{Ratio, Resampler};
 use crate::segment::{Passed, Segment, Segmenter};
@@ -25,6 +26,9 @@ pub const RATES: std::ops::RangeInclusive<f64> = 100.0..=10_000.0;
 /// Missing samples are bridged by the last one for so long, in seconds; a
 /// longer gap starts the signal afresh.
 pub const BRIDGE: f64 = 0.1;
+/// Seconds by which the beginning or end of an episode lies before the frame
+/// that tells of it, at most. No beat or other output is older when it is told.
+pub const MOST_BACK: f64 = 8.0;
 /// Samples beyond this many mV are cut off: no electrode gives them, and the
 /// filters must stay finite.
 const LARGEST: f32 = 1000.0;
@@ -57,6 +61,9 @@ pub struct Beat<'a> {
     pub rr: Option<f64>,
     /// Signal quality around the beat, 0 (noise) to 1 (clean).
     pub quality: f32,
+    /// Whether the signal looked like ventricular fibrillation or flutter when
+    /// the beat was decided: it is none then, whatever its class.
+    pub fibrillation: bool,
 }
 
 /// What a pipeline passes on, in the order in which it is decided. All sample
@@ -88,6 +95,9 @@ pub enum Output<'a> {
         /// The frame after its last one; `None` while it goes on.
         end: Option<u64>,
     },
+    /// A malignant rhythm begins, or has ended; its times are samples of the
+    /// input. Its start lies up to [`MOST_BACK`] seconds back.
+    Episode(Episode),
 }
 
 impl<'a> Output<'a> {
@@ -423,6 +433,11 @@ impl Stretch {
                 start: self.sample(start as f64).min(decided),
                 end: end.map(|end| self.sample(end as f64).min(decided)),
             },
+            Passed::Episode(episode) => Output::Episode(Episode {
+                start: self.sample(episode.start as f64).min(decided),
+                end: episode.end.map(|end| self.sample(end as f64).min(decided)),
+                ..episode
+            }),
         }
     }
 
@@ -443,6 +458,7 @@ impl Stretch {
             rhythm: segment.rhythm,
             rr: segment.rr,
             quality: segment.quality,
+            fibrillation: segment.fibrillation,
         }
     }
 }

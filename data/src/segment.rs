@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::fiducial::{FiducialFinder, RecentSignal};
 use crate::filter::BandPass;
 use crate::input::InputSpec;
+use crate::malignant::{self, Watch};
 use crate::quality::Quality;
 use crate::readable::{Change, Condition, Readability};
 use crate::rhythm::RhythmMemory;
@@ -38,6 +39,7 @@ pub(crate) struct Segment<'a> {
     pub rhythm: &'a [f32],
     pub rr: Option<f64>,
     pub quality: f32,
+    pub fibrillation: bool,
 }
 
 /// What the segmenter passes on, in the order of decision.
@@ -49,6 +51,8 @@ pub(crate) enum Passed<'a> {
         start: u64,
         end: Option<u64>,
     },
+    /// A malignant rhythm begins or has ended.
+    Episode(malignant::Episode),
 }
 
 /// Filters, finds beats, and cuts them out. Allocates only in
@@ -62,6 +66,11 @@ pub(crate) struct Segmenter {
     detector: Option<Detector>,
     finder: FiducialFinder,
     readability: Readability,
+    /// Where beats are detected, malignant rhythms are too.
+    watch: Option<Watch>,
+    /// The filters of the watch where the contract has none.
+    watch_filters: Vec<BandPass>,
+    filtered: Vec<f32>,
     memory: PatientMemory,
     rhythm_memory: RhythmMemory,
     quality: Quality,
@@ -91,6 +100,10 @@ impl Segmenter {
         } else {
             None
         };
+        let watch_filters = match spec.band {
+            None if detect => vec![BandPass::new(malignant::BAND, spec.fs)?; leads],
+            _ => Vec::new(),
+        };
         let finder = FiducialFinder::new(spec.fs, leads);
         let memory = PatientMemory::new(spec.fs, leads, spec.before, spec.after);
         let seconds = LONGEST_RR + Detector::DELAY;
@@ -105,6 +118,9 @@ impl Segmenter {
             detector,
             finder,
             readability: Readability::new(spec.fs, leads),
+            watch: detect.then(|| Watch::new(spec.fs, leads)),
+            watch_filters,
+            filtered: vec![0.0; leads],
             rhythm_memory: RhythmMemory::new(),
             quality: Quality::new(spec.fs),
             found: VecDeque::with_capacity(WAITING),
@@ -138,12 +154,17 @@ impl Segmenter {
         if let Some(change) = self.readability.push(frame) {
             tell(was, change, emit);
         }
-        if self.filters.is_empty() {
-            self.signal.push(frame.iter().copied());
-        } else {
-            let filters = self.filters.iter_mut();
-            self.signal
-                .push(filters.zip(frame).map(|(filter, x)| filter.step(*x)));
+        self.filtered.copy_from_slice(frame);
+        for (filter, x) in self.filters.iter_mut().zip(&mut self.filtered) {
+            *x = filter.step(*x);
+        }
+        self.signal.push(self.filtered.iter().copied());
+        if let Some(watch) = &mut self.watch {
+            for (filter, x) in self.watch_filters.iter_mut().zip(&mut self.filtered) {
+                *x = filter.step(*x);
+            }
+            let readable = self.readability.condition() == Condition::Readable;
+            watch.push(&self.filtered, readable, &mut |e| emit(Passed::Episode(e)));
         }
         if let Some(detector) = &mut self.detector
             && let Some(position) = detector.push(frame)
@@ -203,9 +224,13 @@ impl Segmenter {
             emit(Passed::Unreadable { why, start, end });
         }
         self.readability.restart();
+        if let Some(watch) = &mut self.watch {
+            watch.restart(&mut |e| emit(Passed::Episode(e)));
+        }
         self.previous = None;
         self.rhythm_memory.interrupt();
-        self.filters.iter_mut().for_each(BandPass::reset);
+        let filters = self.filters.iter_mut().chain(&mut self.watch_filters);
+        filters.for_each(BandPass::reset);
         self.signal.restart();
     }
 
@@ -214,8 +239,12 @@ impl Segmenter {
         self.found.clear();
         self.waiting.clear();
         self.readability.restart();
+        if let Some(watch) = &mut self.watch {
+            watch.reset();
+        }
         self.previous = None;
-        self.filters.iter_mut().for_each(BandPass::reset);
+        let filters = self.filters.iter_mut().chain(&mut self.watch_filters);
+        filters.for_each(BandPass::reset);
         self.signal.restart();
         self.memory.clear();
         self.rhythm_memory.clear();
@@ -284,6 +313,7 @@ impl Segmenter {
             rhythm: &self.rhythm,
             rr,
             quality,
+            fibrillation: (self.watch.as_ref()).is_some_and(Watch::suspects_fibrillation),
         }));
     }
 }

@@ -8,8 +8,8 @@ const WINDOWS: usize = 4;
 const DECIDE: usize = 3;
 /// Probability of a malignant rhythm above which a window speaks for it, and
 /// below which against it.
-const ON: f32 = 0.7;
-const OFF: f32 = 0.5;
+const ON: f32 = 0.85;
+const OFF: f32 = 0.6;
 /// Part of the evidence of the last windows above which the other malignant
 /// rhythm has taken over.
 const OTHER: f32 = 0.7;
@@ -17,11 +17,13 @@ const OTHER: f32 = 0.7;
 /// speaks for it, and from the offset to that of the first against it.
 pub(super) const ONSET: f64 = 2.5;
 pub(super) const OFFSET: f64 = 2.0;
-/// The latest periods whose median is the rate.
-const PERIODS: usize = 9;
-/// Beats per minute below which a rhythm whose period is clear is no
-/// malignant one by its shape; slower ones are told by the labels of beats.
-pub(super) const SLOWEST: f64 = 100.0;
+/// The latest rates whose median is the rate.
+const RATES: usize = 9;
+/// Rates per minute at which a rhythm whose period is clear is no malignant one
+/// by its shape: a wide QRS looks like a tachycardia. Runs of ventricular beats
+/// that are so slow are told by their labels. The period of something slower
+/// than that is no rate: fibrillation now and then repeats itself by chance.
+const SLOW: std::ops::Range<f64> = 75.0..118.0;
 
 /// What a window says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,8 +31,8 @@ pub(super) struct Window {
     /// Probabilities of ventricular tachycardia, and fibrillation or flutter.
     pub tachycardia: f32,
     pub fibrillation: f32,
-    /// Frames per wave.
-    pub period: Option<f64>,
+    /// Waves per minute, where the window repeats itself clearly.
+    pub rate: Option<f64>,
 }
 
 /// What the windows come to.
@@ -49,7 +51,7 @@ pub(super) struct Evidence {
     /// Windows known, at most as many as are looked at.
     known: usize,
     kind: Option<Kind>,
-    periods: [f64; PERIODS],
+    rates: [f64; RATES],
     measured: usize,
 }
 
@@ -59,10 +61,10 @@ impl Evidence {
         self.kind
     }
 
-    /// Frames per wave: the median of the latest windows.
-    pub fn period(&self) -> Option<f64> {
-        let known = self.measured.min(PERIODS);
-        let mut sorted = self.periods;
+    /// Waves per minute: the median of the latest windows.
+    pub fn rate(&self) -> Option<f64> {
+        let known = self.measured.min(RATES);
+        let mut sorted = self.rates;
         sorted[..known].sort_by(f64::total_cmp);
         sorted[..known].get(known / 2).copied()
     }
@@ -79,7 +81,10 @@ impl Evidence {
     }
 
     /// Takes a window in.
-    pub fn take(&mut self, window: Window) -> Option<Verdict> {
+    pub fn take(&mut self, mut window: Window) -> Option<Verdict> {
+        if window.rate.is_some_and(|rate| SLOW.contains(&rate)) {
+            (window.tachycardia, window.fibrillation) = (0.0, 0.0);
+        }
         self.windows.copy_within(1.., 0);
         self.windows[WINDOWS - 1] = window;
         self.known = (self.known + 1).min(WINDOWS);
@@ -116,11 +121,11 @@ impl Evidence {
     }
 
     fn measure(&mut self, window: Window) {
-        if let Some(period) = window.period {
-            self.periods[self.measured % PERIODS] = period;
+        if let Some(rate) = window.rate {
+            self.rates[self.measured % RATES] = rate;
             self.measured += 1;
-            if self.measured == 2 * PERIODS {
-                self.measured = PERIODS;
+            if self.measured == 2 * RATES {
+                self.measured = RATES;
             }
         }
     }

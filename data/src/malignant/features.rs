@@ -14,7 +14,7 @@ const SHORTEST: usize = 5;
 /// Parts of the strongest slopes below which a part of a second is still.
 const STILL: [f32; 4] = [0.02, 0.08, 0.2, 0.5];
 /// Autocorrelation above which a period is clear.
-const CLEAR: f32 = 0.3;
+const CLEAR: f32 = 0.35;
 /// Numbers that describe a window.
 pub(super) const SHAPE: usize = 2 * DISTANCES + SHOWN.len() + STILL.len() + 10;
 

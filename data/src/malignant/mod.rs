@@ -7,7 +7,7 @@
 //! still between waves, all that a window before, and how it differs from the
 //! patient's usual shape. Three of four windows begin an episode, whose start is
 //! set back to where it is seen first; so an episode is told 5 to 7 s after its
-//! onset. A rhythm with a clear period below 100 per minute is left to the
+//! onset. A rhythm with a clear period below 118 per minute is left to the
 //! labels of beats. Asystole is a line without any slope that could be a wave,
 //! for some seconds, in a signal that can be read: silence of the detector alone
 //! is none.
@@ -20,11 +20,14 @@ mod network;
 mod shapes;
 mod weights;
 
-use evidence::{Evidence, OFFSET, ONSET, SLOWEST, Verdict, Window};
+use evidence::{Evidence, OFFSET, ONSET, Verdict, Window};
 use flat::Flat;
-pub use network::kinds;
+pub use network::{KINDS, LIMIT, Network, UNITS};
 pub use shapes::{INPUTS, Second, Shapes};
+pub use weights::SHIPPED;
 
+/// The band in Hz of the signal that is watched.
+pub const BAND: [f64; 2] = [0.5, 40.0];
 /// Seconds of a flat line that are an asystole.
 pub const ASYSTOLE: f64 = 4.0;
 
@@ -64,6 +67,7 @@ struct Lead {
 #[derive(Clone, Debug)]
 pub struct Watch {
     fs: f64,
+    network: &'static Network,
     leads: Vec<Lead>,
     frames: u64,
     /// Whether the whole present second could be read so far.
@@ -84,12 +88,18 @@ impl Watch {
 
     /// A watch over `leads` leads at `fs` Hz.
     pub fn new(fs: f64, leads: usize) -> Watch {
+        Watch::with_network(fs, leads, &SHIPPED)
+    }
+
+    /// As [`Watch::new`], with another network.
+    pub fn with_network(fs: f64, leads: usize, network: &'static Network) -> Watch {
         let lead = Lead {
             shapes: Shapes::new(fs),
             flat: Flat::default(),
         };
         Watch {
             fs,
+            network,
             leads: vec![lead; leads],
             frames: 0,
             readable: true,
@@ -111,7 +121,7 @@ impl Watch {
     #[inline]
     pub fn push(
         &mut self,
-        frame: impl Iterator<Item = f32>,
+        frame: &[f32],
         readable: bool,
         emit: &mut impl FnMut(Episode),
     ) {
@@ -121,16 +131,17 @@ impl Watch {
         let mut window = Window::default();
         let mut known = false;
         for (lead, value) in self.leads.iter_mut().zip(frame) {
-            let Some(second) = lead.shapes.push(value) else {
+            let Some(second) = lead.shapes.push(*value) else {
                 continue;
             };
             seconds += 1;
             lead.flat.take(&second.slopes);
             if let Some(inputs) = second.inputs {
-                let [_, tachycardia, fibrillation] = kinds(inputs);
+                let [_, tachycardia, fibrillation] = self.network.kinds(inputs);
                 window.tachycardia += tachycardia;
                 window.fibrillation += fibrillation;
-                window.period = window.period.or(second.period);
+                let rate = second.period.map(|period| 60.0 * self.fs / period);
+                window.rate = window.rate.or(rate);
                 known = true;
             }
         }
@@ -198,8 +209,7 @@ impl Watch {
     }
 
     fn judge(&mut self, window: Window, readable: bool, emit: &mut impl FnMut(Episode)) {
-        let slow = |period: f64| 60.0 * self.fs / period < SLOWEST;
-        let window = if !readable || self.asystole.is_some() || window.period.is_some_and(slow) {
+        let window = if !readable || self.asystole.is_some() {
             Window::default()
         } else {
             window
@@ -215,7 +225,7 @@ impl Watch {
                 self.close(start, emit);
                 self.present = Some((kind, start.max(self.floor)));
                 emit(Episode {
-                    rate: self.rate(),
+                    rate: self.evidence.rate(),
                     ..episode(kind, start.max(self.floor), None)
                 });
             }
@@ -224,13 +234,9 @@ impl Watch {
         }
     }
 
-    fn rate(&self) -> Option<f64> {
-        self.evidence.period().map(|period| 60.0 * self.fs / period)
-    }
-
     /// Ends the tachycardia or fibrillation under way, if there is one.
     fn close(&mut self, end: u64, emit: &mut impl FnMut(Episode)) {
-        let rate = self.rate();
+        let rate = self.evidence.rate();
         if let Some((kind, start)) = self.present.take() {
             self.floor = end.max(start);
             emit(Episode {
