@@ -6,6 +6,7 @@
 
 pub mod aami;
 pub mod annotation;
+pub mod annotator;
 pub mod beats;
 pub mod dataset;
 pub mod detector;

@@ -163,7 +163,9 @@ impl Segmenter {
             for (filter, x) in self.watch_filters.iter_mut().zip(&mut self.filtered) {
                 *x = filter.step(*x);
             }
-            let readable = self.readability.condition() == Condition::Readable;
+            // A flat line may be a heart that stands still.
+            let condition = self.readability.condition();
+            let readable = matches!(condition, Condition::Readable | Condition::Flat);
             watch.push(&self.filtered, readable, &mut |e| emit(Passed::Episode(e)));
         }
         if let Some(detector) = &mut self.detector

@@ -126,7 +126,10 @@ fn watch(lead: &Lead, network: &'static Network) -> Result<(Vec<Span>, Vec<Span>
     for &x in &lead.signal {
         now += 1;
         readability.push(&[x]);
-        let readable = readability.condition() == Condition::Readable;
+        let readable = matches!(
+            readability.condition(),
+            Condition::Readable | Condition::Flat
+        );
         watch.push(&[filter.step(x)], readable, &mut |e| take(e, now));
     }
     watch.restart(&mut |e| take(e, now));

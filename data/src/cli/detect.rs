@@ -1,17 +1,20 @@
 //! `data detect`: finds the beats of recordings and writes them as annotations.
 
+use std::convert::Infallible;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use data::annotation::{Annotation, Symbol};
+use data::annotator::Annotator;
 use data::dataset;
 use data::input::InputSpec;
 use data::pipeline::{Fiducials, Pipeline};
 use data::prepare;
 use data::wfdb;
 
-/// Finds the QRS complexes of recordings, without classifying them.
+/// Finds the QRS complexes of recordings, without classifying them, and
+/// malignant rhythms; beats within ventricular fibrillation are left out.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the WFDB records
@@ -49,22 +52,26 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         let signals = prepare::choose(&record, &spec)?;
         let mut pipeline = Pipeline::new(&spec, record.fs, Fiducials::Detected)
             .with_context(|| format!("record {name}"))?;
-        let (mut annotations, mut found) = (Vec::new(), 0_usize);
-        prepare::run(&mut pipeline, &signals, &mut |beat| {
+        let (mut annotator, mut found) = (Annotator::new(record.fs), 0_usize);
+        prepare::watch(&mut pipeline, &signals, &mut |output| {
+            annotator.take(&output);
+            let Some(beat) = output.beat() else { return };
             found += 1;
             if beat.quality >= arguments.least_quality {
-                annotations.push(Annotation::new(beat.sample as i64, Symbol::N));
+                annotator.beat(Annotation::new(beat.sample as i64, Symbol::N));
             }
         });
+        let mut annotations = Vec::new();
+        annotator.finish(&mut |annotation| {
+            annotations.push(annotation.clone());
+            Ok::<(), Infallible>(())
+        })?;
+        let beats = annotations.iter().filter(|a| a.symbol == Symbol::N).count();
         let path = arguments
             .output
             .join(format!("{name}.{}", arguments.annotator));
         wfdb::write_annotations(&path, &annotations)?;
-        writeln!(
-            out,
-            "{name}: {} of {found} beats written",
-            annotations.len()
-        )?;
+        writeln!(out, "{name}: {beats} of {found} beats written")?;
     }
     Ok(())
 }

@@ -185,9 +185,14 @@ impl Watch {
         });
     }
 
-    fn watch_flat(&mut self, emit: &mut impl FnMut(Episode)) {
+    /// Seconds that every lead has been flat up to now.
+    fn flat(&self) -> f64 {
         let all = |least: f64, lead: &Lead| least.min(lead.flat.seconds());
-        let seconds = self.leads.iter().fold(f64::MAX, all);
+        self.leads.iter().fold(f64::MAX, all)
+    }
+
+    fn watch_flat(&mut self, emit: &mut impl FnMut(Episode)) {
+        let seconds = self.flat();
         let since = self.frames.saturating_sub((seconds * self.fs) as u64);
         match self.asystole {
             None if seconds >= ASYSTOLE => {
@@ -209,7 +214,7 @@ impl Watch {
     }
 
     fn judge(&mut self, window: Window, readable: bool, emit: &mut impl FnMut(Episode)) {
-        let window = if !readable || self.asystole.is_some() {
+        let window = if !readable || self.flat() >= 1.0 {
             Window::default()
         } else {
             window
