@@ -50,21 +50,17 @@ impl Annotator {
     pub fn take(&mut self, output: &Output<'_>) {
         match *output {
             Output::Episode(episode) => self.episode(&episode),
-            Output::Unreadable { start, end, .. } => match end {
-                None => self.put(note(start, Symbol::NOISE, -1, "")),
-                // A stretch that is told when it is over only is told whole.
-                Some(end) => {
-                    let begun = |a: &Annotation| a.symbol == Symbol::NOISE && a.subtype == -1;
-                    let known = self.passed >= start as i64
-                        || self.waiting.iter().any(|a| begun(a) && a.sample == start as i64);
-                    if !known {
-                        self.put(note(start, Symbol::NOISE, -1, ""));
-                    }
-                    self.put(note(end, Symbol::NOISE, 0, ""));
-                }
-            },
+            Output::Unreadable { start, end, .. } => self.unreadable(start, end),
             Output::Beat(_) | Output::SignalLost { .. } | Output::SignalBack { .. } => {}
         }
+    }
+
+    /// Takes a stretch that cannot be read, when it begins and when it is over.
+    pub fn unreadable(&mut self, start: u64, end: Option<u64>) {
+        self.put(match end {
+            None => note(start, Symbol::NOISE, -1, ""),
+            Some(end) => note(end, Symbol::NOISE, 0, ""),
+        });
     }
 
     /// Takes a beat's annotation.
@@ -116,7 +112,8 @@ impl Annotator {
         emit(&annotation)
     }
 
-    fn episode(&mut self, episode: &Episode) {
+    /// Takes an episode, when it begins and when it is over.
+    pub fn episode(&mut self, episode: &Episode) {
         let at = episode.end.unwrap_or(episode.start);
         self.put(match (episode.kind, episode.end) {
             (Kind::Fibrillation, None) => note(at, Symbol::VF_ON, 0, ""),

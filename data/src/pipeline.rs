@@ -184,6 +184,12 @@ impl Pipeline {
         })
     }
 
+    /// So many seconds of a flat line are an asystole; [`crate::malignant::ASYSTOLE`]
+    /// without a call.
+    pub fn set_asystole(&mut self, seconds: f64) {
+        self.segmenter.set_asystole(seconds);
+    }
+
     /// Leads per frame.
     pub fn leads(&self) -> usize {
         self.leads

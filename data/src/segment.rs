@@ -139,6 +139,13 @@ impl Segmenter {
         window.max(LONGEST_RR + Detector::DELAY) + self.lag / self.spec.fs
     }
 
+    /// So many seconds of a flat line are an asystole.
+    pub fn set_asystole(&mut self, seconds: f64) {
+        if let Some(watch) = &mut self.watch {
+            watch.set_asystole(seconds);
+        }
+    }
+
     /// A beat near this frame; ascending.
     pub fn mark(&mut self, frame: u64, mark: u64) {
         self.found.push_back(Place {

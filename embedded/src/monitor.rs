@@ -26,8 +26,23 @@ pub struct LabelledBeat {
     pub rr: Option<f64>,
     /// Signal quality around the beat, 0 (noise) to 1 (clean).
     pub quality: f32,
+    /// Whether the signal looked like ventricular fibrillation or flutter when
+    /// the beat was decided. It is none then: no class says what it is.
+    pub fibrillation: bool,
     /// Seconds of signal from the R peak to the decision.
     pub delay: f64,
+}
+
+impl LabelledBeat {
+    /// The class to report: unclassifiable within fibrillation.
+    pub fn class(&self) -> Class {
+        if self.fibrillation { Class::Q } else { self.decision.class }
+    }
+
+    /// Whether the beat is better left to a human.
+    pub fn rejected(&self) -> bool {
+        self.fibrillation || self.decision.rejected
+    }
 }
 
 /// A stretch without signal.
@@ -116,8 +131,9 @@ impl Monitor {
                 input.lead_count()
             );
         }
-        let pipeline = Pipeline::new(input, fs, Fiducials::Detected)
+        let mut pipeline = Pipeline::new(input, fs, Fiducials::Detected)
             .with_context(|| model.path().display().to_string())?;
+        pipeline.set_asystole(thresholds.asystole);
         let delay = pipeline.delay();
         Ok(Monitor {
             pipeline,
@@ -234,12 +250,17 @@ impl Reader {
                 }));
                 self.rhythm.begin(sample);
             }
+            Output::Episode(episode) => {
+                let events = &mut self.events;
+                self.rhythm
+                    .episode(&episode, &mut |e| events.push(Event::Rhythm(e)));
+            }
             Output::Unreadable { why, start, end } => {
                 let length = end.map(|end| end.saturating_sub(start));
                 self.events
                     .push(Event::Unreadable(Unreadable { why, start, length }));
-                // A flat line may be a heart that stands still: asystole is
-                // reported beside it.
+                // A flat line may be a heart that stands still: an asystole comes
+                // beside it.
                 if why != Condition::Flat {
                     self.turns.push_back((end.unwrap_or(start), end.is_some()));
                 }
@@ -273,9 +294,10 @@ impl Reader {
             probabilities,
             rr: beat.rr,
             quality: beat.quality,
+            fibrillation: beat.fibrillation,
             delay: beat.decided.saturating_sub(beat.sample) as f64 / self.fs,
         }));
-        if self.readable {
+        if self.readable && !beat.fibrillation {
             self.rhythm.beat(beat.sample, decision.class, &mut |e| {
                 events.push(Event::Rhythm(e));
             });

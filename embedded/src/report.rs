@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use data::Class;
 use data::readable::Condition;
+use data::annotator::Annotator;
 use data::wfdb::AnnotationWriter;
 use embedded::rhythm::{Phase, RhythmEvent};
 use embedded::{Event, LabelledBeat};
@@ -75,7 +76,7 @@ pub struct Summary {
 pub struct Report<W: Write> {
     /// `None` once nobody reads it, or where it is not wanted.
     out: Option<W>,
-    annotations: Option<AnnotationWriter>,
+    annotations: Option<(Annotator, AnnotationWriter)>,
     fs: f64,
     classes: Vec<Class>,
     counts: [u64; Class::ALL.len()],
@@ -94,9 +95,13 @@ impl<W: Write> Report<W> {
         fs: f64,
         classes: &[Class],
     ) -> Result<Report<W>> {
+        let annotations = match annotations {
+            Some(path) => Some((Annotator::new(fs), AnnotationWriter::create(path)?)),
+            None => None,
+        };
         Ok(Report {
             out,
-            annotations: annotations.map(AnnotationWriter::create).transpose()?,
+            annotations,
             fs,
             classes: classes.to_vec(),
             counts: [0; Class::ALL.len()],
@@ -139,8 +144,9 @@ impl<W: Write> Report<W> {
         let summary = std::mem::take(&mut self.summary);
         self.line(&Line::Summary(&summary))?;
         self.tell(|out| out.flush())?;
-        if let Some(annotations) = self.annotations {
-            annotations.commit()?;
+        if let Some((mut annotator, mut file)) = self.annotations {
+            annotator.finish(&mut |annotation| file.write(annotation))?;
+            file.commit()?;
         }
         Ok(summary)
     }
@@ -158,6 +164,10 @@ impl<W: Write> Report<W> {
             }
             Event::Unreadable(stretch) => {
                 self.summary.unreadable += u64::from(stretch.length.is_none());
+                if let Some((annotator, _)) = &mut self.annotations {
+                    let end = stretch.length.map(|length| stretch.start + length);
+                    annotator.unreadable(stretch.start, end);
+                }
                 self.line(&Line::Unreadable {
                     why: stretch.why,
                     start: stretch.start,
@@ -167,6 +177,11 @@ impl<W: Write> Report<W> {
             }
             Event::Rhythm(event) => {
                 self.summary.episodes += u64::from(event.phase != Phase::End);
+                if let (Some((annotator, _)), Some(episode)) =
+                    (&mut self.annotations, event.of_signal())
+                {
+                    annotator.episode(&episode);
+                }
                 let mut event = *event;
                 event.rate = event.rate.map(|rate| (rate * 10.0).round() / 10.0);
                 self.line(&Line::Rhythm {
@@ -179,11 +194,13 @@ impl<W: Write> Report<W> {
 
     fn beat(&mut self, beat: &LabelledBeat) -> Result<()> {
         self.summary.beats += 1;
-        self.summary.rejected += u64::from(beat.decision.rejected);
+        self.summary.rejected += u64::from(beat.rejected());
         self.summary.longest_delay = self.summary.longest_delay.max(milli(beat.delay));
-        self.counts[beat.decision.class.index()] += 1;
-        if let Some(annotations) = &mut self.annotations {
-            annotations.write(&beat.decision.annotation(beat.sample))?;
+        self.counts[beat.class().index()] += 1;
+        if let Some((annotator, file)) = &mut self.annotations {
+            annotator.beat(beat.decision.annotation(beat.sample));
+            let decided = beat.sample + (beat.delay * self.fs) as u64;
+            annotator.settle(decided, &mut |annotation| file.write(annotation))?;
         }
         if self.out.is_none() {
             return Ok(());
@@ -201,9 +218,9 @@ impl<W: Write> Report<W> {
         self.line(&Line::Beat {
             sample: beat.sample,
             time: milli(beat.time),
-            class: beat.decision.class,
+            class: beat.class(),
             probabilities: &probabilities,
-            rejected: beat.decision.rejected,
+            rejected: beat.rejected(),
             rr: beat.rr.map(milli),
             quality: (beat.quality * 1e3).round() / 1e3,
             delay: milli(beat.delay),

@@ -75,6 +75,8 @@ pub struct Watch {
     evidence: Evidence,
     /// The tachycardia or fibrillation under way, and where it began.
     present: Option<(Kind, u64)>,
+    /// Seconds of a flat line that are an asystole.
+    least_flat: f64,
     /// Where the asystole under way began.
     asystole: Option<u64>,
     /// Where the last episode ended: the next begins no earlier.
@@ -105,9 +107,15 @@ impl Watch {
             readable: true,
             evidence: Evidence::default(),
             present: None,
+            least_flat: ASYSTOLE,
             asystole: None,
             floor: 0,
         }
+    }
+
+    /// So many seconds of a flat line are an asystole, at least one.
+    pub fn set_asystole(&mut self, seconds: f64) {
+        self.least_flat = seconds.max(1.0);
     }
 
     /// Whether what is seen just now looks like fibrillation, announced or not:
@@ -195,7 +203,7 @@ impl Watch {
         let seconds = self.flat();
         let since = self.frames.saturating_sub((seconds * self.fs) as u64);
         match self.asystole {
-            None if seconds >= ASYSTOLE => {
+            None if seconds >= self.least_flat => {
                 let start = since.max(self.floor);
                 self.close(start, emit);
                 self.evidence.clear();
