@@ -13,6 +13,7 @@
 //! [`MOST_BACK`] seconds until nothing can come before them any more.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 
 use crate::aami::{Class, Convention};
 use crate::annotation::{Annotation, Symbol};
@@ -43,6 +44,11 @@ impl Annotator {
             passed: 0,
             fibrillation: false,
         }
+    }
+
+    /// For a recording that is passed on as a whole, at the end.
+    pub fn whole() -> Annotator {
+        Annotator::new(0.0)
     }
 
     /// Takes what a pipeline passes on; beats come with their class by
@@ -93,6 +99,21 @@ impl Annotator {
             self.pass(emit)?;
         }
         Ok(())
+    }
+
+    /// Everything that waits, at the end.
+    pub fn all(&mut self) -> Vec<Annotation> {
+        let mut all = Vec::with_capacity(self.waiting.len());
+        let Ok(()) = self.finish(&mut |annotation| {
+            all.push(annotation.clone());
+            Ok::<(), Infallible>(())
+        });
+        all
+    }
+
+    /// Takes what was noted beside the beats: see [`crate::beats::Beats::notes`].
+    pub fn notes(&mut self, notes: &[Annotation]) {
+        notes.iter().for_each(|note| self.put(note.clone()));
     }
 
     fn pass<E>(
@@ -164,7 +185,6 @@ fn note(sample: u64, symbol: Symbol, subtype: i8, text: &str) -> Annotation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::convert::Infallible;
 
     const FS: f64 = 100.0;
 
@@ -178,13 +198,9 @@ mod tests {
     }
 
     fn finish(annotator: &mut Annotator) -> Vec<(i64, String)> {
-        let mut out = Vec::new();
-        let mut emit = |a: &Annotation| {
-            out.push((a.sample, format!("{}{}", a.symbol, a.aux_note)));
-            Ok::<(), Infallible>(())
-        };
-        let Ok(()) = annotator.finish(&mut emit);
-        out
+        let all = annotator.all().into_iter();
+        all.map(|a| (a.sample, format!("{}{}", a.symbol, a.aux_note)))
+            .collect()
     }
 
     #[test]

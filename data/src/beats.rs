@@ -1,6 +1,7 @@
 //! Prepared beats: what the network sees, with where each beat came from.
 
 use crate::aami::Class;
+use crate::annotation::Annotation;
 use crate::error::{Error, Result};
 use crate::input::InputSpec;
 
@@ -22,6 +23,10 @@ pub struct Beats {
     /// Per row the fiducial's sample number in its record, at the record's own
     /// rate; empty where the source has no records.
     pub samples: Vec<u64>,
+    /// What else was told of the one recording that the rows come from, where
+    /// beats were detected: malignant episodes and unreadable stretches, in
+    /// order of time at the record's own rate.
+    pub notes: Vec<Annotation>,
 }
 
 impl Beats {
@@ -35,6 +40,7 @@ impl Beats {
             records: Vec::new(),
             record_names: Vec::new(),
             samples: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -92,6 +98,7 @@ impl Beats {
             records: rows(&self.records, indices),
             record_names: self.record_names.clone(),
             samples: rows(&self.samples, indices),
+            notes: self.notes.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::aami::{Class, Convention};
 use crate::annotation::{Annotation, Symbol};
+use crate::annotator::Annotator;
 use crate::beats::Beats;
 use crate::error::{Error, Result};
 use crate::input::{InputSpec, Layout};
@@ -48,7 +49,8 @@ pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> 
     Ok(beats)
 }
 
-/// Finds the beats of a record and prepares them; without labels.
+/// Finds the beats of a record and prepares them, with notes and without labels.
+/// Beats within ventricular fibrillation are left out.
 ///
 /// # Errors
 /// As [`record`].
@@ -70,8 +72,33 @@ pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
     let signals = choose(record, spec)?;
     let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)?;
     let mut beats = empty(record, spec);
-    run(&mut pipeline, &signals, &mut |beat| push(&mut beats, &beat));
-    Ok(beats)
+    let mut annotator = Annotator::new(record.fs);
+    watch(&mut pipeline, &signals, &mut |output| {
+        annotator.take(&output);
+        if let Some(beat) = output.beat() {
+            push(&mut beats, &beat);
+        }
+    });
+    beats.notes = annotator.all();
+    Ok(outside_fibrillation(beats))
+}
+
+/// Leaves out the beats within ventricular fibrillation, which are none.
+fn outside_fibrillation(beats: Beats) -> Beats {
+    let of = |symbol| beats.notes.iter().filter(move |a| a.symbol == symbol);
+    let spans: Vec<(i64, i64)> = of(Symbol::VF_ON)
+        .zip(of(Symbol::VF_OFF))
+        .map(|(on, off)| (on.sample, off.sample))
+        .collect();
+    if spans.is_empty() {
+        return beats;
+    }
+    let outside = |row: &usize| {
+        let sample = beats.samples[*row] as i64;
+        !spans.iter().any(|(on, off)| (*on..*off).contains(&sample))
+    };
+    let rows: Vec<usize> = (0..beats.len()).filter(outside).collect();
+    beats.select(&rows)
 }
 
 /// The signals of a record that a contract reads: its leads by name in its

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use data::metrics::Confusion;
 use data::output::OutputFile;
 use data::plot::{self, ConfusionMatrix};
+use data::annotator::Annotator;
 use data::wfdb::AnnotationWriter;
 
 use crate::classifier::{Classifier, differences};
@@ -213,15 +214,20 @@ fn annotate(
         let name = source.path.file_name().unwrap_or_default();
         let path = folder.join(name).with_added_extension(annotator);
         let mut file = AnnotationWriter::create(&path)?;
-        let mut count = 0_u64;
+        let (mut count, mut annotator) = (0_u64, Annotator::whole());
+        let mut noted = false;
         let chunks = source.chunks(&classifier.contract.input)?;
         classifier.stream(chunks, |beats, predictions| {
+            if !std::mem::replace(&mut noted, true) {
+                annotator.notes(&beats.notes);
+            }
             for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
-                file.write(&prediction.decision().annotation(sample))?;
+                annotator.beat(prediction.decision().annotation(sample));
                 count += 1;
             }
             Ok(())
         })?;
+        annotator.finish(&mut |annotation| file.write(annotation))?;
         files.push((path, count, file));
     }
     for (path, count, file) in files {

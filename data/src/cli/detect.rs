@@ -1,6 +1,5 @@
 //! `data detect`: finds the beats of recordings and writes them as annotations.
 
-use std::convert::Infallible;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -61,11 +60,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
                 annotator.beat(Annotation::new(beat.sample as i64, Symbol::N));
             }
         });
-        let mut annotations = Vec::new();
-        annotator.finish(&mut |annotation| {
-            annotations.push(annotation.clone());
-            Ok::<(), Infallible>(())
-        })?;
+        let annotations = annotator.all();
         let beats = annotations.iter().filter(|a| a.symbol == Symbol::N).count();
         let path = arguments
             .output

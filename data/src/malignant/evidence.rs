@@ -10,8 +10,8 @@ const DECIDE: usize = 3;
 /// below which against it.
 const ON: f32 = 0.85;
 const OFF: f32 = 0.6;
-/// Part of the evidence of the last windows above which the other malignant
-/// rhythm has taken over.
+/// Part of the evidence of the last windows above which tachycardia has gone
+/// over into fibrillation.
 const OTHER: f32 = 0.7;
 /// Seconds from the onset of an episode to the end of the first window that
 /// speaks for it, and from the offset to that of the first against it.
@@ -24,6 +24,9 @@ const RATES: usize = 9;
 /// that are so slow are told by their labels. The period of something slower
 /// than that is no rate: fibrillation now and then repeats itself by chance.
 const SLOW: std::ops::Range<f64> = 75.0..118.0;
+
+/// A tachycardia of at least so many waves per minute is flutter.
+const FLUTTER: f64 = 300.0;
 
 /// What a window says.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -85,6 +88,9 @@ impl Evidence {
         if window.rate.is_some_and(|rate| SLOW.contains(&rate)) {
             (window.tachycardia, window.fibrillation) = (0.0, 0.0);
         }
+        if window.rate.is_some_and(|rate| rate >= FLUTTER) {
+            window.fibrillation += std::mem::take(&mut window.tachycardia);
+        }
         self.windows.copy_within(1.., 0);
         self.windows[WINDOWS - 1] = window;
         self.known = (self.known + 1).min(WINDOWS);
@@ -109,13 +115,12 @@ impl Evidence {
             self.kind = None;
             return Some(Verdict::End(first));
         }
-        let (other, part) = match kind {
-            Kind::Tachycardia => (Kind::Fibrillation, fibrillation),
-            _ => (Kind::Tachycardia, tachycardia),
-        };
-        if part > OTHER * (tachycardia + fibrillation).max(1.0) {
-            self.kind = Some(other);
-            return Some(Verdict::Begin(other, WINDOWS - 1));
+        // Tachycardia goes over into fibrillation; of the way back the shape says
+        // too little while an episode lasts.
+        let part = fibrillation / (tachycardia + fibrillation).max(1.0);
+        if kind == Kind::Tachycardia && part > OTHER {
+            self.kind = Some(Kind::Fibrillation);
+            return Some(Verdict::Begin(Kind::Fibrillation, WINDOWS - 1));
         }
         None
     }

@@ -268,3 +268,6 @@ fn episode(kind: Kind, start: u64, end: Option<u64>) -> Episode {
         rate: None,
     }
 }
+
+#[cfg(test)]
+mod tests;

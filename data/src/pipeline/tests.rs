@@ -249,7 +249,7 @@ fn loss_return_and_saturation_are_told_in_order() {
         for &cut in cuts.iter().cycle() {
             let (now, later) = rest.split_at(cut.min(rest.len()));
             pipeline.push(now, &mut |output| match output {
-                Output::Beat(_) => {}
+                Output::Beat(_) | Output::Episode(_) => {}
                 Output::SignalBack { start, sample } => told.push(("back", start, Some(sample))),
                 Output::SignalLost { start } => told.push(("lost", Some(start), None)),
                 Output::Unreadable { start, end, why } => {
