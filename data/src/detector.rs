@@ -145,6 +145,7 @@ impl Detector {
     pub fn reset(&mut self) {
         self.restart();
         self.envelope.reset();
+        self.recovery.reset();
         self.template.clear();
     }
 
@@ -153,6 +154,7 @@ impl Detector {
     pub fn turn(&mut self, change: Change) {
         // Noise may still hold beats; they are told by their quality.
         let masks = !matches!(change.condition, Condition::Readable | Condition::Noise);
+        self.recovery.noise(change.condition == Condition::Noise);
         let since = change.since + self.envelope.delay();
         if masks {
             self.recovery.mask(since);
@@ -232,6 +234,7 @@ impl Detector {
             score = 0.0;
         }
         if score >= ACCEPT {
+            self.recovery.helped();
             self.accept(candidate);
             return Some(candidate);
         }
@@ -264,7 +267,9 @@ impl Detector {
         if !self.recovery.search(now, last, level, self.rr(), &self.levels) {
             return None;
         }
-        self.forget_levels();
+        if self.recovery.levels_are_useless() {
+            self.forget_levels();
+        }
         let beat = self.recovery.next()?;
         self.accept(beat);
         Some(beat)
@@ -281,7 +286,7 @@ impl Detector {
         self.last = Some(beat);
         self.refused = None;
         self.highest_refused = None;
-        self.recovery.found(beat.at);
+        self.recovery.found(beat, &self.levels);
     }
 
     /// Seconds from the last beat.

@@ -9,8 +9,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Candidate, LEARNING};
+use super::{BEATS, Candidate, LEARNING};
 use crate::fiducial::RecentSignal;
+use crate::running::RunningOrder;
 
 /// Silence in running RR intervals, and its bounds in seconds, after which
 /// refused candidates are taken up again.
@@ -25,6 +26,16 @@ const LEAST_PART: f32 = 0.01;
 /// envelope so many times: noise does not.
 const LOW: f32 = 0.25;
 const STANDS_OUT: f32 = 3.0;
+/// Its height over the background must be this part of what it was in the beats
+/// before, by the lowest envelope within so many seconds.
+const CONTRAST_PART: f32 = 0.4;
+const BACKGROUND: f64 = 0.8;
+/// Levels that so many beats made are trusted: what is taken up then must come
+/// in intervals that differ by no more than this factor, or the silence last so
+/// many seconds.
+const TRUSTED: u32 = 4;
+const EVEN: f64 = 1.4;
+const WAIT: f64 = 2.6;
 /// Nothing below this height, in mV per frame, is taken for a beat.
 const LEAST_HEIGHT: f32 = 1e-3;
 /// Seconds that are looked back: what waits for its window is still at hand.
@@ -54,6 +65,17 @@ pub(super) struct Recovery {
     masked: Option<(u64, u64)>,
     /// Where learning afresh began.
     start: u64,
+    /// Beats found since then.
+    beats: u32,
+    /// Whether the network has found none since the last search, and whether
+    /// that showed levels that are of no use any more.
+    searched: bool,
+    useless: bool,
+    /// Whether there is only noise, in which nothing is looked for.
+    noise: bool,
+    /// Height over background of the beats found last; see [`background`].
+    contrasts: RunningOrder,
+    scratch: Vec<f32>,
 }
 
 impl Recovery {
@@ -64,7 +86,19 @@ impl Recovery {
             taken: VecDeque::with_capacity(KEPT),
             masked: None,
             start: 0,
+            beats: 0,
+            searched: false,
+            useless: false,
+            noise: false,
+            contrasts: RunningOrder::new(BEATS),
+            scratch: vec![0.0; (BACKGROUND * fs) as usize],
         }
+    }
+
+    /// Forgets the recording.
+    pub fn reset(&mut self) {
+        self.restart();
+        self.contrasts.clear();
     }
 
     /// A new stretch begins.
@@ -73,6 +107,8 @@ impl Recovery {
         self.taken.clear();
         self.masked = None;
         self.start = 0;
+        self.beats = 0;
+        self.noise = false;
     }
 
     /// Where learning afresh began.
@@ -102,6 +138,7 @@ impl Recovery {
             _ => return None,
         }
         self.start = end;
+        self.beats = 0;
         self.kept.clear();
         Some(end)
     }
@@ -109,6 +146,21 @@ impl Recovery {
     /// Whether nothing is decided about a candidate at this frame.
     pub fn masks(&self, at: u64) -> bool {
         self.masked.is_some_and(|(start, end)| (start..end).contains(&at))
+    }
+
+    /// There is only noise now, or no longer.
+    pub fn noise(&mut self, noise: bool) {
+        self.noise = noise;
+    }
+
+    /// The network has found a beat by itself.
+    pub fn helped(&mut self) {
+        self.searched = false;
+    }
+
+    /// Whether the last search showed that the levels are of no use.
+    pub fn levels_are_useless(&self) -> bool {
+        self.useless
     }
 
     /// Keeps a candidate that has been refused.
@@ -119,11 +171,23 @@ impl Recovery {
         self.kept.push_back(candidate);
     }
 
-    /// A beat has been found at this frame.
-    pub fn found(&mut self, at: u64) {
-        while self.kept.front().is_some_and(|c| c.at <= at) {
+    /// A beat has been found.
+    pub fn found(&mut self, beat: Candidate, envelope: &RecentSignal) {
+        while self.kept.front().is_some_and(|c| c.at <= beat.at) {
             self.kept.pop_front();
         }
+        self.beats = self.beats.saturating_add(1);
+        let contrast = self.contrast(beat.height, beat.at, envelope);
+        self.contrasts.push(f64::from(contrast));
+    }
+
+    /// A height in lowest values of the envelope around a frame.
+    fn contrast(&mut self, height: f32, at: u64, envelope: &RecentSignal) -> f32 {
+        let start = at as i64 - self.scratch.len() as i64 / 2;
+        envelope.copy(0, start, &mut self.scratch);
+        let known = self.scratch.iter().filter(|v| **v > 0.0);
+        let lowest = known.copied().fold(f32::MAX, f32::min);
+        height / lowest
     }
 
     /// The next beat that has been taken up.
@@ -148,27 +212,46 @@ impl Recovery {
             Some(_) => (SILENT_RR * rr).clamp(SILENT[0], SILENT[1]),
             None => LEARNING + 0.3,
         };
-        if silence < limit {
+        if silence < limit || self.noise {
             return false;
         }
         let oldest = now.saturating_sub(self.frames(BACK));
         let fall = (-(silence - limit) / FALL).exp() as f32;
         let part = (FIRST_PART * fall).max(LEAST_PART);
-        let highest = self.highest(oldest, last);
-        if highest < (part * level).max(LEAST_HEIGHT) {
+        let Some(highest) = self.highest(oldest, last) else {
+            return false;
+        };
+        if highest.height < (part * level).max(LEAST_HEIGHT) {
             return false;
         }
-        if highest < LOW * level && highest < STANDS_OUT * self.mean(envelope) {
+        if highest.height < LOW * level && !self.stands_out(highest, envelope) {
             return false;
         }
-        self.take(oldest, highest, last);
+        self.take(oldest, highest.height, last);
+        let trusted = self.beats >= TRUSTED && !self.searched;
+        if trusted && silence < WAIT && !self.regular(last) {
+            self.taken.clear();
+            return false;
+        }
+        self.kept.clear();
+        self.useless = !trusted || highest.height < FIRST_PART * level;
+        self.searched = true;
         !self.taken.is_empty()
     }
 
     /// The highest candidate that is no T wave of the last beat.
-    fn highest(&self, oldest: u64, last: Option<Candidate>) -> f32 {
-        let heights = self.kept.iter().filter(|c| c.at >= oldest && !self.is_t_wave(c, last));
-        heights.map(|c| c.height).fold(0.0, f32::max)
+    fn highest(&self, oldest: u64, last: Option<Candidate>) -> Option<Candidate> {
+        let able = |c: &&Candidate| c.at >= oldest && !self.is_t_wave(c, last);
+        let highest = self.kept.iter().filter(able);
+        highest.max_by(|a, b| a.height.total_cmp(&b.height)).copied()
+    }
+
+    /// Whether a low candidate stands out as beats did: where the gain sank
+    /// the background sank too, where the heart stands still it is left.
+    fn stands_out(&mut self, candidate: Candidate, envelope: &RecentSignal) -> bool {
+        let usual = self.contrasts.median().unwrap_or(0.0) as f32;
+        candidate.height > STANDS_OUT * self.mean(envelope)
+            && self.contrast(candidate.height, candidate.at, envelope) > CONTRAST_PART * usual
     }
 
     /// Takes up, in order, what is about as high as the highest.
@@ -193,7 +276,24 @@ impl Recovery {
             self.taken.push_back(candidate);
             before = Some(candidate);
         }
-        self.kept.clear();
+    }
+
+    /// Whether what has been taken up follows in even intervals, but for one.
+    fn regular(&self, last: Option<Candidate>) -> bool {
+        let mut intervals = [0u64; KEPT];
+        let mut count = 0;
+        let mut before = last;
+        for beat in &self.taken {
+            if let Some(before) = before {
+                intervals[count] = beat.at - before.at;
+                count += 1;
+            }
+            before = Some(*beat);
+        }
+        let intervals = &mut intervals[..count.min(KEPT)];
+        intervals.sort_unstable();
+        let most = if count > 2 { count - 2 } else { count.saturating_sub(1) };
+        count > 1 && intervals[most] as f64 <= EVEN * intervals[0] as f64
     }
 
     /// Whether a candidate is low behind a beat, or too near to it.
