@@ -239,7 +239,7 @@ impl Lead {
         if self.length < saturated {
             self.known += 1.0;
             let rate = rate.max(1.0 / self.known);
-            self.level += rate * (x - self.level);
+            self.level += rate * (x - self.level).clamp(-FARTHEST, FARTHEST);
             if off < FARTHEST {
                 self.deviation += rate * (off - self.deviation);
             }

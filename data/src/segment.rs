@@ -159,6 +159,9 @@ impl Segmenter {
     pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
         let was = (self.readability.condition(), self.readability.since());
         if let Some(change) = self.readability.push(frame) {
+            if let Some(detector) = &mut self.detector {
+                detector.turn(change);
+            }
             tell(was, change, emit);
         }
         self.filtered.copy_from_slice(frame);
