@@ -22,6 +22,9 @@ pub struct Beats {
     /// Per row the fiducial's sample number in its record, at the record's own
     /// rate; empty where the source has no records.
     pub samples: Vec<u64>,
+    /// Per row whether the signal around the beat could be read; empty where
+    /// that is not known.
+    pub readable: Vec<bool>,
 }
 
 impl Beats {
@@ -35,6 +38,7 @@ impl Beats {
             records: Vec::new(),
             record_names: Vec::new(),
             samples: Vec::new(),
+            readable: Vec::new(),
         }
     }
 
@@ -92,6 +96,7 @@ impl Beats {
             records: rows(&self.records, indices),
             record_names: self.record_names.clone(),
             samples: rows(&self.samples, indices),
+            readable: rows(&self.readable, indices),
         }
     }
 
@@ -124,6 +129,11 @@ impl Beats {
             .extend(other.records.iter().map(|r| r + offset));
         self.record_names.extend_from_slice(&other.record_names);
         self.samples.extend_from_slice(&other.samples);
+        if self.readable.len() + other.len() == self.len() {
+            self.readable.extend_from_slice(&other.readable);
+        } else {
+            self.readable.clear();
+        }
         Ok(())
     }
 }

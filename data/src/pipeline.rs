@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use crate::error::{Error, Result};
 use crate::input::{InputSpec, Layout, Normalisation};
-use crate::readable::Condition;
+use crate::readable::{self, Condition};
 use crate::resample::{Ratio, Resampler};
 use crate::segment::{Passed, Segment, Segmenter};
 
@@ -57,6 +57,9 @@ pub struct Beat<'a> {
     pub rr: Option<f64>,
     /// Signal quality around the beat, 0 (noise) to 1 (clean).
     pub quality: f32,
+    /// Whether the signal around it can be read, as far as is known by now: it
+    /// may be no beat at all where not.
+    pub readable: bool,
 }
 
 /// What a pipeline passes on, in the order in which it is decided. All sample
@@ -418,7 +421,7 @@ impl Stretch {
     fn output<'a>(&self, passed: Passed<'a>, decided: u64) -> Output<'a> {
         match passed {
             Passed::Beat(segment) => Output::Beat(self.beat(segment, decided)),
-            Passed::Unreadable { why, start, end } => Output::Unreadable {
+            Passed::Unreadable(readable::Stretch { why, start, end }) => Output::Unreadable {
                 why,
                 start: self.sample(start as f64).min(decided),
                 end: end.map(|end| self.sample(end as f64).min(decided)),
@@ -443,6 +446,7 @@ impl Stretch {
             rhythm: segment.rhythm,
             rr: segment.rr,
             quality: segment.quality,
+            readable: segment.readable,
         }
     }
 }

@@ -70,7 +70,10 @@ pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
     let signals = choose(record, spec)?;
     let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)?;
     let mut beats = empty(record, spec);
-    run(&mut pipeline, &signals, &mut |beat| push(&mut beats, &beat));
+    run(&mut pipeline, &signals, &mut |beat| {
+        push(&mut beats, &beat);
+        beats.readable.push(beat.readable);
+    });
     Ok(beats)
 }
 

@@ -288,5 +288,9 @@ impl Lead {
     }
 }
 
+mod legibility;
+
+pub(crate) use legibility::{Legibility, Stretch};
+
 #[cfg(test)]
 mod tests;

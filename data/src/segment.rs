@@ -8,7 +8,7 @@ use crate::fiducial::{FiducialFinder, RecentSignal};
 use crate::filter::BandPass;
 use crate::input::InputSpec;
 use crate::quality::Quality;
-use crate::readable::{Change, Condition, Readability};
+use crate::readable::{Legibility, Readability, Stretch};
 use crate::rhythm::RhythmMemory;
 use crate::template::PatientMemory;
 
@@ -38,17 +38,13 @@ pub(crate) struct Segment<'a> {
     pub rhythm: &'a [f32],
     pub rr: Option<f64>,
     pub quality: f32,
+    pub readable: bool,
 }
 
 /// What the segmenter passes on, in the order of decision.
 pub(crate) enum Passed<'a> {
     Beat(Segment<'a>),
-    /// Frames from `start` on cannot be read; up to `end` once that is known.
-    Unreadable {
-        why: Condition,
-        start: u64,
-        end: Option<u64>,
-    },
+    Unreadable(Stretch),
 }
 
 /// Filters, finds beats, and cuts them out. Allocates only in
@@ -62,6 +58,7 @@ pub(crate) struct Segmenter {
     detector: Option<Detector>,
     finder: FiducialFinder,
     readability: Readability,
+    legibility: Legibility,
     memory: PatientMemory,
     rhythm_memory: RhythmMemory,
     quality: Quality,
@@ -105,6 +102,7 @@ impl Segmenter {
             detector,
             finder,
             readability: Readability::new(spec.fs, leads),
+            legibility: Legibility::new(),
             rhythm_memory: RhythmMemory::new(),
             quality: Quality::new(spec.fs),
             found: VecDeque::with_capacity(WAITING),
@@ -134,12 +132,12 @@ impl Segmenter {
     /// Takes the next frame in and passes on the beats that it completes.
     #[inline]
     pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
-        let was = (self.readability.condition(), self.readability.since());
         if let Some(change) = self.readability.push(frame) {
             if let Some(detector) = &mut self.detector {
                 detector.turn(change);
             }
-            tell(was, change, emit);
+            let told = self.legibility.turn(change);
+            told.into_iter().flatten().for_each(|s| emit(Passed::Unreadable(s)));
         }
         if self.filters.is_empty() {
             self.signal.push(frame.iter().copied());
@@ -200,11 +198,8 @@ impl Segmenter {
         while !self.waiting.is_empty() {
             self.emit_next(None, emit);
         }
-        let (why, start) = (self.readability.condition(), self.readability.since());
-        if why != Condition::Readable {
-            let end = Some(len);
-            emit(Passed::Unreadable { why, start, end });
-        }
+        let told = self.legibility.end(len);
+        told.into_iter().for_each(|s| emit(Passed::Unreadable(s)));
         self.readability.restart();
         self.previous = None;
         self.rhythm_memory.interrupt();
@@ -217,6 +212,7 @@ impl Segmenter {
         self.found.clear();
         self.waiting.clear();
         self.readability.restart();
+        self.legibility.reset();
         self.previous = None;
         self.filters.iter_mut().for_each(BandPass::reset);
         self.signal.restart();
@@ -256,6 +252,9 @@ impl Segmenter {
             self.signal.copy(lead, centre - before as i64, values);
         }
         let quality = self.quality.of(&self.excerpt, reach, before);
+        let fiducial = (place.frame - self.lag).max(0.0);
+        let (readable, told) = self.legibility.beat(fiducial as u64, quality);
+        told.into_iter().flatten().for_each(|s| emit(Passed::Unreadable(s)));
         let likeness = self.memory.take(&mut self.excerpt, timing.previous as f32);
 
         let length = self.spec.length();
@@ -281,29 +280,13 @@ impl Segmenter {
             *value = feature.value(&timing, &likeness);
         }
         emit(Passed::Beat(Segment {
-            fiducial: (place.frame - self.lag).max(0.0),
+            fiducial,
             mark: place.mark,
             window: &self.window,
             rhythm: &self.rhythm,
             rr,
             quality,
+            readable,
         }));
-    }
-}
-
-/// Passes on what a change of condition says: the end of the one that `was`
-/// since a frame, and the beginning of the next.
-fn tell(was: (Condition, u64), change: Change, emit: &mut impl FnMut(Passed<'_>)) {
-    let (why, start) = was;
-    if why != Condition::Readable {
-        let end = Some(change.since);
-        emit(Passed::Unreadable { why, start, end });
-    }
-    if change.condition != Condition::Readable {
-        emit(Passed::Unreadable {
-            why: change.condition,
-            start: change.since,
-            end: None,
-        });
     }
 }

@@ -263,6 +263,7 @@ impl Reader {
                 return;
             }
         };
+        let decision = decision.with_signal(beat.readable);
         // What was silence until this beat comes before it, as it does live.
         self.until(beat.sample);
         let events = &mut self.events;
@@ -275,7 +276,7 @@ impl Reader {
             quality: beat.quality,
             delay: beat.decided.saturating_sub(beat.sample) as f64 / self.fs,
         }));
-        if self.readable {
+        if self.readable && beat.readable {
             self.rhythm.beat(beat.sample, decision.class, &mut |e| {
                 events.push(Event::Rhythm(e));
             });
