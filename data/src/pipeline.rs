@@ -435,9 +435,7 @@ impl Stretch {
     }
 
     fn beat<'a>(&self, segment: Segment<'a>, decided: u64) -> Beat<'a> {
-        let fiducial = self
-            .sample(segment.fiducial)
-            .min(decided.saturating_sub(1));
+        let fiducial = self.sample(segment.fiducial).min(decided.saturating_sub(1));
         Beat {
             sample: segment.mark.unwrap_or(fiducial),
             fiducial,
@@ -451,5 +449,7 @@ impl Stretch {
     }
 }
 
+#[cfg(test)]
+mod artefacts;
 #[cfg(test)]
 mod tests;

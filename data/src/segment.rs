@@ -137,7 +137,9 @@ impl Segmenter {
                 detector.turn(change);
             }
             let told = self.legibility.turn(change);
-            told.into_iter().flatten().for_each(|s| emit(Passed::Unreadable(s)));
+            told.into_iter()
+                .flatten()
+                .for_each(|s| emit(Passed::Unreadable(s)));
         }
         if self.filters.is_empty() {
             self.signal.push(frame.iter().copied());
@@ -254,7 +256,9 @@ impl Segmenter {
         let quality = self.quality.of(&self.excerpt, reach, before);
         let fiducial = (place.frame - self.lag).max(0.0);
         let (readable, told) = self.legibility.beat(fiducial as u64, quality);
-        told.into_iter().flatten().for_each(|s| emit(Passed::Unreadable(s)));
+        told.into_iter()
+            .flatten()
+            .for_each(|s| emit(Passed::Unreadable(s)));
         let likeness = self.memory.take(&mut self.excerpt, timing.previous as f32);
 
         let length = self.spec.length();

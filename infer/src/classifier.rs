@@ -379,7 +379,9 @@ fn run_batch(
             logits: [f32::NEG_INFINITY; Class::ALL.len()],
             probabilities: [0.0; Class::ALL.len()],
             class: decision.class,
-            reject: decision.with_signal(beats.readable.get(row).copied().unwrap_or(true)).reject,
+            reject: decision
+                .with_signal(beats.readable.get(row).copied().unwrap_or(true))
+                .reject,
         };
         for (i, class) in contract.classes.iter().enumerate() {
             prediction.logits[class.index()] = logits[i];

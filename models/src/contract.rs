@@ -95,7 +95,11 @@ impl Decision {
     /// The same of a beat whose surroundings can be read or not: that they
     /// cannot weighs more than any probability.
     pub fn with_signal(self, readable: bool) -> Decision {
-        let reject = if readable { self.reject } else { Some(Reject::Quality) };
+        let reject = if readable {
+            self.reject
+        } else {
+            Some(Reject::Quality)
+        };
         Decision { reject, ..self }
     }
 

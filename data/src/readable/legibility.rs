@@ -93,7 +93,11 @@ impl Legibility {
             condition => condition,
         };
         let newest = &self.stretches[REMEMBERED - 1];
-        let now = if newest.end.is_none() { newest.why } else { Condition::Readable };
+        let now = if newest.end.is_none() {
+            newest.why
+        } else {
+            Condition::Readable
+        };
         if why == now {
             return [None; 2];
         }
@@ -150,7 +154,10 @@ mod tests {
         };
         assert_eq!((begin.why, begin.end), (Condition::Noise, None));
         assert!((1300..1600).contains(&begin.start), "{begin:?}");
-        assert!(end.end.is_some_and(|e| (4200..4600).contains(&e)), "{end:?}");
+        assert!(
+            end.end.is_some_and(|e| (4200..4600).contains(&e)),
+            "{end:?}"
+        );
         assert!(readable[..10].iter().all(|r| *r) && readable[46..].iter().all(|r| *r));
         assert!(readable[16..40].iter().all(|r| !r), "{readable:?}");
     }

@@ -108,7 +108,10 @@ impl Reject {
         threshold: f64,
     ) -> Option<Reject> {
         let beats: Vec<&ScoredBeat> = beats.into_iter().collect();
-        let kept = beats.iter().copied().filter(|b| b.prediction.reject.is_none());
+        let kept = beats
+            .iter()
+            .copied()
+            .filter(|b| b.prediction.reject.is_none());
         let kept = View::of(kept, Convention::Literature);
         (threshold > 0.0).then(|| Reject {
             threshold,
