@@ -36,7 +36,8 @@ fn bench(criterion: &mut Criterion) {
                     }
                 }
                 let mut sum = 0.0;
-                let mut take = |output: Output<'_>| sum += output.beat().map_or(0.0, |b| b.window[0]);
+                let mut take =
+                    |output: Output<'_>| sum += output.beat().map_or(0.0, |b| b.window[0]);
                 pipeline.push(samples, &mut take);
                 pipeline.finish(&mut take);
                 black_box(sum)

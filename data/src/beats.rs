@@ -27,6 +27,9 @@ pub struct Beats {
     /// beats were detected: malignant episodes and unreadable stretches, in
     /// order of time at the record's own rate.
     pub notes: Vec<Annotation>,
+    /// Per row whether the signal around the beat could be read; empty where
+    /// that is not known.
+    pub readable: Vec<bool>,
 }
 
 impl Beats {
@@ -41,6 +44,7 @@ impl Beats {
             record_names: Vec::new(),
             samples: Vec::new(),
             notes: Vec::new(),
+            readable: Vec::new(),
         }
     }
 
@@ -99,6 +103,7 @@ impl Beats {
             record_names: self.record_names.clone(),
             samples: rows(&self.samples, indices),
             notes: self.notes.clone(),
+            readable: rows(&self.readable, indices),
         }
     }
 
@@ -131,6 +136,11 @@ impl Beats {
             .extend(other.records.iter().map(|r| r + offset));
         self.record_names.extend_from_slice(&other.record_names);
         self.samples.extend_from_slice(&other.samples);
+        if self.readable.len() + other.len() == self.len() {
+            self.readable.extend_from_slice(&other.readable);
+        } else {
+            self.readable.clear();
+        }
         Ok(())
     }
 }

@@ -264,7 +264,10 @@ impl Detector {
     fn recover(&mut self, now: u64) -> Option<Candidate> {
         let level = self.heights.median().unwrap_or(0.0) as f32;
         let last = self.last;
-        if !self.recovery.search(now, last, level, self.rr(), &self.levels) {
+        if !self
+            .recovery
+            .search(now, last, level, self.rr(), &self.levels)
+        {
             return None;
         }
         if self.recovery.levels_are_useless() {

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use crate::error::{Error, Result};
 use crate::input::{InputSpec, Layout, Normalisation};
 use crate::malignant::Episode;
-use crate::readable::Condition;
+use crate::readable::{self, Condition};
 use crate::resample::{Ratio, Resampler};
 use crate::segment::{Passed, Segment, Segmenter};
 
@@ -64,6 +64,9 @@ pub struct Beat<'a> {
     /// Whether the signal looked like ventricular fibrillation or flutter when
     /// the beat was decided: it is none then, whatever its class.
     pub fibrillation: bool,
+    /// Whether the signal around it can be read, as far as is known by now: it
+    /// may be no beat at all where not.
+    pub readable: bool,
 }
 
 /// What a pipeline passes on, in the order in which it is decided. All sample
@@ -434,7 +437,7 @@ impl Stretch {
     fn output<'a>(&self, passed: Passed<'a>, decided: u64) -> Output<'a> {
         match passed {
             Passed::Beat(segment) => Output::Beat(self.beat(segment, decided)),
-            Passed::Unreadable { why, start, end } => Output::Unreadable {
+            Passed::Unreadable(readable::Stretch { why, start, end }) => Output::Unreadable {
                 why,
                 start: self.sample(start as f64).min(decided),
                 end: end.map(|end| self.sample(end as f64).min(decided)),
@@ -453,9 +456,7 @@ impl Stretch {
     }
 
     fn beat<'a>(&self, segment: Segment<'a>, decided: u64) -> Beat<'a> {
-        let fiducial = self
-            .sample(segment.fiducial)
-            .min(decided.saturating_sub(1));
+        let fiducial = self.sample(segment.fiducial).min(decided.saturating_sub(1));
         Beat {
             sample: segment.mark.unwrap_or(fiducial),
             fiducial,
@@ -465,9 +466,12 @@ impl Stretch {
             rr: segment.rr,
             quality: segment.quality,
             fibrillation: segment.fibrillation,
+            readable: segment.readable,
         }
     }
 }
 
+#[cfg(test)]
+mod artefacts;
 #[cfg(test)]
 mod tests;

@@ -77,6 +77,7 @@ pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
         annotator.take(&output);
         if let Some(beat) = output.beat() {
             push(&mut beats, &beat);
+            beats.readable.push(beat.readable);
         }
     });
     beats.notes = annotator.all();

@@ -90,6 +90,15 @@ struct Lead {
     noise: bool,
 }
 
+/// What is wrong with a lead, for how many frames it has been, and whether it
+/// is so at present or only not yet over.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    condition: Condition,
+    frames: u64,
+    present: bool,
+}
+
 /// Watches whether frames of interleaved leads are readable, causally and in
 /// constant memory. A frame is readable when one of its leads is.
 #[derive(Clone, Debug)]
@@ -156,7 +165,7 @@ impl Readability {
         let closes = self.frames.is_multiple_of(self.window);
         let first = now == 0;
         // The fault of the lead that has one for the shortest time.
-        let mut fault: Option<(Condition, u64)> = None;
+        let mut fault: Option<Fault> = None;
         let mut all = true;
         for (lead, &x) in self.leads.iter_mut().zip(frame) {
             lead.take(x, first, self.rate, self.saturated);
@@ -164,22 +173,23 @@ impl Readability {
                 lead.close(self.window);
             }
             match lead.fault(self.saturated, self.flat, self.window) {
-                Some((condition, frames)) => {
-                    let start = self.frames.saturating_sub(frames);
-                    if fault.is_none_or(|(_, least)| start > least) {
-                        fault = Some((condition, start));
-                    }
+                Some(other) if fault.as_ref().is_none_or(|f| other.frames < f.frames) => {
+                    fault = Some(other);
                 }
+                Some(_) => {}
                 None => all = false,
             }
         }
         match fault.filter(|_| all) {
-            Some((condition, start)) => {
-                self.clear = self.frames;
-                if condition == self.condition {
+            Some(fault) => {
+                if fault.present {
+                    self.clear = self.frames;
+                }
+                if fault.condition == self.condition {
                     return None;
                 }
-                self.change(condition, start)
+                let start = self.frames.saturating_sub(fault.frames);
+                self.change(fault.condition, start)
             }
             None if self.condition != Condition::Readable
                 && self.frames >= self.clear + self.hold =>
@@ -269,24 +279,38 @@ impl Lead {
         (self.slopes, self.turns, self.waves, self.highest) = (0.0, 0.0, 0.0, 0.0);
     }
 
-    /// What is wrong with this lead, and for how many frames it has been.
+    /// What is wrong with this lead.
     #[inline]
-    fn fault(&self, saturated: u64, flat: u64, window: u64) -> Option<(Condition, u64)> {
+    fn fault(&self, saturated: u64, flat: u64, window: u64) -> Option<Fault> {
+        let fault = |condition, frames| {
+            Some(Fault {
+                condition,
+                frames,
+                present: true,
+            })
+        };
         if (self.last[3] - self.level).abs() > FARTHEST {
-            return Some((Condition::OutOfRange, 1));
+            return fault(Condition::OutOfRange, 1);
         }
         if self.length >= saturated && self.far {
-            return Some((Condition::Saturated, self.length));
+            return fault(Condition::Saturated, self.length);
         }
         if self.length >= flat {
-            return Some((Condition::Flat, self.length));
+            return fault(Condition::Flat, self.length);
         }
         // From the oldest of the windows that told.
         let windows = u32::BITS - self.past.leading_zeros();
-        self.noise
-            .then(|| (Condition::Noise, u64::from(windows) * window))
+        self.noise.then(|| Fault {
+            condition: Condition::Noise,
+            frames: u64::from(windows) * window,
+            present: self.past & 1 == 1,
+        })
     }
 }
+
+mod legibility;
+
+pub(crate) use legibility::{Legibility, Stretch};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use crate::filter::BandPass;
 use crate::input::InputSpec;
 use crate::malignant::{self, Watch};
 use crate::quality::Quality;
-use crate::readable::{Change, Condition, Readability};
+use crate::readable::{Condition, Legibility, Readability, Stretch};
 use crate::rhythm::RhythmMemory;
 use crate::template::PatientMemory;
 
@@ -40,19 +40,15 @@ pub(crate) struct Segment<'a> {
     pub rr: Option<f64>,
     pub quality: f32,
     pub fibrillation: bool,
+    pub readable: bool,
 }
 
 /// What the segmenter passes on, in the order of decision.
 pub(crate) enum Passed<'a> {
     Beat(Segment<'a>),
-    /// Frames from `start` on cannot be read; up to `end` once that is known.
-    Unreadable {
-        why: Condition,
-        start: u64,
-        end: Option<u64>,
-    },
     /// A malignant rhythm begins or has ended.
     Episode(malignant::Episode),
+    Unreadable(Stretch),
 }
 
 /// Filters, finds beats, and cuts them out. Allocates only in
@@ -71,6 +67,7 @@ pub(crate) struct Segmenter {
     /// The filters of the watch where the contract has none.
     watch_filters: Vec<BandPass>,
     filtered: Vec<f32>,
+    legibility: Legibility,
     memory: PatientMemory,
     rhythm_memory: RhythmMemory,
     quality: Quality,
@@ -121,6 +118,7 @@ impl Segmenter {
             watch: detect.then(|| Watch::new(spec.fs, leads)),
             watch_filters,
             filtered: vec![0.0; leads],
+            legibility: Legibility::new(),
             rhythm_memory: RhythmMemory::new(),
             quality: Quality::new(spec.fs),
             found: VecDeque::with_capacity(WAITING),
@@ -157,12 +155,14 @@ impl Segmenter {
     /// Takes the next frame in and passes on the beats that it completes.
     #[inline]
     pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
-        let was = (self.readability.condition(), self.readability.since());
         if let Some(change) = self.readability.push(frame) {
             if let Some(detector) = &mut self.detector {
                 detector.turn(change);
             }
-            tell(was, change, emit);
+            let told = self.legibility.turn(change);
+            told.into_iter()
+                .flatten()
+                .for_each(|s| emit(Passed::Unreadable(s)));
         }
         self.filtered.copy_from_slice(frame);
         for (filter, x) in self.filters.iter_mut().zip(&mut self.filtered) {
@@ -230,11 +230,8 @@ impl Segmenter {
         while !self.waiting.is_empty() {
             self.emit_next(None, emit);
         }
-        let (why, start) = (self.readability.condition(), self.readability.since());
-        if why != Condition::Readable {
-            let end = Some(len);
-            emit(Passed::Unreadable { why, start, end });
-        }
+        let told = self.legibility.end(len);
+        told.into_iter().for_each(|s| emit(Passed::Unreadable(s)));
         self.readability.restart();
         if let Some(watch) = &mut self.watch {
             watch.restart(&mut |e| emit(Passed::Episode(e)));
@@ -254,6 +251,7 @@ impl Segmenter {
         if let Some(watch) = &mut self.watch {
             watch.reset();
         }
+        self.legibility.reset();
         self.previous = None;
         let filters = self.filters.iter_mut().chain(&mut self.watch_filters);
         filters.for_each(BandPass::reset);
@@ -294,6 +292,11 @@ impl Segmenter {
             self.signal.copy(lead, centre - before as i64, values);
         }
         let quality = self.quality.of(&self.excerpt, reach, before);
+        let fiducial = (place.frame - self.lag).max(0.0);
+        let (readable, told) = self.legibility.beat(fiducial as u64, quality);
+        told.into_iter()
+            .flatten()
+            .for_each(|s| emit(Passed::Unreadable(s)));
         let likeness = self.memory.take(&mut self.excerpt, timing.previous as f32);
 
         let length = self.spec.length();
@@ -319,30 +322,14 @@ impl Segmenter {
             *value = feature.value(&timing, &likeness);
         }
         emit(Passed::Beat(Segment {
-            fiducial: (place.frame - self.lag).max(0.0),
+            fiducial,
             mark: place.mark,
             window: &self.window,
             rhythm: &self.rhythm,
             rr,
             quality,
             fibrillation: (self.watch.as_ref()).is_some_and(Watch::suspects_fibrillation),
+            readable,
         }));
-    }
-}
-
-/// Passes on what a change of condition says: the end of the one that `was`
-/// since a frame, and the beginning of the next.
-fn tell(was: (Condition, u64), change: Change, emit: &mut impl FnMut(Passed<'_>)) {
-    let (why, start) = was;
-    if why != Condition::Readable {
-        let end = Some(change.since);
-        emit(Passed::Unreadable { why, start, end });
-    }
-    if change.condition != Condition::Readable {
-        emit(Passed::Unreadable {
-            why: change.condition,
-            start: change.since,
-            end: None,
-        });
     }
 }

@@ -41,7 +41,7 @@ impl LabelledBeat {
 
     /// Whether the beat is better left to a human.
     pub fn rejected(&self) -> bool {
-        self.fibrillation || self.decision.rejected
+        self.fibrillation || self.decision.rejected()
     }
 }
 
@@ -284,6 +284,7 @@ impl Reader {
                 return;
             }
         };
+        let decision = decision.with_signal(beat.readable);
         // What was silence until this beat comes before it, as it does live.
         self.until(beat.sample);
         let events = &mut self.events;
@@ -297,7 +298,7 @@ impl Reader {
             fibrillation: beat.fibrillation,
             delay: beat.decided.saturating_sub(beat.sample) as f64 / self.fs,
         }));
-        if self.readable && !beat.fibrillation {
+        if self.readable && beat.readable && !beat.fibrillation {
             self.rhythm.beat(beat.sample, decision.class, &mut |e| {
                 events.push(Event::Rhythm(e));
             });

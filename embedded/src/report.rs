@@ -11,6 +11,7 @@ use data::annotator::Annotator;
 use data::wfdb::AnnotationWriter;
 use embedded::rhythm::{Phase, RhythmEvent};
 use embedded::{Event, LabelledBeat};
+use models::contract::Reject;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -24,6 +25,8 @@ enum Line<'a> {
         class: Class,
         probabilities: &'a Map<String, Value>,
         rejected: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reject: Option<Reject>,
         rr: Option<f64>,
         quality: f32,
         delay: f64,
@@ -56,12 +59,14 @@ pub struct Summary {
     pub samples: u64,
     /// Their duration in seconds.
     pub seconds: f64,
-    /// Beats.
+    /// Beats where the signal can be read.
     pub beats: u64,
-    /// Beats per class.
+    /// These per class.
     pub classes: Map<String, Value>,
-    /// Beats that are better left to a human.
+    /// Beats that the model is not certain of and leaves to a human.
     pub rejected: u64,
+    /// Beats where the signal cannot be read.
+    pub unreadable_beats: u64,
     /// Stretches without signal.
     pub gaps: u64,
     /// Stretches that cannot be read.
@@ -193,10 +198,15 @@ impl<W: Write> Report<W> {
     }
 
     fn beat(&mut self, beat: &LabelledBeat) -> Result<()> {
-        self.summary.beats += 1;
-        self.summary.rejected += u64::from(beat.rejected());
+        if beat.decision.reject == Some(Reject::Quality) {
+            // It may be no beat: it counts among none of the classes.
+            self.summary.unreadable_beats += 1;
+        } else {
+            self.summary.beats += 1;
+            self.summary.rejected += u64::from(beat.rejected());
+            self.counts[beat.class().index()] += 1;
+        }
         self.summary.longest_delay = self.summary.longest_delay.max(milli(beat.delay));
-        self.counts[beat.class().index()] += 1;
         if let Some((annotator, file)) = &mut self.annotations {
             annotator.beat(beat.decision.annotation(beat.sample));
             let decided = beat.sample + (beat.delay * self.fs) as u64;
@@ -221,6 +231,7 @@ impl<W: Write> Report<W> {
             class: beat.class(),
             probabilities: &probabilities,
             rejected: beat.rejected(),
+            reject: beat.decision.reject,
             rr: beat.rr.map(milli),
             quality: (beat.quality * 1e3).round() / 1e3,
             delay: milli(beat.delay),
@@ -263,11 +274,12 @@ impl std::fmt::Display for Summary {
             .collect();
         write!(
             f,
-            "{:.1} s of signal, {} beats ({}), {} rejected, {} gaps, {} stretches unreadable, {} rhythm episodes; longest delay {:.2} s",
+            "{:.1} s of signal, {} beats ({}), {} rejected, {} unreadable, {} gaps, {} stretches unreadable, {} rhythm episodes; longest delay {:.2} s",
             self.seconds,
             self.beats,
             classes.join(", "),
             self.rejected,
+            self.unreadable_beats,
             self.gaps,
             self.unreadable,
             self.episodes,

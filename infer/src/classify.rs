@@ -11,6 +11,7 @@ use data::output::OutputFile;
 use data::plot::{self, ConfusionMatrix};
 use data::annotator::Annotator;
 use data::wfdb::AnnotationWriter;
+use models::contract::Reject;
 
 use crate::classifier::{Classifier, differences};
 use crate::cli::Classify;
@@ -80,6 +81,7 @@ pub fn run(arguments: &Classify) -> Result<()> {
 struct Tally {
     beats: u64,
     rejected: u64,
+    unreadable: u64,
     confusion: Confusion,
 }
 
@@ -109,7 +111,11 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
                     prediction,
                 })?;
                 tally.beats += 1;
-                tally.rejected += u64::from(prediction.rejected);
+                match prediction.reject {
+                    Some(Reject::Uncertain) => tally.rejected += 1,
+                    Some(Reject::Quality) => tally.unreadable += 1,
+                    None => {}
+                }
                 if let Some(label) = label {
                     tally.confusion.add(label, prediction.class);
                 }
@@ -169,6 +175,13 @@ fn report(tally: &Tally, classifier: &Classifier) -> String {
             text,
             "{} of {} beats are left to a human (probability below {threshold})",
             tally.rejected, tally.beats
+        );
+    }
+    if tally.unreadable > 0 {
+        let _ = writeln!(
+            text,
+            "{} of {} beats lie where the signal cannot be read",
+            tally.unreadable, tally.beats
         );
     }
     text

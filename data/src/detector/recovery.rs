@@ -145,7 +145,8 @@ impl Recovery {
 
     /// Whether nothing is decided about a candidate at this frame.
     pub fn masks(&self, at: u64) -> bool {
-        self.masked.is_some_and(|(start, end)| (start..end).contains(&at))
+        self.masked
+            .is_some_and(|(start, end)| (start..end).contains(&at))
     }
 
     /// There is only noise now, or no longer.
@@ -243,7 +244,9 @@ impl Recovery {
     fn highest(&self, oldest: u64, last: Option<Candidate>) -> Option<Candidate> {
         let able = |c: &&Candidate| c.at >= oldest && !self.is_t_wave(c, last);
         let highest = self.kept.iter().filter(able);
-        highest.max_by(|a, b| a.height.total_cmp(&b.height)).copied()
+        highest
+            .max_by(|a, b| a.height.total_cmp(&b.height))
+            .copied()
     }
 
     /// Whether a low candidate stands out as beats did: where the gain sank
@@ -267,7 +270,11 @@ impl Recovery {
                 continue;
             }
             let near = |other: &Candidate| other.at.abs_diff(candidate.at) < apart;
-            if self.kept.iter().any(|o| near(o) && o.height > candidate.height) {
+            if self
+                .kept
+                .iter()
+                .any(|o| near(o) && o.height > candidate.height)
+            {
                 continue;
             }
             if self.taken.back().is_some_and(near) {
@@ -292,7 +299,11 @@ impl Recovery {
         }
         let intervals = &mut intervals[..count.min(KEPT)];
         intervals.sort_unstable();
-        let most = if count > 2 { count - 2 } else { count.saturating_sub(1) };
+        let most = if count > 2 {
+            count - 2
+        } else {
+            count.saturating_sub(1)
+        };
         count > 1 && intervals[most] as f64 <= EVEN * intervals[0] as f64
     }
 

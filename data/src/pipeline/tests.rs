@@ -15,6 +15,7 @@ struct Owned {
     rhythm: Vec<f32>,
     rr: Option<f64>,
     quality: f32,
+    readable: bool,
 }
 
 fn own(output: Output<'_>) -> Option<Owned> {
@@ -26,6 +27,7 @@ fn own(output: Output<'_>) -> Option<Owned> {
         rhythm: beat.rhythm.to_vec(),
         rr: beat.rr,
         quality: beat.quality,
+        readable: beat.readable,
     })
 }
 
@@ -269,9 +271,15 @@ fn loss_return_and_saturation_are_told_in_order() {
     let names: Vec<_> = told.iter().map(|t| t.0).collect();
     assert_eq!(names, ["back", "unreadable", "unreadable", "lost", "back"]);
     assert_eq!(told[0], ("back", None, Some(0)));
-    assert_eq!(told[3..], [("lost", Some(8000), None), ("back", Some(8000), Some(9000))]);
+    assert_eq!(
+        told[3..],
+        [("lost", Some(8000), None), ("back", Some(8000), Some(9000))]
+    );
     let (start, end) = (told[2].1.unwrap(), told[2].2.unwrap());
-    assert!(start.abs_diff(3600) < 30 && end.abs_diff(5400) < 30, "{told:?}");
+    assert!(
+        start.abs_diff(3600) < 30 && end.abs_diff(5400) < 30,
+        "{told:?}"
+    );
 }
 
 #[test]

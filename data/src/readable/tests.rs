@@ -84,7 +84,11 @@ fn a_quiet_line_with_a_recorders_noise_is_readable() {
 fn a_lead_that_is_left_keeps_the_frame_readable() {
     let samples = ecg(6, 30.0);
     let mut readability = Readability::new(FS, 2);
-    assert!(samples.iter().all(|x| readability.push(&[*x, 0.0]).is_none()));
+    assert!(
+        samples
+            .iter()
+            .all(|x| readability.push(&[*x, 0.0]).is_none())
+    );
 }
 
 proptest! {
