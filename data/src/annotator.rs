@@ -116,10 +116,7 @@ impl Annotator {
         notes.iter().for_each(|note| self.put(note.clone()));
     }
 
-    fn pass<E>(
-        &mut self,
-        emit: &mut impl FnMut(&Annotation) -> Result<(), E>,
-    ) -> Result<(), E> {
+    fn pass<E>(&mut self, emit: &mut impl FnMut(&Annotation) -> Result<(), E>) -> Result<(), E> {
         let Some(annotation) = self.waiting.pop_front() else {
             return Ok(());
         };
@@ -257,6 +254,10 @@ mod tests {
         assert_eq!(early, late);
         assert!(early.is_sorted_by_key(|a| a.sample));
         assert!(early.iter().any(|a| a.text() == "(VT"));
-        assert!(early.iter().all(|a| !is_beat(a) || !(2500..3600).contains(&a.sample)));
+        assert!(
+            early
+                .iter()
+                .all(|a| !is_beat(a) || !(2500..3600).contains(&a.sample))
+        );
     }
 }

@@ -36,7 +36,11 @@ pub struct LabelledBeat {
 impl LabelledBeat {
     /// The class to report: unclassifiable within fibrillation.
     pub fn class(&self) -> Class {
-        if self.fibrillation { Class::Q } else { self.decision.class }
+        if self.fibrillation {
+            Class::Q
+        } else {
+            self.decision.class
+        }
     }
 
     /// Whether the beat is better left to a human.

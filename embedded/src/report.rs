@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use data::Class;
-use data::readable::Condition;
 use data::annotator::Annotator;
+use data::readable::Condition;
 use data::wfdb::AnnotationWriter;
 use embedded::rhythm::{Phase, RhythmEvent};
 use embedded::{Event, LabelledBeat};

@@ -267,7 +267,12 @@ impl RhythmWatch {
         };
         emit(RhythmEvent {
             rate: episode.rate,
-            ..event(kind, phase, episode.start, episode.end.unwrap_or(episode.start))
+            ..event(
+                kind,
+                phase,
+                episode.start,
+                episode.end.unwrap_or(episode.start),
+            )
         });
     }
 

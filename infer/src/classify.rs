@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use data::annotator::Annotator;
 use data::metrics::Confusion;
 use data::output::OutputFile;
 use data::plot::{self, ConfusionMatrix};
-use data::annotator::Annotator;
 use data::wfdb::AnnotationWriter;
 use models::contract::Reject;
 

@@ -176,7 +176,12 @@ fn leave_one_out(leads: &[Lead]) -> Result<()> {
         let score = Score::of(&lead.spans, &spans);
         total.add(score);
         for kind in [1, 2] {
-            let of_kind: Vec<Span> = lead.spans.iter().filter(|s| s.kind == kind).copied().collect();
+            let of_kind: Vec<Span> = lead
+                .spans
+                .iter()
+                .filter(|s| s.kind == kind)
+                .copied()
+                .collect();
             let score = Score::of(&of_kind, &spans);
             by_kind[kind][0] += score.both;
             by_kind[kind][1] += score.reference;
@@ -234,14 +239,19 @@ fn alarms(leads: &[Lead], network: &'static Network) -> Result<()> {
         ("DS2", "mitdb", Use::Alarms),
     ] {
         let (mut hours, mut alarms, mut flats) = (0.0, 0, 0);
-        for lead in leads.iter().filter(|l| {
-            l.database == database && l.usage == usage && l.channel == 0
-        }) {
+        for lead in leads
+            .iter()
+            .filter(|l| l.database == database && l.usage == usage && l.channel == 0)
+        {
             let (spans, flat, _) = watch(lead, network)?;
             hours += lead.length / 3600.0;
             flats += flat.len();
             for &(start, end) in &scoring::joined(&spans) {
-                let span = [Span { start, end, kind: 1 }];
+                let span = [Span {
+                    start,
+                    end,
+                    kind: 1,
+                }];
                 if Score::of(&lead.spans, &span).right == 0 {
                     alarms += 1;
                     println!("  {}: {start:.0} to {end:.0} s", lead.name);

@@ -50,8 +50,7 @@ pub fn train(examples: &[Example<'_>], seed: u64) -> Box<Network> {
         let correct = (1.0 - 0.9f32.powi(n), 1.0 - 0.999f32.powi(n));
         let weights = layers(&mut network).into_iter();
         let state = layers(&mut means).into_iter().zip(layers(&mut squares));
-        for ((weights, gradient), (means, squares)) in
-            weights.zip(layers(&mut gradient)).zip(state)
+        for ((weights, gradient), (means, squares)) in weights.zip(layers(&mut gradient)).zip(state)
         {
             let state = means.iter_mut().zip(squares);
             for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(state) {

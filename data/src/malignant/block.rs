@@ -107,16 +107,15 @@ impl Collector {
 
     fn block(&mut self) -> Block {
         halve(&self.full[FULL_PAST..], &mut self.half[HALF_PAST..]);
-        halve(
-            &self.half[HALF_PAST..],
-            &mut self.quarter[QUARTER_PAST..],
-        );
+        halve(&self.half[HALF_PAST..], &mut self.quarter[QUARTER_PAST..]);
         let mut block = Block::EMPTY;
         let now = &self.full[FULL_PAST..];
         block.powers = powers(now);
         block.crossings = crossings(&self.full[FULL_PAST - 1..]);
         let fine = FINE.iter().map(|&d| differences(&self.full, FULL_PAST, d));
-        let coarse = COARSE.iter().map(|&d| differences(&self.half, HALF_PAST, d));
+        let coarse = COARSE
+            .iter()
+            .map(|&d| differences(&self.half, HALF_PAST, d));
         for (i, [magnitude, square]) in fine.chain(coarse).enumerate() {
             (block.magnitude[i], block.square[i]) = (magnitude, square);
         }
@@ -129,7 +128,7 @@ impl Collector {
         for (i, sum) in block.parts.iter_mut().enumerate() {
             let from = FULL_PAST + i * part;
             let (a, b) = (&self.full[from..from + part], &self.full[from - 2..]);
-            *sum = a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum();
+            *sum = sums(a, &b[..part], |a, b| [(a - b) * (a - b)])[0];
         }
         self.full.copy_within(self.length.., 0);
         self.half.copy_within(self.length / 2.., 0);

@@ -1,7 +1,7 @@
 //! What a window of the signal looks like, in numbers that do not depend on
 //! gain: spectrum, sparseness, periodicity, and how still it is between waves.
 
-use super::block::{Block, add, DISTANCES, LAGS, PARTS};
+use super::block::{Block, DISTANCES, LAGS, PARTS, add};
 
 /// Blocks of one second in a window.
 pub(super) const WINDOW: usize = 4;
@@ -49,11 +49,11 @@ pub(super) fn describe(blocks: &[Block; WINDOW], length: usize) -> ([f32; SHAPE]
         put((square / variance).max(1e-4).ln());
         put(magnitude * magnitude / square.max(1e-9));
     }
-    let power = sum.products[0].max(FLOOR * frames / 4.0);
-    let lag = |lag: usize| sum.products[lag] / power;
-    SHOWN.iter().for_each(|&shown| put(lag(shown)));
-    let (trough, depth) = first_peak(1, |l| -lag(l));
-    let (period, height) = first_peak((trough + 1).max(SHORTEST), lag);
+    let scale = sum.products[0].max(FLOOR * frames / 4.0).recip();
+    let correlation = sum.products.map(|product| product * scale);
+    SHOWN.iter().for_each(|&shown| put(correlation[shown]));
+    let (trough, depth) = first_peak(&correlation.map(|c| -c), 1);
+    let (period, height) = first_peak(&correlation, (trough + 1).max(SHORTEST));
     put(trough as f32 / 10.0);
     put(-depth);
     put(period as f32 / 20.0);
@@ -75,13 +75,15 @@ pub(super) fn describe(blocks: &[Block; WINDOW], length: usize) -> ([f32; SHAPE]
 /// two periods fit about as well as one.
 const FIRST: f32 = 0.75;
 
-/// The first lag from `from` on, and the value there, at which `value` peaks
-/// about as high as anywhere. 0 where it has no peak above 0.
-fn first_peak(from: usize, value: impl Fn(usize) -> f32) -> (usize, f32) {
+/// The first lag from `from` on, and the value there, at which `values` peak
+/// about as high as anywhere. 0 where they have no peak above 0.
+fn first_peak(values: &[f32; LAGS], from: usize) -> (usize, f32) {
     let peaks = || {
-        (from..LAGS - 1).filter(|&l| value(l) > value(l - 1) && value(l) >= value(l + 1))
+        let lags = values.windows(3).enumerate().skip(from.saturating_sub(1));
+        lags.filter(|(_, w)| w[1] > w[0] && w[1] >= w[2] && w[1] > 0.0)
+            .map(|(before, w)| (before + 1, w[1]))
     };
-    let highest = peaks().fold(0.0f32, |most, l| most.max(value(l)));
-    let first = peaks().find(|&l| value(l) >= FIRST * highest && value(l) > 0.0);
-    first.map_or((0, 0.0), |l| (l, value(l)))
+    let highest = peaks().fold(0.0f32, |most, peak| most.max(peak.1));
+    let first = peaks().find(|peak| peak.1 >= FIRST * highest);
+    first.unwrap_or((0, 0.0))
 }

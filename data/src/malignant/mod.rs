@@ -127,12 +127,7 @@ impl Watch {
     /// Takes a frame of filtered values in mV, and whether the signal can be
     /// read there; passes on the episodes that begin and end.
     #[inline]
-    pub fn push(
-        &mut self,
-        frame: &[f32],
-        readable: bool,
-        emit: &mut impl FnMut(Episode),
-    ) {
+    pub fn push(&mut self, frame: &[f32], readable: bool, emit: &mut impl FnMut(Episode)) {
         self.frames += 1;
         self.readable &= readable;
         let mut seconds = 0;

@@ -99,7 +99,10 @@ fn fibrillation_is_told_within_ten_seconds_of_its_onset_and_ends() {
     let begins = begun(&told, Kind::Fibrillation);
     assert_eq!(begins.len(), 1, "{told:?}");
     let (episode, at) = begins[0];
-    assert!((57.0..=63.0).contains(&(episode.start as f64 / FS)), "{told:?}");
+    assert!(
+        (57.0..=63.0).contains(&(episode.start as f64 / FS)),
+        "{told:?}"
+    );
     assert!(at <= 70.0, "{told:?}");
     let (last, _) = told.last().unwrap();
     let end = last.end.unwrap() as f64 / FS;
@@ -132,7 +135,10 @@ fn asystole_is_a_flat_line_after_beats() {
     let begins = begun(&told, Kind::Asystole);
     assert_eq!(begins.len(), 1, "{told:?}");
     let (episode, at) = begins[0];
-    assert!((59.0..=62.5).contains(&(episode.start as f64 / FS)), "{told:?}");
+    assert!(
+        (59.0..=62.5).contains(&(episode.start as f64 / FS)),
+        "{told:?}"
+    );
     assert!(at <= 67.5, "{told:?}");
     let ends: Vec<_> = told.iter().filter_map(|(e, _)| e.end).collect();
     assert_eq!(ends.len(), 1, "{told:?}");
@@ -252,7 +258,13 @@ fn real_fibrillation_is_named_and_never_asystole() {
             .map(|(_, at)| at)
             .filter(|at| *at >= onset - 2.0)
             .min_by(f64::total_cmp);
-        assert!(first.is_some_and(|at| at <= onset + 10.0), "{record}: {told:?}");
-        assert!(begun(&told, Kind::Asystole).is_empty(), "{record}: {told:?}");
+        assert!(
+            first.is_some_and(|at| at <= onset + 10.0),
+            "{record}: {told:?}"
+        );
+        assert!(
+            begun(&told, Kind::Asystole).is_empty(),
+            "{record}: {told:?}"
+        );
     }
 }
