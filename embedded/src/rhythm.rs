@@ -601,7 +601,10 @@ mod tests {
         // A run that breaks the pattern ends it.
         let events = found("NVNVNVVVN", 0.8);
         assert!(events.contains(&(Kind::Bigeminy, Phase::End)), "{events:?}");
-        assert!(events.contains(&(Kind::Run, Phase::End)), "{events:?}");
+        assert!(
+            events.contains(&(Kind::Idioventricular, Phase::End)),
+            "{events:?}"
+        );
     }
 
     #[test]
@@ -653,5 +656,62 @@ mod tests {
                 (Kind::Tachycardia, Phase::End)
             ]
         );
+    }
+
+    #[test]
+    fn slow_rows_of_ventricular_beats_are_idioventricular() {
+        let pair = |kind| [(kind, Phase::Begin), (kind, Phase::End)];
+        assert_eq!(found("NNVVVVVN", 0.8), pair(Kind::Idioventricular));
+        assert_eq!(found("NNVVVVVN", 0.5), pair(Kind::Run));
+        // Beats that are no row of anything: one every ten seconds.
+        let kinds: Vec<Kind> = watch(&[(10.0, "V"); 6]).iter().map(|e| e.kind).collect();
+        assert!(kinds.iter().all(|kind| *kind == Kind::NoBeats), "{kinds:?}");
+        // One that becomes fast is a run from there on.
+        let mut beats = vec![(0.8, "N"), (0.8, "V"), (0.8, "V"), (0.8, "V")];
+        beats.extend([(0.5, "V"); 3]);
+        beats.push((0.9, "N"));
+        let events = watch(&beats);
+        let told: Vec<_> = events.iter().map(|e| (e.kind, e.phase, e.beats)).collect();
+        assert_eq!(
+            told,
+            [
+                (Kind::Idioventricular, Phase::Begin, Some(3)),
+                (Kind::Idioventricular, Phase::End, Some(3)),
+                (Kind::Run, Phase::Begin, Some(3)),
+                (Kind::Run, Phase::End, Some(4)),
+            ]
+        );
+    }
+
+    #[test]
+    fn fibrillation_of_the_signal_ends_rows_and_silence() {
+        let mut watch = RhythmWatch::new(FS, Thresholds::default());
+        let mut events = Vec::new();
+        watch.begin(0);
+        let episode = |start, end| Episode {
+            kind: malignant::Kind::Fibrillation,
+            start,
+            end,
+            rate: Some(280.0),
+        };
+        let mut emit = |e: RhythmEvent| events.push(e);
+        watch.until(500, &mut emit);
+        watch.episode(&episode(200, None), &mut emit);
+        watch.until(3000, &mut emit);
+        watch.episode(&episode(200, Some(2900)), &mut emit);
+        watch.until(3200, &mut emit);
+        watch.until(3400, &mut emit);
+        let told: Vec<_> = events.iter().map(|e| (e.kind, e.phase)).collect();
+        assert_eq!(
+            told,
+            [
+                (Kind::NoBeats, Phase::Begin),
+                (Kind::NoBeats, Phase::End),
+                (Kind::VentricularFibrillation, Phase::Begin),
+                (Kind::VentricularFibrillation, Phase::End),
+                (Kind::NoBeats, Phase::Begin),
+            ]
+        );
+        assert_eq!(events[3].of_signal(), Some(episode(200, Some(2900))));
     }
 }
