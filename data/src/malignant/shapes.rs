@@ -1,7 +1,7 @@
 //! One lead's shape over the last seconds: now, a window ago, and against the
 //! patient's usual one.
 
-use super::block::{Block, Collector, LAGS, PARTS};
+use super::block::{Block, Collector, PARTS};
 use super::features::{SHAPE, WINDOW, describe};
 
 /// Numbers that a decision goes by.
@@ -109,7 +109,7 @@ impl Shapes {
         }
         Second {
             inputs: Some(&self.inputs),
-            period: (lag > 0 && lag < LAGS).then(|| 4.0 * lag as f64),
+            period: (lag > 0).then_some(4.0 * lag as f64),
             slopes,
         }
     }
