@@ -9,7 +9,7 @@ use data::Class;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use models::Contract;
-use models::contract::Decision;
+use models::contract::{Decision, Reject};
 use models::onnx::{BEAT, LOGITS, PROBABILITIES, RHYTHM, TARGET};
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef};
@@ -33,8 +33,8 @@ pub struct Prediction {
     pub probabilities: [f32; Class::ALL.len()],
     /// The most probable class.
     pub class: Class,
-    /// Whether the contract's reject threshold leaves this beat to a human.
-    pub rejected: bool,
+    /// Why this beat is left to a human, if it is.
+    pub reject: Option<Reject>,
 }
 
 impl Prediction {
@@ -48,7 +48,7 @@ impl Prediction {
         Decision {
             class: self.class,
             probability: self.probability(),
-            rejected: self.rejected,
+            reject: self.reject,
         }
     }
 }
@@ -379,7 +379,9 @@ fn run_batch(
             logits: [f32::NEG_INFINITY; Class::ALL.len()],
             probabilities: [0.0; Class::ALL.len()],
             class: decision.class,
-            rejected: decision.rejected,
+            reject: decision
+                .with_signal(beats.readable.get(row).copied().unwrap_or(true))
+                .reject,
         };
         for (i, class) in contract.classes.iter().enumerate() {
             prediction.logits[class.index()] = logits[i];

@@ -8,8 +8,10 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use data::formats::wfdb::AnnotationWriter;
 use data::output::OutputFile;
+use data::pipeline::annotator::Annotator;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::Confusion;
+use models::contract::Reject;
 
 use crate::classifier::{Classifier, differences};
 use crate::cli::Classify;
@@ -79,6 +81,7 @@ pub fn run(arguments: &Classify) -> Result<()> {
 struct Tally {
     beats: u64,
     rejected: u64,
+    unreadable: u64,
     confusion: Confusion,
 }
 
@@ -108,7 +111,11 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
                     prediction,
                 })?;
                 tally.beats += 1;
-                tally.rejected += u64::from(prediction.rejected);
+                match prediction.reject {
+                    Some(Reject::Uncertain) => tally.rejected += 1,
+                    Some(Reject::Quality) => tally.unreadable += 1,
+                    None => {}
+                }
                 if let Some(label) = label {
                     tally.confusion.add(label, prediction.class);
                 }
@@ -170,6 +177,13 @@ fn report(tally: &Tally, classifier: &Classifier) -> String {
             tally.rejected, tally.beats
         );
     }
+    if tally.unreadable > 0 {
+        let _ = writeln!(
+            text,
+            "{} of {} beats lie where the signal cannot be read",
+            tally.unreadable, tally.beats
+        );
+    }
     text
 }
 
@@ -213,15 +227,20 @@ fn annotate(
         let name = source.path.file_name().unwrap_or_default();
         let path = folder.join(name).with_added_extension(annotator);
         let mut file = AnnotationWriter::create(&path)?;
-        let mut count = 0_u64;
+        let (mut count, mut annotator) = (0_u64, Annotator::whole());
+        let mut noted = false;
         let chunks = source.chunks(&classifier.contract.input)?;
         classifier.stream(chunks, |beats, predictions| {
+            if !std::mem::replace(&mut noted, true) {
+                annotator.notes(&beats.notes);
+            }
             for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
-                file.write(&prediction.decision().annotation(sample))?;
+                annotator.beat(prediction.decision().annotation(sample));
                 count += 1;
             }
             Ok(())
         })?;
+        annotator.finish(&mut |annotation| file.write(annotation))?;
         files.push((path, count, file));
     }
     for (path, count, file) in files {

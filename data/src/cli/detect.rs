@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use data::datasets::dataset;
 use data::formats::wfdb;
+use data::pipeline::annotator::Annotator;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
 use data::record::annotation::{Annotation, Symbol};
 
-/// Finds the QRS complexes of recordings, without classifying them.
+/// Finds the QRS complexes of recordings, without classifying them, and
+/// malignant rhythms; beats within ventricular fibrillation are left out.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of the WFDB records
@@ -49,22 +51,22 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         let signals = prepare::choose(&record, &spec)?;
         let mut pipeline = Pipeline::new(&spec, record.fs, Fiducials::Detected)
             .with_context(|| format!("record {name}"))?;
-        let (mut annotations, mut found) = (Vec::new(), 0_usize);
-        prepare::run(&mut pipeline, &signals, &mut |beat| {
+        let (mut annotator, mut found) = (Annotator::new(record.fs), 0_usize);
+        prepare::watch(&mut pipeline, &signals, &mut |output| {
+            annotator.take(&output);
+            let Some(beat) = output.beat() else { return };
             found += 1;
             if beat.quality >= arguments.least_quality {
-                annotations.push(Annotation::new(beat.sample as i64, Symbol::N));
+                annotator.beat(Annotation::new(beat.sample as i64, Symbol::N));
             }
         });
+        let annotations = annotator.all();
+        let beats = annotations.iter().filter(|a| a.symbol == Symbol::N).count();
         let path = arguments
             .output
             .join(format!("{name}.{}", arguments.annotator));
         wfdb::write_annotations(&path, &annotations)?;
-        writeln!(
-            out,
-            "{name}: {} of {found} beats written",
-            annotations.len()
-        )?;
+        writeln!(out, "{name}: {beats} of {found} beats written")?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::pipeline::input::InputSpec;
 use crate::record::aami::Class;
+use crate::record::annotation::Annotation;
 use crate::record::error::{Error, Result};
 
 /// Beats as the network sees them, row by row, and their provenance.
@@ -22,6 +23,13 @@ pub struct Beats {
     /// Per row the fiducial's sample number in its record, at the record's own
     /// rate; empty where the source has no records.
     pub samples: Vec<u64>,
+    /// What else was told of the one recording that the rows come from, where
+    /// beats were detected: malignant episodes and unreadable stretches, in
+    /// order of time at the record's own rate.
+    pub notes: Vec<Annotation>,
+    /// Per row whether the signal around the beat could be read; empty where
+    /// that is not known.
+    pub readable: Vec<bool>,
 }
 
 impl Beats {
@@ -35,6 +43,8 @@ impl Beats {
             records: Vec::new(),
             record_names: Vec::new(),
             samples: Vec::new(),
+            notes: Vec::new(),
+            readable: Vec::new(),
         }
     }
 
@@ -92,6 +102,8 @@ impl Beats {
             records: rows(&self.records, indices),
             record_names: self.record_names.clone(),
             samples: rows(&self.samples, indices),
+            notes: self.notes.clone(),
+            readable: rows(&self.readable, indices),
         }
     }
 
@@ -124,6 +136,11 @@ impl Beats {
             .extend(other.records.iter().map(|r| r + offset));
         self.record_names.extend_from_slice(&other.record_names);
         self.samples.extend_from_slice(&other.samples);
+        if self.readable.len() + other.len() == self.len() {
+            self.readable.extend_from_slice(&other.readable);
+        } else {
+            self.readable.clear();
+        }
         Ok(())
     }
 }
