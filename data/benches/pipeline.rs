@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use data::pipeline::detector::Detector;
 use data::pipeline::input::InputSpec;
-use data::pipeline::{Fiducials, Pipeline};
+use data::pipeline::{Fiducials, Output, Pipeline};
 use data::signal::resample::Resampler;
 use data::simulate::synth::{self, Settings};
 
@@ -36,7 +36,8 @@ fn bench(criterion: &mut Criterion) {
                     }
                 }
                 let mut sum = 0.0;
-                let mut take = |beat: data::pipeline::Beat<'_>| sum += beat.window[0];
+                let mut take =
+                    |output: Output<'_>| sum += output.beat().map_or(0.0, |b| b.window[0]);
                 pipeline.push(samples, &mut take);
                 pipeline.finish(&mut take);
                 black_box(sum)

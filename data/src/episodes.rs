@@ -1,7 +1,9 @@
 //! Rhythm events from labelled beats: pauses, couplets, runs, bigeminy and
-//! trigeminy, slow and fast rates, asystole.
+//! trigeminy, slow and fast rates, silence. What the signal itself shows
+//! ([`data::pipeline::malignant`]) is told in the same words.
 
 use crate::Class;
+use crate::pipeline::malignant::{self, Episode};
 use serde::Serialize;
 
 /// When a rhythm is worth an event.
@@ -9,10 +11,14 @@ use serde::Serialize;
 pub struct Thresholds {
     /// An RR interval of at least so many seconds is a pause.
     pub pause: f64,
-    /// So many seconds without a beat are an asystole.
+    /// So many seconds of a flat line are an asystole; as many without a beat
+    /// in a signal that is not flat are an event of their own, and end a row.
     pub asystole: f64,
     /// So many ectopic beats of one class in a row are a run, at least 3.
     pub run: u32,
+    /// A run of ventricular beats below this rate, in beats per minute, is an
+    /// idioventricular rhythm.
+    pub run_rate: f64,
     /// So many ectopic beats in the pattern are a bigeminy or trigeminy, at least 2.
     pub geminy: u32,
     /// A mean rate below this, in beats per minute, is a bradycardia.
@@ -35,6 +41,7 @@ impl Default for Thresholds {
             pause: 2.0,
             asystole: 4.0,
             run: 3,
+            run_rate: 100.0,
             geminy: 3,
             bradycardia: 50.0,
             tachycardia: 100.0,
@@ -50,12 +57,20 @@ impl Default for Thresholds {
 pub enum Kind {
     /// A long RR interval.
     Pause,
-    /// No beat at all for a long time.
+    /// No beat for a long time, in a signal that is not flat.
+    NoBeats,
+    /// No electrical activity: the line is flat.
     Asystole,
+    /// Ventricular fibrillation or flutter, by the shape of the signal.
+    VentricularFibrillation,
+    /// Ventricular tachycardia, by the shape of the signal.
+    VentricularTachycardia,
     /// Two ectopic beats of one class in a row.
     Couplet,
     /// Three or more ectopic beats of one class in a row.
     Run,
+    /// Three or more ventricular beats in a row, slower than a run.
+    Idioventricular,
     /// Every second beat is ventricular.
     Bigeminy,
     /// Every third beat is ventricular.
@@ -101,6 +116,24 @@ pub struct RhythmEvent {
     pub rate: Option<f64>,
 }
 
+impl RhythmEvent {
+    /// The episode behind an event that the signal itself shows.
+    pub fn of_signal(&self) -> Option<Episode> {
+        let kind = match self.kind {
+            Kind::VentricularFibrillation => malignant::Kind::Fibrillation,
+            Kind::VentricularTachycardia => malignant::Kind::Tachycardia,
+            Kind::Asystole => malignant::Kind::Asystole,
+            _ => return None,
+        };
+        Some(Episode {
+            kind,
+            start: self.start,
+            end: (self.phase == Phase::End).then_some(self.end),
+            rate: self.rate,
+        })
+    }
+}
+
 /// A row of ectopic beats of one class.
 #[derive(Clone, Copy, Debug)]
 struct Row {
@@ -108,6 +141,10 @@ struct Row {
     beats: u32,
     start: u64,
     end: u64,
+    /// The two beats before the last.
+    before: [u64; 2],
+    /// What it has been announced as.
+    told: Option<Kind>,
 }
 
 /// A repeating pattern with one ventricular beat.
@@ -134,7 +171,9 @@ pub struct RhythmWatch {
     last: Option<u64>,
     /// Whether `last` is a beat.
     beat_seen: bool,
-    asystole: bool,
+    silent: bool,
+    /// Fibrillation or asystole goes on: that no beat comes says nothing more.
+    covered: bool,
     row: Option<Row>,
     pattern: Option<Pattern>,
     /// The latest RR intervals in seconds, a ring.
@@ -159,7 +198,8 @@ impl RhythmWatch {
             count: 0,
             last: None,
             beat_seen: false,
-            asystole: false,
+            silent: false,
+            covered: false,
             row: None,
             pattern: None,
             intervals: Vec::with_capacity(intervals),
@@ -168,7 +208,7 @@ impl RhythmWatch {
         }
     }
 
-    /// A stretch of signal begins: asystole is counted from here.
+    /// A stretch of signal begins: silence is counted from here.
     pub fn begin(&mut self, sample: u64) {
         self.last.get_or_insert(sample);
     }
@@ -181,16 +221,15 @@ impl RhythmWatch {
         {
             let rr = sample.saturating_sub(last) as f64 / self.fs;
             self.until(sample, emit);
-            if rr >= self.thresholds.pause && !self.asystole {
+            if rr >= self.thresholds.pause && !self.silent {
                 emit(event(Kind::Pause, Phase::Whole, last, sample));
             }
             self.watch_rate(sample, rr, emit);
+            if rr >= self.thresholds.asystole {
+                self.close_row(emit);
+            }
         }
-        if self.asystole {
-            let start = self.last.unwrap_or(sample);
-            emit(event(Kind::Asystole, Phase::End, start, sample));
-            self.asystole = false;
-        }
+        self.close_silence(sample, emit);
         self.watch_row(sample, class, emit);
         self.watch_pattern(sample, class, emit);
         self.last = Some(sample);
@@ -204,19 +243,67 @@ impl RhythmWatch {
             return;
         };
         let limit = (self.thresholds.asystole * self.fs) as u64;
-        if !self.asystole && sample.saturating_sub(last) >= limit {
-            self.asystole = true;
-            emit(event(Kind::Asystole, Phase::Begin, last, last + limit));
+        if !self.silent && !self.covered && sample.saturating_sub(last) >= limit {
+            self.silent = true;
+            emit(event(Kind::NoBeats, Phase::Begin, last, last + limit));
+        }
+    }
+
+    /// The signal itself shows a malignant rhythm from its start on, or up to
+    /// its end: passes it on. Rows of beats are closed and silence is not
+    /// reported while there is fibrillation or asystole.
+    pub fn episode(&mut self, episode: &Episode, emit: &mut impl FnMut(RhythmEvent)) {
+        let kind = match episode.kind {
+            malignant::Kind::Fibrillation => Kind::VentricularFibrillation,
+            malignant::Kind::Tachycardia => Kind::VentricularTachycardia,
+            malignant::Kind::Asystole => Kind::Asystole,
+        };
+        if kind != Kind::VentricularTachycardia {
+            self.cover(episode, emit);
+        }
+        let phase = match episode.end {
+            None => Phase::Begin,
+            Some(_) => Phase::End,
+        };
+        emit(RhythmEvent {
+            rate: episode.rate,
+            ..event(
+                kind,
+                phase,
+                episode.start,
+                episode.end.unwrap_or(episode.start),
+            )
+        });
+    }
+
+    fn cover(&mut self, episode: &Episode, emit: &mut impl FnMut(RhythmEvent)) {
+        self.covered = episode.end.is_none();
+        match episode.end {
+            None => {
+                self.close_silence(episode.start, emit);
+                self.close_row(emit);
+                self.close_pattern(emit);
+                self.close_rate(emit);
+                self.intervals.clear();
+                self.next_interval = 0;
+            }
+            Some(end) => self.last = self.last.max(Some(end)),
+        }
+        self.beat_seen = false;
+    }
+
+    fn close_silence(&mut self, sample: u64, emit: &mut impl FnMut(RhythmEvent)) {
+        if self.silent {
+            let start = self.last.unwrap_or(sample);
+            emit(event(Kind::NoBeats, Phase::End, start, sample.max(start)));
+            self.silent = false;
         }
     }
 
     /// The signal ends at `sample`: closes every episode and forgets the rhythm.
     pub fn end(&mut self, sample: u64, emit: &mut impl FnMut(RhythmEvent)) {
         self.until(sample, emit);
-        if self.asystole {
-            let start = self.last.unwrap_or(sample);
-            emit(event(Kind::Asystole, Phase::End, start, sample));
-        }
+        self.close_silence(sample, emit);
         self.close_row(emit);
         self.close_pattern(emit);
         self.close_rate(emit);
@@ -228,7 +315,8 @@ impl RhythmWatch {
         self.count = 0;
         self.last = None;
         self.beat_seen = false;
-        self.asystole = false;
+        self.silent = false;
+        self.covered = false;
         self.row = None;
         self.pattern = None;
         self.intervals.clear();
@@ -240,10 +328,26 @@ impl RhythmWatch {
         if let Some(row) = &mut self.row
             && row.class == class
         {
-            row.beats += 1;
-            row.end = sample;
-            if row.beats == self.thresholds.run {
-                emit(row.event(Phase::Begin, self.fs));
+            row.take(sample);
+            let kind = row.kind(self.thresholds.run_rate, self.fs);
+            let long = row.beats >= self.thresholds.run;
+            match row.told {
+                None if long => {
+                    row.told = Some(kind);
+                    emit(row.event(Phase::Begin, self.fs));
+                }
+                // It has become fast: a run of its own.
+                Some(Kind::Idioventricular) if kind == Kind::Run => {
+                    let [first, second] = row.before;
+                    row.end = first;
+                    row.beats -= 2;
+                    emit(row.event(Phase::End, self.fs));
+                    (row.start, row.end, row.beats) = (first, sample, 3);
+                    row.before = [first, second];
+                    row.told = Some(Kind::Run);
+                    emit(row.event(Phase::Begin, self.fs));
+                }
+                _ => {}
             }
             return;
         }
@@ -254,13 +358,15 @@ impl RhythmWatch {
                 beats: 1,
                 start: sample,
                 end: sample,
+                before: [sample; 2],
+                told: None,
             });
         }
     }
 
     fn close_row(&mut self, emit: &mut impl FnMut(RhythmEvent)) {
         match self.row.take() {
-            Some(row) if row.beats >= self.thresholds.run => emit(row.event(Phase::End, self.fs)),
+            Some(row) if row.told.is_some() => emit(row.event(Phase::End, self.fs)),
             // Three beats below a higher threshold for runs are neither.
             Some(row) if row.beats == 2 => emit(row.event(Phase::Whole, self.fs)),
             _ => {}
@@ -375,11 +481,24 @@ fn event(kind: Kind, phase: Phase, start: u64, end: u64) -> RhythmEvent {
 }
 
 impl Row {
+    fn take(&mut self, sample: u64) {
+        self.before = [self.before[1], self.end];
+        self.beats += 1;
+        self.end = sample;
+    }
+
+    /// What the last three beats are.
+    fn kind(&self, least: f64, fs: f64) -> Kind {
+        let seconds = (self.end - self.before[0]) as f64 / fs;
+        if self.class == Class::V && 120.0 < least * seconds {
+            Kind::Idioventricular
+        } else {
+            Kind::Run
+        }
+    }
+
     fn event(&self, phase: Phase, fs: f64) -> RhythmEvent {
-        let kind = match phase {
-            Phase::Whole => Kind::Couplet,
-            Phase::Begin | Phase::End => Kind::Run,
-        };
+        let kind = self.told.unwrap_or(Kind::Couplet);
         let seconds = (self.end - self.start) as f64 / fs;
         RhythmEvent {
             class: Some(self.class),
@@ -482,25 +601,28 @@ mod tests {
         // A run that breaks the pattern ends it.
         let events = found("NVNVNVVVN", 0.8);
         assert!(events.contains(&(Kind::Bigeminy, Phase::End)), "{events:?}");
-        assert!(events.contains(&(Kind::Run, Phase::End)), "{events:?}");
+        assert!(
+            events.contains(&(Kind::Idioventricular, Phase::End)),
+            "{events:?}"
+        );
     }
 
     #[test]
-    fn a_pause_is_no_asystole_and_an_asystole_no_pause() {
+    fn a_pause_is_no_long_silence_and_a_long_silence_no_pause() {
         let events = watch(&[(0.8, "N"), (0.8, "N"), (2.5, "N"), (0.8, "N")]);
         assert_eq!(events, [event(Kind::Pause, Phase::Whole, 160, 410)]);
         let events = watch(&[(0.8, "N"), (6.0, "N"), (0.8, "N")]);
         assert_eq!(
             events,
             [
-                event(Kind::Asystole, Phase::Begin, 80, 480),
-                event(Kind::Asystole, Phase::End, 80, 680)
+                event(Kind::NoBeats, Phase::Begin, 80, 480),
+                event(Kind::NoBeats, Phase::End, 80, 680)
             ]
         );
     }
 
     #[test]
-    fn asystole_is_noticed_without_a_beat_and_reported_once() {
+    fn silence_is_noticed_without_a_beat_and_reported_once() {
         let mut watch = RhythmWatch::new(FS, Thresholds::default());
         let mut events = Vec::new();
         watch.begin(1000);
@@ -511,8 +633,8 @@ mod tests {
         assert_eq!(
             events,
             [
-                event(Kind::Asystole, Phase::Begin, 1000, 1400),
-                event(Kind::Asystole, Phase::End, 1000, 2000)
+                event(Kind::NoBeats, Phase::Begin, 1000, 1400),
+                event(Kind::NoBeats, Phase::End, 1000, 2000)
             ]
         );
     }
@@ -534,5 +656,62 @@ mod tests {
                 (Kind::Tachycardia, Phase::End)
             ]
         );
+    }
+
+    #[test]
+    fn slow_rows_of_ventricular_beats_are_idioventricular() {
+        let pair = |kind| [(kind, Phase::Begin), (kind, Phase::End)];
+        assert_eq!(found("NNVVVVVN", 0.8), pair(Kind::Idioventricular));
+        assert_eq!(found("NNVVVVVN", 0.5), pair(Kind::Run));
+        // Beats that are no row of anything: one every ten seconds.
+        let kinds: Vec<Kind> = watch(&[(10.0, "V"); 6]).iter().map(|e| e.kind).collect();
+        assert!(kinds.iter().all(|kind| *kind == Kind::NoBeats), "{kinds:?}");
+        // One that becomes fast is a run from there on.
+        let mut beats = vec![(0.8, "N"), (0.8, "V"), (0.8, "V"), (0.8, "V")];
+        beats.extend([(0.5, "V"); 3]);
+        beats.push((0.9, "N"));
+        let events = watch(&beats);
+        let told: Vec<_> = events.iter().map(|e| (e.kind, e.phase, e.beats)).collect();
+        assert_eq!(
+            told,
+            [
+                (Kind::Idioventricular, Phase::Begin, Some(3)),
+                (Kind::Idioventricular, Phase::End, Some(3)),
+                (Kind::Run, Phase::Begin, Some(3)),
+                (Kind::Run, Phase::End, Some(4)),
+            ]
+        );
+    }
+
+    #[test]
+    fn fibrillation_of_the_signal_ends_rows_and_silence() {
+        let mut watch = RhythmWatch::new(FS, Thresholds::default());
+        let mut events = Vec::new();
+        watch.begin(0);
+        let episode = |start, end| Episode {
+            kind: malignant::Kind::Fibrillation,
+            start,
+            end,
+            rate: Some(280.0),
+        };
+        let mut emit = |e: RhythmEvent| events.push(e);
+        watch.until(500, &mut emit);
+        watch.episode(&episode(200, None), &mut emit);
+        watch.until(3000, &mut emit);
+        watch.episode(&episode(200, Some(2900)), &mut emit);
+        watch.until(3200, &mut emit);
+        watch.until(3400, &mut emit);
+        let told: Vec<_> = events.iter().map(|e| (e.kind, e.phase)).collect();
+        assert_eq!(
+            told,
+            [
+                (Kind::NoBeats, Phase::Begin),
+                (Kind::NoBeats, Phase::End),
+                (Kind::VentricularFibrillation, Phase::Begin),
+                (Kind::VentricularFibrillation, Phase::End),
+                (Kind::NoBeats, Phase::Begin),
+            ]
+        );
+        assert_eq!(events[3].of_signal(), Some(episode(200, Some(2900))));
     }
 }

@@ -1,4 +1,5 @@
-//! The only preprocessing: samples in, prepared beats out.
+//! The only preprocessing: samples in, prepared beats out, and word of where
+//! there is no signal or none that can be read.
 //!
 //! Frames of interleaved leads at any rate are resampled to the contract's
 //! rate, filtered causally, and cut into windows around beats that are either
@@ -10,13 +11,16 @@
 //! A beat is emitted when its window is complete and the next beat is known,
 //! or when 2 s have passed without one (plus the detector's delay).
 
+pub mod annotator;
 pub mod beats;
 pub mod detector;
 mod fiducial;
 pub mod input;
 pub mod kaggle_cut;
+pub mod malignant;
 pub mod prepare;
 mod quality;
+pub mod readable;
 pub mod rhythm;
 mod segment;
 mod template;
@@ -24,7 +28,9 @@ mod template;
 use std::collections::VecDeque;
 
 use crate::pipeline::input::{InputSpec, Layout, Normalisation};
-use crate::pipeline::segment::{Segment, Segmenter};
+use crate::pipeline::malignant::Episode;
+use crate::pipeline::readable::Condition;
+use crate::pipeline::segment::{Passed, Segment, Segmenter};
 use crate::record::error::{Error, Result};
 use crate::signal::resample::{Ratio, Resampler};
 
@@ -34,6 +40,9 @@ pub const RATES: std::ops::RangeInclusive<f64> = 100.0..=10_000.0;
 /// Missing samples are bridged by the last one for so long, in seconds; a
 /// longer gap starts the signal afresh.
 pub const BRIDGE: f64 = 0.1;
+/// Seconds by which the beginning or end of an episode lies before the frame
+/// that tells of it, at most. No beat or other output is older when it is told.
+pub const MOST_BACK: f64 = 8.0;
 /// Samples further than this many mV from 0 have a constant offset, since no
 /// electrode gives them and the filters must stay finite: the lead is measured
 /// from the first of them, and anew from any that is as far from that.
@@ -67,6 +76,56 @@ pub struct Beat<'a> {
     pub rr: Option<f64>,
     /// Signal quality around the beat, 0 (noise) to 1 (clean).
     pub quality: f32,
+    /// Whether the signal looked like ventricular fibrillation or flutter when
+    /// the beat was decided: it is none then, whatever its class.
+    pub fibrillation: bool,
+    /// Whether the signal around it can be read, as far as is known by now: it
+    /// may be no beat at all where not.
+    pub readable: bool,
+}
+
+/// What a pipeline passes on, in the order in which it is decided. All sample
+/// numbers are at the input's rate, from the first frame on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Output<'a> {
+    /// A beat.
+    Beat(Beat<'a>),
+    /// There has been no valid sample for longer than [`BRIDGE`]; `start` is
+    /// the first that lacked. Every beat before it has been passed on.
+    SignalLost {
+        /// First frame without a sample.
+        start: u64,
+    },
+    /// Samples come again.
+    SignalBack {
+        /// First frame that was lost; `None` at the beginning of a recording.
+        start: Option<u64>,
+        /// First frame with a sample.
+        sample: u64,
+    },
+    /// The signal cannot be read. Told once when that is known and, with its
+    /// end, once when it is over, at the latest where the signal is lost.
+    Unreadable {
+        /// What it is instead.
+        why: Condition,
+        /// First frame of it.
+        start: u64,
+        /// The frame after its last one; `None` while it goes on.
+        end: Option<u64>,
+    },
+    /// A malignant rhythm begins, or has ended; its times are samples of the
+    /// input. Its start lies up to [`MOST_BACK`] seconds back.
+    Episode(Episode),
+}
+
+impl<'a> Output<'a> {
+    /// The beat, if it is one.
+    pub fn beat(self) -> Option<Beat<'a>> {
+        match self {
+            Output::Beat(beat) => Some(beat),
+            _ => None,
+        }
+    }
 }
 
 /// Turns frames of samples into prepared beats. Allocates only in
@@ -83,6 +142,8 @@ pub struct Pipeline {
     sample: u64,
     /// Frame at which the current stretch of signal began, while in one.
     start: Option<u64>,
+    /// Frame at which the present gap began; `None` before the first sample.
+    lost: Option<u64>,
     /// Frames without any valid sample just before now, and how many are bridged.
     missing: u64,
     bridge: u64,
@@ -90,6 +151,8 @@ pub struct Pipeline {
     /// Per lead what is subtracted as constant offset, see [`LARGEST`]; NaN until
     /// its first sample in this stretch of signal.
     offset: Vec<f32>,
+    /// A frame without any sample.
+    nothing: Vec<f32>,
     /// Rest of a frame that a call of `push` ended within.
     partial: Vec<f32>,
 }
@@ -133,12 +196,20 @@ impl Pipeline {
             marks: VecDeque::new(),
             sample: 0,
             start: None,
+            lost: None,
             missing: 0,
             bridge: (BRIDGE * fs) as u64,
             frame: vec![0.0; leads],
             offset: vec![f32::NAN; leads],
+            nothing: vec![f32::NAN; leads],
             partial: Vec::with_capacity(leads),
         })
+    }
+
+    /// So many seconds of a flat line are an asystole; [`crate::pipeline::malignant::ASYSTOLE`]
+    /// without a call.
+    pub fn set_asystole(&mut self, seconds: f64) {
+        self.segmenter.set_asystole(seconds);
     }
 
     /// Leads per frame.
@@ -155,6 +226,11 @@ impl Pipeline {
     /// Frames taken in so far.
     pub fn samples(&self) -> u64 {
         self.sample
+    }
+
+    /// Whether the signal is lost, or has not begun.
+    pub fn is_lost(&self) -> bool {
+        self.start.is_none()
     }
 
     /// Announces a beat at a sample number of the input, at the latest before
@@ -183,8 +259,8 @@ impl Pipeline {
     }
 
     /// Takes interleaved samples in mV, NaN where there is none, and passes on
-    /// the beats that they complete. A frame may be split between two calls.
-    pub fn push(&mut self, samples: &[f32], emit: &mut impl FnMut(Beat<'_>)) {
+    /// what they decide. A frame may be split between two calls.
+    pub fn push(&mut self, samples: &[f32], emit: &mut impl FnMut(Output<'_>)) {
         let mut samples = samples;
         if !self.partial.is_empty() {
             let wanted = (self.leads - self.partial.len()).min(samples.len());
@@ -212,19 +288,27 @@ impl Pipeline {
         }
     }
 
-    /// Counts `frames` that are lost, however many, without looking at them:
-    /// for inside a gap. Signal before it that has not ended in a gap yet is
-    /// not noticed to have ended; push missing samples for [`BRIDGE`] first.
-    pub fn skip(&mut self, frames: u64) {
+    /// Counts `frames` that are lost, however many, and passes on what that
+    /// decides. A frame that was begun is lost too.
+    pub fn skip(&mut self, frames: u64, emit: &mut impl FnMut(Output<'_>)) {
         self.partial.clear();
-        self.sample = self.sample.saturating_add(frames);
+        // The stretch closes within the bridge; the rest is only counted.
+        let mut rest = frames;
+        let mut none = std::mem::take(&mut self.nothing);
+        while rest > 0 && (self.start.is_some() || self.lost.is_none()) {
+            self.push_frame(&none, emit);
+            rest -= 1;
+        }
+        std::mem::swap(&mut self.nothing, &mut none);
+        self.sample = self.sample.saturating_add(rest);
     }
 
     /// Ends the recording: passes on what still waits. Further samples are a
     /// new stretch of the same patient's recording.
-    pub fn finish(&mut self, emit: &mut impl FnMut(Beat<'_>)) {
+    pub fn finish(&mut self, emit: &mut impl FnMut(Output<'_>)) {
         self.partial.clear();
         self.end_stretch(emit);
+        self.lost = None;
         self.marks.clear();
     }
 
@@ -237,6 +321,7 @@ impl Pipeline {
         self.partial.clear();
         self.sample = 0;
         self.start = None;
+        self.lost = None;
         self.missing = 0;
         self.offset.fill(f32::NAN);
     }
@@ -259,7 +344,7 @@ impl Pipeline {
 
     /// Takes in frames that are plain.
     #[inline]
-    fn push_plain(&mut self, frames: &[f32], emit: &mut impl FnMut(Beat<'_>)) {
+    fn push_plain(&mut self, frames: &[f32], emit: &mut impl FnMut(Output<'_>)) {
         if frames.is_empty() {
             return;
         }
@@ -272,19 +357,19 @@ impl Pipeline {
 
     /// Passes valid frames on, of which the first is number `before`.
     #[inline]
-    fn feed(&mut self, frames: &[f32], before: u64, emit: &mut impl FnMut(Beat<'_>)) {
+    fn feed(&mut self, frames: &[f32], before: u64, emit: &mut impl FnMut(Output<'_>)) {
         let Some(stretch) = self.stretch() else {
             return;
         };
         let segmenter = &mut self.segmenter;
         self.resampler.push(frames, &mut |frame, needed| {
             let decided = before + needed as u64;
-            segmenter.push(frame, &mut |segment| emit(stretch.beat(segment, decided)));
+            segmenter.push(frame, &mut |passed| emit(stretch.output(passed, decided)));
         });
     }
 
     #[inline]
-    fn push_frame(&mut self, frame: &[f32], emit: &mut impl FnMut(Beat<'_>)) {
+    fn push_frame(&mut self, frame: &[f32], emit: &mut impl FnMut(Output<'_>)) {
         let mut valid = false;
         let offsets = self.offset.iter_mut();
         for ((held, &value), offset) in self.frame.iter_mut().zip(frame).zip(offsets) {
@@ -310,17 +395,25 @@ impl Pipeline {
                     self.marks.pop_front();
                 }
                 self.start = Some(at);
+                let start = self.lost.take();
+                emit(Output::SignalBack { start, sample: at });
                 at
             }
             (_, Some(start)) => start,
-            (false, None) => return,
+            (false, None) => {
+                self.wait_for_signal(emit);
+                return;
+            }
         };
         if valid {
             self.missing = 0;
         } else {
             self.missing += 1;
             if self.missing > self.bridge {
+                let start = self.sample - self.missing;
                 self.end_stretch(emit);
+                self.lost = Some(start);
+                emit(Output::SignalLost { start });
                 return;
             }
         }
@@ -337,10 +430,25 @@ impl Pipeline {
         self.frame = frame;
     }
 
-    fn end_stretch(&mut self, emit: &mut impl FnMut(Beat<'_>)) {
+    /// A frame without signal, and none before it: where a recording begins so,
+    /// that is a gap like another.
+    fn wait_for_signal(&mut self, emit: &mut impl FnMut(Output<'_>)) {
+        if self.lost.is_some() {
+            return;
+        }
+        self.missing += 1;
+        if self.missing > self.bridge {
+            let start = self.sample - self.missing;
+            self.missing = 0;
+            self.lost = Some(start);
+            emit(Output::SignalLost { start });
+        }
+    }
+
+    fn end_stretch(&mut self, emit: &mut impl FnMut(Output<'_>)) {
         if let Some(stretch) = self.stretch() {
             let (segmenter, decided) = (&mut self.segmenter, self.sample);
-            let mut emit = |segment: Segment<'_>| emit(stretch.beat(segment, decided));
+            let mut emit = |passed: Passed<'_>| emit(stretch.output(passed, decided));
             self.resampler
                 .finish(&mut |frame| segmenter.push(frame, &mut emit));
             segmenter.restart(self.resampler.last(), &mut emit);
@@ -370,9 +478,29 @@ struct Stretch {
 }
 
 impl Stretch {
+    fn output<'a>(&self, passed: Passed<'a>, decided: u64) -> Output<'a> {
+        match passed {
+            Passed::Beat(segment) => Output::Beat(self.beat(segment, decided)),
+            Passed::Unreadable(readable::Stretch { why, start, end }) => Output::Unreadable {
+                why,
+                start: self.sample(start as f64).min(decided),
+                end: end.map(|end| self.sample(end as f64).min(decided)),
+            },
+            Passed::Episode(episode) => Output::Episode(Episode {
+                start: self.sample(episode.start as f64).min(decided),
+                end: episode.end.map(|end| self.sample(end as f64).min(decided)),
+                ..episode
+            }),
+        }
+    }
+
+    /// The input's sample at a frame of the stretch.
+    fn sample(&self, frame: f64) -> u64 {
+        self.start + (frame * self.ratio.step()).round() as u64
+    }
+
     fn beat<'a>(&self, segment: Segment<'a>, decided: u64) -> Beat<'a> {
-        let fiducial = self.start + (segment.fiducial * self.ratio.step()).round() as u64;
-        let fiducial = fiducial.min(decided.saturating_sub(1));
+        let fiducial = self.sample(segment.fiducial).min(decided.saturating_sub(1));
         Beat {
             sample: segment.mark.unwrap_or(fiducial),
             fiducial,
@@ -381,9 +509,13 @@ impl Stretch {
             rhythm: segment.rhythm,
             rr: segment.rr,
             quality: segment.quality,
+            fibrillation: segment.fibrillation,
+            readable: segment.readable,
         }
     }
 }
 
+#[cfg(test)]
+mod artefacts;
 #[cfg(test)]
 mod tests;

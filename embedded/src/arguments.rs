@@ -103,7 +103,7 @@ pub struct Arguments {
     /// An RR interval of at least so many seconds is a pause
     #[arg(long, value_name = "S", help_heading = "Rhythm", default_value_t = Thresholds::default().pause)]
     pub pause: f64,
-    /// So many seconds without a beat are an asystole
+    /// So many seconds of a flat line are an asystole, without a beat an event
     #[arg(long, value_name = "S", help_heading = "Rhythm", default_value_t = Thresholds::default().asystole)]
     pub asystole: f64,
     /// A mean rate below this is a bradycardia

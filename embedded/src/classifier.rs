@@ -156,7 +156,7 @@ impl Classifier {
                     .classify_beat(beats.window(row), beats.rhythm_row(row))
                     .with_context(|| format!("beat {}", row + 1))?;
                 // No heartbeat can be in it, whatever the network makes of it.
-                prediction.decision.rejected |= beats.is_flat(row);
+                prediction.decision = prediction.decision.with_signal(!beats.is_flat(row));
                 Ok(prediction)
             })
             .collect()

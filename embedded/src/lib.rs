@@ -11,4 +11,4 @@ mod plausible;
 mod pool;
 
 pub use classifier::{Classifier, Prediction};
-pub use monitor::{Event, Gap, LabelledBeat, Monitor};
+pub use monitor::{Event, Gap, LabelledBeat, Monitor, Unreadable};

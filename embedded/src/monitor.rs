@@ -1,8 +1,11 @@
 //! Samples in, labelled beats out.
 
+use std::collections::VecDeque;
+
 use anyhow::{Context, Result, bail};
 use data::Class;
-use data::pipeline::{BRIDGE, Fiducials, Pipeline};
+use data::pipeline::readable::Condition;
+use data::pipeline::{Fiducials, Output, Pipeline};
 use models::contract::Decision;
 
 use crate::classifier::{Classifier, Prediction};
@@ -23,13 +26,43 @@ pub struct LabelledBeat {
     pub rr: Option<f64>,
     /// Signal quality around the beat, 0 (noise) to 1 (clean).
     pub quality: f32,
+    /// Whether the signal looked like ventricular fibrillation or flutter when
+    /// the beat was decided. It is none then: no class says what it is.
+    pub fibrillation: bool,
     /// Seconds of signal from the R peak to the decision.
     pub delay: f64,
+}
+
+impl LabelledBeat {
+    /// The class to report: unclassifiable within fibrillation.
+    pub fn class(&self) -> Class {
+        if self.fibrillation {
+            Class::Q
+        } else {
+            self.decision.class
+        }
+    }
+
+    /// Whether the beat is better left to a human.
+    pub fn rejected(&self) -> bool {
+        self.fibrillation || self.decision.rejected()
+    }
 }
 
 /// A stretch without signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
+    /// Its first sample.
+    pub start: u64,
+    /// Its length in samples; `None` while it goes on.
+    pub length: Option<u64>,
+}
+
+/// A stretch of signal that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What it is instead.
+    pub why: Condition,
     /// Its first sample.
     pub start: u64,
     /// Its length in samples; `None` while it goes on.
@@ -43,6 +76,8 @@ pub enum Event {
     Beat(LabelledBeat),
     /// The signal is lost, or is back.
     Gap(Gap),
+    /// The signal cannot be read, or can again.
+    Unreadable(Unreadable),
     /// The rhythm is worth a word.
     Rhythm(RhythmEvent),
 }
@@ -51,15 +86,24 @@ pub enum Event {
 /// depend on how the samples are cut into calls of [`Monitor::push`]. After
 /// the first seconds it allocates nothing outside the network.
 pub struct Monitor {
-    classifier: Classifier,
     pipeline: Pipeline,
-    fs: f64,
-    leads: usize,
-    gaps: GapWatch,
-    rhythm: RhythmWatch,
+    reader: Reader,
     /// Seconds from a beat to its decision, at most.
     delay: f64,
+}
+
+/// Reads what the pipeline passes on: classifies beats, watches the rhythm.
+struct Reader {
+    classifier: Classifier,
+    fs: f64,
+    rhythm: RhythmWatch,
+    /// Samples not yet reached by the rhythm, from which on the signal is
+    /// readable, or is not.
+    turns: VecDeque<(u64, bool)>,
+    readable: bool,
     events: Vec<Event>,
+    /// The network's first failure since the last call.
+    outcome: Result<()>,
 }
 
 impl Monitor {
@@ -91,29 +135,33 @@ impl Monitor {
                 input.lead_count()
             );
         }
-        let pipeline = Pipeline::new(input, fs, Fiducials::Detected)
+        let mut pipeline = Pipeline::new(input, fs, Fiducials::Detected)
             .with_context(|| model.path().display().to_string())?;
+        pipeline.set_asystole(thresholds.asystole);
         let delay = pipeline.delay();
         Ok(Monitor {
-            classifier: model,
             pipeline,
-            fs,
-            leads,
-            gaps: GapWatch::new(leads, (BRIDGE * fs) as u64),
-            rhythm: RhythmWatch::new(fs, thresholds),
+            reader: Reader {
+                classifier: model,
+                fs,
+                rhythm: RhythmWatch::new(fs, thresholds),
+                turns: VecDeque::with_capacity(64),
+                readable: true,
+                events: Vec::with_capacity(64),
+                outcome: Ok(()),
+            },
             delay,
-            events: Vec::with_capacity(64),
         })
     }
 
     /// The model and its contract.
     pub fn classifier(&self) -> &Classifier {
-        &self.classifier
+        &self.reader.classifier
     }
 
     /// Gives the model back, for another recording.
     pub fn into_classifier(self) -> Classifier {
-        self.classifier
+        self.reader.classifier
     }
 
     /// Longest time in seconds from an R peak to its decision.
@@ -123,7 +171,7 @@ impl Monitor {
 
     /// Frames taken in so far, lost ones included.
     pub fn samples(&self) -> u64 {
-        self.gaps.sample
+        self.pipeline.samples()
     }
 
     /// Takes interleaved samples in mV, NaN where there is none, and gives
@@ -133,9 +181,17 @@ impl Monitor {
     /// # Errors
     /// The network fails; the monitor can go on with the next samples.
     pub fn push(&mut self, samples: &[f32]) -> Result<&[Event]> {
-        self.events.clear();
-        self.take(samples)?;
-        Ok(&self.events)
+        let Monitor {
+            pipeline, reader, ..
+        } = self;
+        reader.events.clear();
+        pipeline.push(samples, &mut |output| reader.read(output));
+        if !pipeline.is_lost() {
+            // Later beats may still be undecided, but not before this.
+            let delay = (self.delay * reader.fs) as u64;
+            reader.until(pipeline.samples().saturating_sub(delay));
+        }
+        reader.told()
     }
 
     /// So many frames were lost: a clock that jumped, a link that was down.
@@ -144,17 +200,12 @@ impl Monitor {
     /// # Errors
     /// As [`Monitor::push`].
     pub fn skip(&mut self, frames: u64) -> Result<&[Event]> {
-        self.events.clear();
-        // The pipeline closes its stretch within the bridge; the rest of the
-        // loss, however long, is only counted.
-        let bridge = self.gaps.bridge + 1;
-        for _ in 0..frames.min(bridge) * self.leads as u64 {
-            self.take(&[f32::NAN])?;
-        }
-        let rest = frames.saturating_sub(bridge);
-        self.pipeline.skip(rest);
-        self.gaps.sample = self.gaps.sample.saturating_add(rest);
-        Ok(&self.events)
+        let Monitor {
+            pipeline, reader, ..
+        } = self;
+        reader.events.clear();
+        pipeline.skip(frames, &mut |output| reader.read(output));
+        reader.told()
     }
 
     /// Ends the recording: gives what still waits. Further samples are a new
@@ -163,200 +214,143 @@ impl Monitor {
     /// # Errors
     /// As [`Monitor::push`].
     pub fn finish(&mut self) -> Result<&[Event]> {
-        self.events.clear();
-        let mut outcome = Ok(());
         let Monitor {
-            classifier,
-            pipeline,
-            fs,
-            rhythm,
-            events,
-            gaps,
-            ..
+            pipeline, reader, ..
         } = self;
-        pipeline.finish(&mut |beat| {
-            decide(classifier, rhythm, events, *fs, &beat, &mut outcome);
-        });
-        rhythm.end(gaps.sample, &mut |e| events.push(Event::Rhythm(e)));
-        gaps.rewind();
-        outcome?;
-        Ok(&self.events)
+        reader.events.clear();
+        pipeline.finish(&mut |output| reader.read(output));
+        reader.end(pipeline.samples());
+        reader.told()
     }
 
     /// Forgets the patient and everything that waits; the next frame is
     /// sample 0 of a new recording.
     pub fn reset(&mut self) {
-        self.events.clear();
         self.pipeline.reset();
-        self.rhythm.forget();
-        self.gaps = GapWatch::new(self.leads, self.gaps.bridge);
+        self.reader.events.clear();
+        self.reader.rhythm.forget();
+        self.reader.turns.clear();
+        self.reader.readable = true;
+    }
+}
+
+impl Reader {
+    fn read(&mut self, output: Output<'_>) {
+        match output {
+            Output::Beat(beat) => self.beat(&beat),
+            Output::SignalLost { start } => {
+                self.end(start);
+                self.events.push(Event::Gap(Gap {
+                    start,
+                    length: None,
+                }));
+            }
+            Output::SignalBack { start, sample } => {
+                self.events.extend(start.map(|start| {
+                    Event::Gap(Gap {
+                        start,
+                        length: Some(sample - start),
+                    })
+                }));
+                self.rhythm.begin(sample);
+            }
+            Output::Episode(episode) => {
+                let events = &mut self.events;
+                self.rhythm
+                    .episode(&episode, &mut |e| events.push(Event::Rhythm(e)));
+            }
+            Output::Unreadable { why, start, end } => {
+                let length = end.map(|end| end.saturating_sub(start));
+                self.events
+                    .push(Event::Unreadable(Unreadable { why, start, length }));
+                // A flat line may be a heart that stands still: an asystole comes
+                // beside it.
+                if why != Condition::Flat {
+                    self.turns.push_back((end.unwrap_or(start), end.is_some()));
+                }
+            }
+        }
     }
 
-    /// Cuts the samples where signal is lost or comes back, so that events
-    /// keep their order.
-    fn take(&mut self, mut samples: &[f32]) -> Result<()> {
-        let mut outcome = Ok(());
-        while !samples.is_empty() {
-            let (used, change) = self.gaps.scan(samples);
-            let (now, later) = samples.split_at(used);
-            samples = later;
-            let Monitor {
-                classifier,
-                pipeline,
-                fs,
-                rhythm,
-                events,
-                gaps,
-                delay,
-                ..
-            } = self;
-            pipeline.push(now, &mut |beat| {
-                decide(classifier, rhythm, events, *fs, &beat, &mut outcome);
+    /// Classifies a beat and reports it with what it says about the rhythm. A
+    /// failure of the network is kept for the caller; the stream goes on.
+    fn beat(&mut self, beat: &data::pipeline::Beat<'_>) {
+        let Prediction {
+            decision,
+            probabilities,
+            ..
+        } = match self.classifier.classify_beat(beat.window, beat.rhythm) {
+            Ok(prediction) => prediction,
+            Err(error) => {
+                if self.outcome.is_ok() {
+                    self.outcome = Err(error.context(format!("beat at sample {}", beat.sample)));
+                }
+                return;
+            }
+        };
+        let decision = decision.with_signal(beat.readable);
+        // What was silence until this beat comes before it, as it does live.
+        self.until(beat.sample);
+        let events = &mut self.events;
+        events.push(Event::Beat(LabelledBeat {
+            sample: beat.sample,
+            time: beat.sample as f64 / self.fs,
+            decision,
+            probabilities,
+            rr: beat.rr,
+            quality: beat.quality,
+            fibrillation: beat.fibrillation,
+            delay: beat.decided.saturating_sub(beat.sample) as f64 / self.fs,
+        }));
+        if self.readable && beat.readable && !beat.fibrillation {
+            self.rhythm.beat(beat.sample, decision.class, &mut |e| {
+                events.push(Event::Rhythm(e));
             });
-            match change {
-                Some(Change::Lost(gap)) => {
-                    rhythm.end(gap.start, &mut |e| events.push(Event::Rhythm(e)));
-                    events.push(Event::Gap(gap));
-                }
-                Some(Change::Back(gap)) => {
-                    events.extend(gap.map(Event::Gap));
-                    rhythm.begin(gaps.sample);
-                }
-                None if gaps.lost => {}
-                None => {
-                    // Later beats may still be undecided, but not before this.
-                    let known = gaps.sample.saturating_sub((*delay * *fs) as u64);
-                    rhythm.until(known, &mut |e| events.push(Event::Rhythm(e)));
-                }
-            }
-        }
-        outcome
-    }
-}
-
-/// Classifies a beat and reports it with what it says about the rhythm. A
-/// failure of the network is kept for the caller; the stream goes on.
-fn decide(
-    classifier: &mut Classifier,
-    rhythm: &mut RhythmWatch,
-    events: &mut Vec<Event>,
-    fs: f64,
-    beat: &data::pipeline::Beat<'_>,
-    outcome: &mut Result<()>,
-) {
-    let Prediction {
-        decision,
-        probabilities,
-        ..
-    } = match classifier.classify_beat(beat.window, beat.rhythm) {
-        Ok(prediction) => prediction,
-        Err(error) => {
-            if outcome.is_ok() {
-                *outcome = Err(error.context(format!("beat at sample {}", beat.sample)));
-            }
-            return;
-        }
-    };
-    // What was silence until this beat comes before it, as it does live.
-    rhythm.until(beat.sample, &mut |e| events.push(Event::Rhythm(e)));
-    events.push(Event::Beat(LabelledBeat {
-        sample: beat.sample,
-        time: beat.sample as f64 / fs,
-        decision,
-        probabilities,
-        rr: beat.rr,
-        quality: beat.quality,
-        delay: beat.decided.saturating_sub(beat.sample) as f64 / fs,
-    }));
-    rhythm.beat(beat.sample, decision.class, &mut |e| {
-        events.push(Event::Rhythm(e));
-    });
-}
-
-/// Signal lost or back.
-enum Change {
-    Lost(Gap),
-    /// The gap that has ended; `None` where the recording starts with its signal.
-    Back(Option<Gap>),
-}
-
-/// Follows frames without any valid sample, by the rule of
-/// [`data::pipeline`]: a short loss is bridged, a longer one is a gap.
-struct GapWatch {
-    leads: usize,
-    bridge: u64,
-    /// Whole frames seen.
-    sample: u64,
-    /// Values of the present frame seen, and whether one of them is valid.
-    within: usize,
-    valid: bool,
-    /// Frames without a valid sample just before now.
-    missing: u64,
-    /// In a gap, or before the first valid sample.
-    lost: bool,
-    /// Where the present gap began; `None` before it is longer than the bridge.
-    gap_start: Option<u64>,
-}
-
-impl GapWatch {
-    fn new(leads: usize, bridge: u64) -> GapWatch {
-        GapWatch {
-            leads,
-            bridge,
-            sample: 0,
-            within: 0,
-            valid: false,
-            missing: 0,
-            lost: true,
-            gap_start: None,
         }
     }
 
-    /// A recording has ended; the next valid sample begins a stretch.
-    fn rewind(&mut self) {
-        self.within = 0;
-        self.valid = false;
-        self.missing = 0;
-        self.lost = true;
-        self.gap_start = None;
-    }
-
-    /// Reads up to the next change, and says how many values that took.
-    fn scan(&mut self, samples: &[f32]) -> (usize, Option<Change>) {
-        for (i, value) in samples.iter().enumerate() {
-            self.valid |= value.is_finite();
-            self.within += 1;
-            if self.within < self.leads {
-                continue;
-            }
-            self.within = 0;
-            let valid = std::mem::take(&mut self.valid);
-            let at = self.sample;
-            self.sample += 1;
-            if valid {
-                self.missing = 0;
-                if self.lost {
-                    self.lost = false;
-                    let gap = self.gap_start.take().map(|start| Gap {
-                        start,
-                        length: Some(at - start),
-                    });
-                    return (i + 1, Some(Change::Back(gap)));
-                }
+    /// No beat to come lies before `sample`.
+    fn until(&mut self, sample: u64) {
+        let Reader {
+            rhythm,
+            events,
+            turns,
+            readable,
+            ..
+        } = self;
+        let mut emit = |e| events.push(Event::Rhythm(e));
+        while let Some((at, now_readable)) = turns.front().copied()
+            && at <= sample
+        {
+            turns.pop_front();
+            *readable = now_readable;
+            if now_readable {
+                rhythm.begin(at);
             } else {
-                self.missing += 1;
-                if self.gap_start.is_none() && self.missing > self.bridge {
-                    self.lost = true;
-                    let start = self.sample - self.missing;
-                    self.gap_start = Some(start);
-                    let gap = Gap {
-                        start,
-                        length: None,
-                    };
-                    return (i + 1, Some(Change::Lost(gap)));
-                }
+                rhythm.end(at, &mut emit);
             }
         }
-        (samples.len(), None)
+        if *readable {
+            rhythm.until(sample, &mut emit);
+        }
+    }
+
+    /// The signal ends at `sample`, and what comes is readable until it shows
+    /// otherwise.
+    fn end(&mut self, sample: u64) {
+        self.until(sample);
+        let events = &mut self.events;
+        if self.readable {
+            self.rhythm
+                .end(sample, &mut |e| events.push(Event::Rhythm(e)));
+        }
+        self.turns.clear();
+        self.readable = true;
+    }
+
+    /// What the last call told, unless the network failed.
+    fn told(&mut self) -> Result<&[Event]> {
+        std::mem::replace(&mut self.outcome, Ok(()))?;
+        Ok(&self.events)
     }
 }

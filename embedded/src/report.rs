@@ -9,7 +9,10 @@ use anyhow::{Context, Result};
 use data::Class;
 use data::episodes::{Phase, RhythmEvent};
 use data::formats::wfdb::{AnnotationWriter, Clock};
+use data::pipeline::annotator::Annotator;
+use data::pipeline::readable::Condition;
 use embedded::{Event, LabelledBeat};
+use models::contract::Reject;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -23,11 +26,20 @@ enum Line<'a> {
         class: Class,
         probabilities: &'a Map<String, Value>,
         rejected: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reject: Option<Reject>,
         rr: Option<f64>,
         quality: f32,
         delay: f64,
     },
     Gap {
+        start: u64,
+        time: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        length: Option<u64>,
+    },
+    Unreadable {
+        why: Condition,
         start: u64,
         time: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,16 +60,20 @@ pub struct Summary {
     pub samples: u64,
     /// Their duration in seconds.
     pub seconds: f64,
-    /// Beats.
+    /// Beats where the signal can be read.
     pub beats: u64,
-    /// Beats per class.
+    /// These per class.
     pub classes: Map<String, Value>,
-    /// Beats that are better left to a human.
+    /// Beats that the model is not certain of and leaves to a human.
     pub rejected: u64,
+    /// Beats where the signal cannot be read.
+    pub unreadable_beats: u64,
     /// Stretches without signal.
     pub gaps: u64,
     /// Lines of the stream that could not be read.
     pub unreadable_lines: u64,
+    /// Stretches that cannot be read.
+    pub unreadable: u64,
     /// Rhythm episodes.
     pub episodes: u64,
     /// Longest delay from an R peak to its decision, in seconds.
@@ -70,7 +86,7 @@ pub struct Report<W: Write> {
     out: Option<W>,
     /// Whether the reader of the output has gone.
     abandoned: bool,
-    annotations: Option<AnnotationWriter>,
+    annotations: Option<(Annotator, AnnotationWriter)>,
     /// How often annotations are brought to disk, and when they were last.
     every: Duration,
     written: Instant,
@@ -95,10 +111,14 @@ impl<W: Write> Report<W> {
         clock: Clock,
         classes: &[Class],
     ) -> Result<Report<W>> {
+        let annotations = match annotations {
+            Some(path) => Some((Annotator::new(clock.fs()), clock.create(path)?)),
+            None => None,
+        };
         Ok(Report {
             out,
             abandoned: false,
-            annotations: annotations.map(|path| clock.create(path)).transpose()?,
+            annotations,
             every,
             written: Instant::now(),
             failing: false,
@@ -137,7 +157,7 @@ impl<W: Write> Report<W> {
     /// no more than those since. A disk that is full is told once, and tried
     /// again: the beats are still reported, and kept until there is room.
     pub fn write_through(&mut self) {
-        let Some(annotations) = &mut self.annotations else {
+        let Some((_, annotations)) = &mut self.annotations else {
             return;
         };
         if self.written.elapsed() < self.every {
@@ -165,7 +185,10 @@ impl<W: Write> Report<W> {
     /// # Errors
     /// Their file cannot be removed.
     pub fn discard(self) -> Result<()> {
-        Ok(self.annotations.map_or(Ok(()), AnnotationWriter::discard)?)
+        match self.annotations {
+            Some((_, annotations)) => Ok(annotations.discard()?),
+            None => Ok(()),
+        }
     }
 
     /// Ends the report: the summary, and the annotations under their name.
@@ -184,8 +207,9 @@ impl<W: Write> Report<W> {
         let summary = std::mem::take(&mut self.summary);
         self.line(&Line::Summary(&summary))?;
         self.tell(|out| out.flush())?;
-        if let Some(annotations) = self.annotations {
-            annotations.commit()?;
+        if let Some((mut annotator, mut file)) = self.annotations {
+            annotator.finish(&mut |annotation| file.write(annotation))?;
+            file.commit()?;
         }
         Ok(summary)
     }
@@ -201,8 +225,26 @@ impl<W: Write> Report<W> {
                     length: gap.length,
                 })
             }
+            Event::Unreadable(stretch) => {
+                self.summary.unreadable += u64::from(stretch.length.is_none());
+                if let Some((annotator, _)) = &mut self.annotations {
+                    let end = stretch.length.map(|length| stretch.start + length);
+                    annotator.unreadable(stretch.start, end);
+                }
+                self.line(&Line::Unreadable {
+                    why: stretch.why,
+                    start: stretch.start,
+                    time: milli(stretch.start as f64 / self.fs),
+                    length: stretch.length,
+                })
+            }
             Event::Rhythm(event) => {
                 self.summary.episodes += u64::from(event.phase != Phase::End);
+                if let (Some((annotator, _)), Some(episode)) =
+                    (&mut self.annotations, event.of_signal())
+                {
+                    annotator.episode(&episode);
+                }
                 let mut event = *event;
                 event.rate = event.rate.map(|rate| (rate * 10.0).round() / 10.0);
                 self.line(&Line::Rhythm {
@@ -214,12 +256,19 @@ impl<W: Write> Report<W> {
     }
 
     fn beat(&mut self, beat: &LabelledBeat) -> Result<()> {
-        self.summary.beats += 1;
-        self.summary.rejected += u64::from(beat.decision.rejected);
+        if beat.decision.reject == Some(Reject::Quality) {
+            // It may be no beat: it counts among none of the classes.
+            self.summary.unreadable_beats += 1;
+        } else {
+            self.summary.beats += 1;
+            self.summary.rejected += u64::from(beat.rejected());
+            self.counts[beat.class().index()] += 1;
+        }
         self.summary.longest_delay = self.summary.longest_delay.max(milli(beat.delay));
-        self.counts[beat.decision.class.index()] += 1;
-        if let Some(annotations) = &mut self.annotations {
-            annotations.write(&beat.decision.annotation(beat.sample))?;
+        if let Some((annotator, file)) = &mut self.annotations {
+            annotator.beat(beat.decision.annotation(beat.sample));
+            let decided = beat.sample + (beat.delay * self.fs) as u64;
+            annotator.settle(decided, &mut |annotation| file.write(annotation))?;
         }
         if self.out.is_none() {
             return Ok(());
@@ -237,9 +286,10 @@ impl<W: Write> Report<W> {
         self.line(&Line::Beat {
             sample: beat.sample,
             time: milli(beat.time),
-            class: beat.decision.class,
+            class: beat.class(),
             probabilities: &probabilities,
-            rejected: beat.decision.rejected,
+            rejected: beat.rejected(),
+            reject: beat.decision.reject,
             rr: beat.rr.map(milli),
             quality: (beat.quality * 1e3).round() / 1e3,
             delay: milli(beat.delay),
@@ -283,12 +333,14 @@ impl std::fmt::Display for Summary {
             .collect();
         write!(
             f,
-            "{:.1} s of signal, {} beats ({}), {} rejected, {} gaps, {} rhythm episodes; longest delay {:.2} s",
+            "{:.1} s of signal, {} beats ({}), {} rejected, {} unreadable, {} gaps, {} stretches unreadable, {} rhythm episodes; longest delay {:.2} s",
             self.seconds,
             self.beats,
             classes.join(", "),
             self.rejected,
+            self.unreadable_beats,
             self.gaps,
+            self.unreadable,
             self.episodes,
             self.longest_delay
         )?;

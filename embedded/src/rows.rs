@@ -32,7 +32,7 @@ pub fn run(classifier: &mut Classifier, path: &Path, out: &mut impl Write) -> Re
                 "row": row,
                 "class": decision.class,
                 "probabilities": probabilities,
-                "rejected": decision.rejected,
+                "rejected": decision.rejected(),
                 "label": beats.labels.get(i).copied().map(Class::name),
             });
             match writeln!(out, "{line}") {

@@ -185,7 +185,7 @@ fn observe(events: &[Event], found: &mut Counter, tally: &mut Tally) {
             Event::Beat(beat) => found.beat(beat.sample),
             Event::Gap(Gap { length: None, .. }) => tally.gaps[1] += 1,
             Event::Gap(_) => tally.gaps[2] += 1,
-            Event::Rhythm(_) => {}
+            Event::Rhythm(_) | Event::Unreadable(_) => {}
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use data::pipeline::input::InputSpec;
-use embedded::{Classifier, Event, Gap, Monitor};
+use embedded::{Classifier, Event, Gap, Monitor, Unreadable};
 use libfuzzer_sys::fuzz_target;
 
 /// Most samples of one input: what a second can take.
@@ -71,6 +71,9 @@ impl Seen {
                 Event::Gap(Gap { start, length }) => {
                     assert_eq!(self.gap.take(), Some(start));
                     assert!(length.is_some_and(|l| start + l <= samples));
+                }
+                Event::Unreadable(Unreadable { start, length, .. }) => {
+                    assert!(start + length.unwrap_or(0) <= samples);
                 }
                 Event::Rhythm(event) => assert!(event.start <= event.end),
             }

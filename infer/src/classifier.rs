@@ -10,7 +10,7 @@ use data::Class;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use models::Contract;
-use models::contract::Decision;
+use models::contract::{Decision, Reject};
 use models::onnx::{BEAT, LOGITS, PROBABILITIES, RHYTHM, TARGET};
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef};
@@ -48,8 +48,8 @@ pub struct Prediction {
     pub probabilities: [f32; Class::ALL.len()],
     /// The most probable class.
     pub class: Class,
-    /// Whether the contract's reject threshold leaves this beat to a human.
-    pub rejected: bool,
+    /// Why this beat is left to a human, if it is.
+    pub reject: Option<Reject>,
 }
 
 impl Prediction {
@@ -63,7 +63,7 @@ impl Prediction {
         Decision {
             class: self.class,
             probability: self.probability(),
-            rejected: self.rejected,
+            reject: self.reject,
         }
     }
 }
@@ -395,7 +395,9 @@ fn run_batch(
             probabilities: [0.0; Class::ALL.len()],
             class: decision.class,
             // No heartbeat can be in a flat window, whatever the network says.
-            rejected: decision.rejected || beats.is_flat(row),
+            reject: decision
+                .with_signal(beats.is_readable(row) && !beats.is_flat(row))
+                .reject,
         };
         for (i, class) in contract.classes.iter().enumerate() {
             prediction.logits[class.index()] = logits[i];

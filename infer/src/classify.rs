@@ -9,8 +9,10 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::datasets::dataset::{self, Failures};
 use data::formats::wfdb::Clock;
 use data::output::{OutputFile, Outputs};
+use data::pipeline::annotator::Annotator;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::Confusion;
+use models::contract::Reject;
 
 use crate::classifier::{Classifier, differences};
 use crate::cli::Classify;
@@ -113,6 +115,7 @@ fn confusion_path(arguments: &Classify) -> Option<PathBuf> {
 struct Tally {
     beats: u64,
     rejected: u64,
+    unreadable: u64,
     confusion: Confusion,
 }
 
@@ -145,7 +148,11 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
                     prediction,
                 })?;
                 tally.beats += 1;
-                tally.rejected += u64::from(prediction.rejected);
+                match prediction.reject {
+                    Some(Reject::Uncertain) => tally.rejected += 1,
+                    Some(Reject::Quality) => tally.unreadable += 1,
+                    None => {}
+                }
                 if let Some(label) = label {
                     tally.confusion.add(label, prediction.class);
                 }
@@ -220,6 +227,13 @@ fn report(tally: &Tally, classifier: &Classifier) -> String {
             tally.rejected, tally.beats
         );
     }
+    if tally.unreadable > 0 {
+        let _ = writeln!(
+            text,
+            "{} of {} beats lie where the signal cannot be read",
+            tally.unreadable, tally.beats
+        );
+    }
     text
 }
 
@@ -275,14 +289,19 @@ fn annotate(
             continue;
         };
         let mut file = Clock::of(&source.path)?.create(&path)?;
-        let mut count = 0_u64;
+        let (mut count, mut annotator) = (0_u64, Annotator::whole());
+        let mut noted = false;
         classifier.stream(chunks, |beats, predictions| {
+            if !std::mem::replace(&mut noted, true) {
+                annotator.notes(&beats.notes);
+            }
             for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
-                file.write(&prediction.decision().annotation(sample))?;
+                annotator.beat(prediction.decision().annotation(sample));
                 count += 1;
             }
             Ok(())
         })?;
+        annotator.finish(&mut |annotation| file.write(annotation))?;
         files.push((path, count, file));
     }
     failures.unless_all()?;

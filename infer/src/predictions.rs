@@ -174,7 +174,7 @@ fn write_csv(csv: &mut csv::Writer<Target>, row: &Row) -> csv::Result<()> {
     for p in row.prediction.probabilities {
         csv.write_field(format!("{p:.6}"))?;
     }
-    csv.write_field(row.prediction.rejected.to_string())?;
+    csv.write_field(row.prediction.reject.is_some().to_string())?;
     csv.write_record(None::<&[u8]>)
 }
 
@@ -189,8 +189,11 @@ fn as_json(row: &Row) -> serde_json::Value {
         "class": row.prediction.class.name(),
         "probabilities": by_class(row.prediction.probabilities),
         "logits": by_class(row.prediction.logits),
-        "rejected": row.prediction.rejected,
+        "rejected": row.prediction.reject.is_some(),
     });
+    if let Some(reject) = row.prediction.reject {
+        object["reject"] = json!(reject);
+    }
     if let Some((record, sample)) = row.place {
         object["record"] = json!(record);
         object["sample"] = json!(sample);

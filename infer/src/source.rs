@@ -239,7 +239,10 @@ fn starts_as_hdf5(path: &Path) -> std::io::Result<bool> {
 }
 
 fn batches(beats: Beats) -> impl Iterator<Item = Result<Beats>> + Send {
-    (0..beats.len()).step_by(BATCH).map(move |start| {
+    // What was noted is passed on where there is no beat, too.
+    let starts = (0..beats.len()).step_by(BATCH);
+    let nothing = (beats.is_empty() && !beats.notes.is_empty()).then_some(0);
+    starts.chain(nothing).map(move |start| {
         let rows: Vec<usize> = (start..beats.len().min(start + BATCH)).collect();
         Ok(beats.select(&rows))
     })

@@ -72,19 +72,45 @@ pub struct Decision {
     pub class: Class,
     /// Its probability.
     pub probability: f32,
-    /// Whether the probability is below the reject threshold.
-    pub rejected: bool,
+    /// Why it is better left to a human, if it is.
+    pub reject: Option<Reject>,
+}
+
+/// Why a beat is better left to a human.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reject {
+    /// The probability is below the contract's reject threshold.
+    Uncertain,
+    /// The signal around it cannot be read: it may be no beat at all.
+    Quality,
 }
 
 impl Decision {
+    /// Whether it is better left to a human.
+    pub fn rejected(&self) -> bool {
+        self.reject.is_some()
+    }
+
+    /// The same of a beat whose surroundings can be read or not: that they
+    /// cannot weighs more than any probability.
+    pub fn with_signal(self, readable: bool) -> Decision {
+        let reject = if readable {
+            self.reject
+        } else {
+            Some(Reject::Quality)
+        };
+        Decision { reject, ..self }
+    }
+
     /// The annotation under which every program of the project writes this
     /// beat: the class's own symbol at the beat's sample, with WFDB's `subtyp`
-    /// 1 where the model leaves it to a human.
+    /// 1 where it is left to a human, for whatever reason.
     pub fn annotation(&self, sample: u64) -> Annotation {
         // A recording of 2^63 samples does not exist.
         let sample = i64::try_from(sample).unwrap_or(i64::MAX);
         let mut annotation = Annotation::new(sample, self.class.symbol());
-        annotation.subtype = i8::from(self.rejected);
+        annotation.subtype = i8::from(self.rejected());
         annotation
     }
 }
@@ -178,7 +204,7 @@ impl Contract {
         Some(Decision {
             class,
             probability,
-            rejected: f64::from(probability) < self.reject_threshold,
+            reject: (f64::from(probability) < self.reject_threshold).then_some(Reject::Uncertain),
         })
     }
 
@@ -249,9 +275,9 @@ mod tests {
     #[test]
     fn a_decision_follows_the_order_of_the_contracts_classes() {
         let decision = contract().decide(&[0.2, 0.1, 0.7]).unwrap();
-        assert_eq!((decision.class, decision.rejected), (Class::S, false));
+        assert_eq!((decision.class, decision.reject), (Class::S, None));
         let tie = contract().decide(&[0.4, 0.4, 0.2]).unwrap();
-        assert_eq!((tie.class, tie.rejected), (Class::V, true));
+        assert_eq!((tie.class, tie.reject), (Class::V, Some(Reject::Uncertain)));
         assert_eq!(contract().decide(&[0.5, 0.5]), None);
         assert_eq!(contract().decide(&[f32::NAN, 0.5, 0.5]), None);
     }

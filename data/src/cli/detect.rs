@@ -7,12 +7,14 @@ use anyhow::{Context, ensure};
 use data::datasets::dataset::{self, Failures, Recordings};
 use data::formats::wfdb::{self, Clock};
 use data::output::Outputs;
+use data::pipeline::annotator::Annotator;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
 use data::record::annotation::{Annotation, Symbol};
 
-/// Finds the QRS complexes of recordings, without classifying them.
+/// Finds the QRS complexes of recordings, without classifying them, and
+/// malignant rhythms; beats within ventricular fibrillation are left out.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// Folder of WFDB records, or one record
@@ -67,16 +69,14 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
             continue;
         };
         clock.write(&path, &annotations)?;
-        writeln!(
-            out,
-            "{name}: {} of {count} beats written",
-            annotations.len()
-        )?;
+        let beats = annotations.iter().filter(|a| a.symbol == Symbol::N).count();
+        writeln!(out, "{name}: {beats} of {count} beats written")?;
     }
     Ok(failures.finish()?)
 }
 
-/// The beats of a record that are good enough, and how many there are.
+/// The annotations of a record, of beats those that are good enough, and how
+/// many beats there are.
 fn detect(
     arguments: &Arguments,
     spec: &InputSpec,
@@ -92,12 +92,14 @@ fn detect(
     }
     let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)
         .with_context(|| format!("record {name}"))?;
-    let (mut annotations, mut count) = (Vec::new(), 0_usize);
-    prepare::run(&mut pipeline, &signals, &mut |beat| {
+    let (mut annotator, mut count) = (Annotator::new(record.fs), 0_usize);
+    prepare::watch(&mut pipeline, &signals, &mut |output| {
+        annotator.take(&output);
+        let Some(beat) = output.beat() else { return };
         count += 1;
         if beat.quality >= arguments.least_quality {
-            annotations.push(Annotation::new(beat.sample as i64, Symbol::N));
+            annotator.beat(Annotation::new(beat.sample as i64, Symbol::N));
         }
     });
-    Ok((Clock::of(&path)?, annotations, count))
+    Ok((Clock::of(&path)?, annotator.all(), count))
 }

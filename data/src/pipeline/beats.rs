@@ -2,6 +2,7 @@
 
 use crate::pipeline::input::{InputSpec, Normalisation};
 use crate::record::aami::Class;
+use crate::record::annotation::Annotation;
 use crate::record::error::{Error, Result};
 
 /// Beats as the network sees them, row by row, and their provenance.
@@ -22,6 +23,13 @@ pub struct Beats {
     /// Per row the fiducial's sample number in its record, at the record's own
     /// rate; empty where the source has no records.
     pub samples: Vec<u64>,
+    /// What else was told of the one recording that the rows come from, where
+    /// beats were detected: malignant episodes and unreadable stretches, in
+    /// order of time at the record's own rate.
+    pub notes: Vec<Annotation>,
+    /// Per row whether the signal around the beat could be read; empty where
+    /// that is not known.
+    pub readable: Vec<bool>,
 }
 
 impl Beats {
@@ -35,6 +43,8 @@ impl Beats {
             records: Vec::new(),
             record_names: Vec::new(),
             samples: Vec::new(),
+            notes: Vec::new(),
+            readable: Vec::new(),
         }
     }
 
@@ -52,6 +62,12 @@ impl Beats {
     pub fn window(&self, row: usize) -> &[f32] {
         let n = self.input.window_values();
         &self.windows[row * n..(row + 1) * n]
+    }
+
+    /// Whether the signal around the beat of a row could be read, as far as is
+    /// known.
+    pub fn is_readable(&self, row: usize) -> bool {
+        self.readable.get(row).copied().unwrap_or(true)
     }
 
     /// Whether a window scaled to its lowest and highest sample holds one
@@ -112,6 +128,8 @@ impl Beats {
             records: rows(&self.records, indices),
             record_names: self.record_names.clone(),
             samples: rows(&self.samples, indices),
+            notes: self.notes.clone(),
+            readable: rows(&self.readable, indices),
         }
     }
 
@@ -144,6 +162,11 @@ impl Beats {
             .extend(other.records.iter().map(|r| r + offset));
         self.record_names.extend_from_slice(&other.record_names);
         self.samples.extend_from_slice(&other.samples);
+        if self.readable.len() + other.len() == self.len() {
+            self.readable.extend_from_slice(&other.readable);
+        } else {
+            self.readable.clear();
+        }
         Ok(())
     }
 }

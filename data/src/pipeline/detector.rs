@@ -6,20 +6,24 @@
 //! noise, to the rhythm, to its neighbours and to the patient's own QRS. The
 //! usual chain of rules (refractory period, T-wave discrimination, adaptive
 //! threshold) is thereby learned; only the search back after a missed beat is
-//! a rule. All features are ratios, so gain and polarity do not matter.
+//! a rule, and so is the recovery when levels have become useless (see
+//! `recovery`). All features are ratios, so gain and polarity do not matter.
 
 mod envelope;
 mod likeness;
+mod recovery;
 mod scorer;
 mod weights;
 
 use std::collections::VecDeque;
 
+use crate::pipeline::readable::{Change, Condition};
 use crate::record::error::Result;
 use crate::signal::recent::RecentSignal;
 use crate::signal::running::RunningOrder;
 use envelope::{Envelope, PeakPicker};
 use likeness::{Likeness, Template};
+use recovery::Recovery;
 use scorer::Features;
 
 /// Seconds after a candidate that its decision waits for.
@@ -38,6 +42,8 @@ const BEATS: usize = 8;
 /// Seconds without a beat after which the signal level sinks, and how fast.
 const SILENCE: f64 = 1.5;
 const SINK: f64 = 1.5;
+/// A beat counts for at most so many times the signal level.
+const TALL: f32 = 4.0;
 /// Share of a refused candidate in the noise level.
 const NOISE_RATE: f32 = 0.125;
 /// RR in seconds before any is known.
@@ -75,6 +81,7 @@ pub struct Detector {
     /// The highest refused candidate since the last beat.
     highest_refused: Option<Candidate>,
     last: Option<Candidate>,
+    recovery: Recovery,
     heights: RunningOrder,
     intervals: RunningOrder,
     noise: f32,
@@ -93,7 +100,7 @@ impl Detector {
     /// # Errors
     /// [`crate::Error::Invalid`] when the rate is too low for the QRS band.
     pub fn new(fs: f64, leads: usize) -> Result<Detector> {
-        let capacity = (3.0 * fs) as usize;
+        let capacity = (4.0 * fs) as usize;
         Ok(Detector {
             fs,
             look_ahead: (LOOK_AHEAD * fs) as u64,
@@ -107,6 +114,7 @@ impl Detector {
             refused: None,
             highest_refused: None,
             last: None,
+            recovery: Recovery::new(fs),
             heights: RunningOrder::new(BEATS),
             intervals: RunningOrder::new(BEATS),
             noise: 0.0,
@@ -129,19 +137,43 @@ impl Detector {
         self.slopes.restart();
         self.frames = 0;
         self.waiting.clear();
-        self.refused = None;
-        self.highest_refused = None;
-        self.last = None;
+        self.recovery.restart();
+        self.forget_levels();
     }
 
     /// Forgets the recording.
     pub fn reset(&mut self) {
         self.restart();
         self.envelope.reset();
+        self.recovery.reset();
+        self.template.clear();
+    }
+
+    /// The signal has become readable, or is no longer. Nothing is learnt
+    /// from what cannot be read, and levels are learnt afresh after it.
+    pub fn turn(&mut self, change: Change) {
+        // Noise may still hold beats; they are told by their quality.
+        let masks = !matches!(change.condition, Condition::Readable | Condition::Noise);
+        self.recovery.noise(change.condition == Condition::Noise);
+        let since = change.since + self.envelope.delay();
+        if masks {
+            self.recovery.mask(since);
+        } else if let Some(from) = self.recovery.unmask(since) {
+            self.waiting.retain(|c| c.at >= from);
+            self.forget_levels();
+        }
+    }
+
+    /// Heights, noise and rhythm are to be learnt afresh; the patient's QRS is
+    /// kept, but counts for less.
+    fn forget_levels(&mut self) {
+        self.refused = None;
+        self.highest_refused = None;
+        self.last = None;
         self.heights.clear();
         self.intervals.clear();
         self.noise = 0.0;
-        self.template.clear();
+        self.template.doubt();
     }
 
     /// Takes a frame in; returns the frame number of a QRS complex found.
@@ -164,12 +196,16 @@ impl Detector {
                 });
             }
         }
+        if let Some(beat) = self.recovery.next() {
+            self.accept(beat);
+            return Some(self.place(beat));
+        }
         let first = self.waiting.front()?;
         if now < first.at + self.look_ahead {
             return None;
         }
         if self.heights.is_empty() {
-            if now < (LEARNING * self.fs) as u64 {
+            if now < self.recovery.start() + (LEARNING * self.fs) as u64 {
                 return None;
             }
             let highest = self.waiting.iter().map(|c| c.height).fold(0.0, f32::max);
@@ -177,12 +213,20 @@ impl Detector {
             self.noise = 0.1 * highest;
         }
         let found = self.decide()?;
-        Some(found.at.saturating_sub(self.envelope.delay()))
+        Some(self.place(found))
+    }
+
+    /// The frame of the signal at which a beat lies.
+    fn place(&self, beat: Candidate) -> u64 {
+        beat.at.saturating_sub(self.envelope.delay())
     }
 
     /// Decides about the candidate that has waited longest.
     fn decide(&mut self) -> Option<Candidate> {
         let candidate = self.waiting.pop_front()?;
+        if self.recovery.masks(candidate.at) {
+            return None;
+        }
         let features = self.features(candidate);
         let mut score = scorer::score(&features);
         let since = self.since_last(candidate);
@@ -190,6 +234,7 @@ impl Detector {
             score = 0.0;
         }
         if score >= ACCEPT {
+            self.recovery.helped();
             self.accept(candidate);
             return Some(candidate);
         }
@@ -205,24 +250,46 @@ impl Detector {
             self.refused = Some((score, candidate));
         }
         let late = since.is_some_and(|s| s > LATE * self.rr());
-        match self.refused {
-            Some((_, missed)) if late => {
-                self.accept(missed);
-                Some(missed)
-            }
-            _ => None,
+        if let Some((_, missed)) = self.refused
+            && late
+        {
+            self.accept(missed);
+            return Some(missed);
         }
+        self.recovery.refused(candidate);
+        self.recover(candidate.at)
+    }
+
+    /// Takes up again what was refused when nothing has been found for long.
+    fn recover(&mut self, now: u64) -> Option<Candidate> {
+        let level = self.heights.median().unwrap_or(0.0) as f32;
+        let last = self.last;
+        if !self
+            .recovery
+            .search(now, last, level, self.rr(), &self.levels)
+        {
+            return None;
+        }
+        if self.recovery.levels_are_useless() {
+            self.forget_levels();
+        }
+        let beat = self.recovery.next()?;
+        self.accept(beat);
+        Some(beat)
     }
 
     fn accept(&mut self, beat: Candidate) {
         if let Some(since) = self.since_last(beat) {
             self.intervals.push(since.min(2.0));
         }
-        self.heights.push(f64::from(beat.height));
+        // An artefact counts no more than a tall beat.
+        let level = self.heights.median().map_or(f32::MAX, |l| TALL * l as f32);
+        self.heights.push(f64::from(beat.height.min(level)));
         self.template.learn(&self.slopes, self.slope_frame(beat.at));
         self.last = Some(beat);
         self.refused = None;
         self.highest_refused = None;
+        self.recovery.found(beat, &self.levels);
     }
 
     /// Seconds from the last beat.

@@ -1,9 +1,10 @@
 //! Whole records to prepared beats, by the same pipeline that streams.
 
+use crate::pipeline::annotator::Annotator;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout};
 use crate::pipeline::kaggle_cut;
-use crate::pipeline::{Beat, Fiducials, Pipeline};
+use crate::pipeline::{Beat, Fiducials, Output, Pipeline};
 use crate::record::aami::{Class, Convention};
 use crate::record::annotation::{Annotation, Symbol};
 use crate::record::error::{Error, Result};
@@ -48,7 +49,8 @@ pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> 
     Ok(beats)
 }
 
-/// Finds the beats of a record and prepares them; without labels.
+/// Finds the beats of a record and prepares them, with notes and without labels.
+/// Beats within ventricular fibrillation are left out.
 ///
 /// # Errors
 /// As [`record`].
@@ -70,8 +72,34 @@ pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
     let signals = choose(record, spec)?;
     let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)?;
     let mut beats = empty(record, spec);
-    run(&mut pipeline, &signals, &mut |beat| push(&mut beats, &beat));
-    Ok(beats)
+    let mut annotator = Annotator::new(record.fs);
+    watch(&mut pipeline, &signals, &mut |output| {
+        annotator.take(&output);
+        if let Some(beat) = output.beat() {
+            push(&mut beats, &beat);
+            beats.readable.push(beat.readable);
+        }
+    });
+    beats.notes = annotator.all();
+    Ok(outside_fibrillation(beats))
+}
+
+/// Leaves out the beats within ventricular fibrillation, which are none.
+fn outside_fibrillation(beats: Beats) -> Beats {
+    let of = |symbol| beats.notes.iter().filter(move |a| a.symbol == symbol);
+    let spans: Vec<(i64, i64)> = of(Symbol::VF_ON)
+        .zip(of(Symbol::VF_OFF))
+        .map(|(on, off)| (on.sample, off.sample))
+        .collect();
+    if spans.is_empty() {
+        return beats;
+    }
+    let outside = |row: &usize| {
+        let sample = beats.samples[*row] as i64;
+        !spans.iter().any(|(on, off)| (*on..*off).contains(&sample))
+    };
+    let rows: Vec<usize> = (0..beats.len()).filter(outside).collect();
+    beats.select(&rows)
 }
 
 /// The signals of a record that a contract reads: its leads by name in its
@@ -86,8 +114,17 @@ pub fn choose<'a>(record: &'a Record, spec: &InputSpec) -> Result<Vec<&'a Signal
     spec.leads.iter().map(|lead| record.lead(lead)).collect()
 }
 
-/// Streams whole signals through a pipeline, to the end.
+/// Streams whole signals through a pipeline, to the end; passes on the beats.
 pub fn run(pipeline: &mut Pipeline, signals: &[&Signal], emit: &mut impl FnMut(Beat<'_>)) {
+    watch(pipeline, signals, &mut |output| {
+        if let Some(beat) = output.beat() {
+            emit(beat);
+        }
+    });
+}
+
+/// Streams whole signals through a pipeline, to the end; passes on everything.
+pub fn watch(pipeline: &mut Pipeline, signals: &[&Signal], emit: &mut impl FnMut(Output<'_>)) {
     let len = signals.iter().map(|s| s.samples.len()).min().unwrap_or(0);
     if let [signal] = signals {
         pipeline.push(&signal.samples, emit);

@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use crate::pipeline::detector::Detector;
 use crate::pipeline::fiducial::FiducialFinder;
 use crate::pipeline::input::InputSpec;
+use crate::pipeline::malignant::{self, Watch};
 use crate::pipeline::quality::Quality;
+use crate::pipeline::readable::{Condition, Legibility, Readability, Stretch};
 use crate::pipeline::rhythm::RhythmMemory;
 use crate::pipeline::template::PatientMemory;
 use crate::record::error::Result;
@@ -38,6 +40,16 @@ pub(crate) struct Segment<'a> {
     pub rhythm: &'a [f32],
     pub rr: Option<f64>,
     pub quality: f32,
+    pub fibrillation: bool,
+    pub readable: bool,
+}
+
+/// What the segmenter passes on, in the order of decision.
+pub(crate) enum Passed<'a> {
+    Beat(Segment<'a>),
+    /// A malignant rhythm begins or has ended.
+    Episode(malignant::Episode),
+    Unreadable(Stretch),
 }
 
 /// Filters, finds beats, and cuts them out. Allocates only in
@@ -50,6 +62,13 @@ pub(crate) struct Segmenter {
     signal: RecentSignal,
     detector: Option<Detector>,
     finder: FiducialFinder,
+    readability: Readability,
+    /// Where beats are detected, malignant rhythms are too.
+    watch: Option<Watch>,
+    /// The filters of the watch where the contract has none.
+    watch_filters: Vec<BandPass>,
+    filtered: Vec<f32>,
+    legibility: Legibility,
     memory: PatientMemory,
     rhythm_memory: RhythmMemory,
     quality: Quality,
@@ -79,6 +98,10 @@ impl Segmenter {
         } else {
             None
         };
+        let watch_filters = match spec.band {
+            None if detect => vec![BandPass::new(malignant::BAND, spec.fs)?; leads],
+            _ => Vec::new(),
+        };
         let finder = FiducialFinder::new(spec.fs, leads);
         let memory = PatientMemory::new(spec.fs, leads, spec.before, spec.after);
         let seconds = LONGEST_RR + Detector::DELAY;
@@ -92,6 +115,11 @@ impl Segmenter {
             signal: RecentSignal::new(leads, capacity),
             detector,
             finder,
+            readability: Readability::new(spec.fs, leads),
+            watch: detect.then(|| Watch::new(spec.fs, leads)),
+            watch_filters,
+            filtered: vec![0.0; leads],
+            legibility: Legibility::new(),
             rhythm_memory: RhythmMemory::new(),
             quality: Quality::new(spec.fs),
             found: VecDeque::with_capacity(WAITING),
@@ -110,6 +138,13 @@ impl Segmenter {
         window.max(LONGEST_RR + Detector::DELAY) + self.lag / self.spec.fs
     }
 
+    /// So many seconds of a flat line are an asystole.
+    pub fn set_asystole(&mut self, seconds: f64) {
+        if let Some(watch) = &mut self.watch {
+            watch.set_asystole(seconds);
+        }
+    }
+
     /// A beat near this frame; ascending.
     pub fn mark(&mut self, frame: u64, mark: u64) {
         self.found.push_back(Place {
@@ -120,13 +155,29 @@ impl Segmenter {
 
     /// Takes the next frame in and passes on the beats that it completes.
     #[inline]
-    pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(Segment<'_>)) {
-        if self.filters.is_empty() {
-            self.signal.push(frame.iter().copied());
-        } else {
-            let filters = self.filters.iter_mut();
-            self.signal
-                .push(filters.zip(frame).map(|(filter, x)| filter.step(*x)));
+    pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
+        if let Some(change) = self.readability.push(frame) {
+            if let Some(detector) = &mut self.detector {
+                detector.turn(change);
+            }
+            let told = self.legibility.turn(change);
+            told.into_iter()
+                .flatten()
+                .for_each(|s| emit(Passed::Unreadable(s)));
+        }
+        self.filtered.copy_from_slice(frame);
+        for (filter, x) in self.filters.iter_mut().zip(&mut self.filtered) {
+            *x = filter.step(*x);
+        }
+        self.signal.push(self.filtered.iter().copied());
+        if let Some(watch) = &mut self.watch {
+            for (filter, x) in self.watch_filters.iter_mut().zip(&mut self.filtered) {
+                *x = filter.step(*x);
+            }
+            // A flat line may be a heart that stands still.
+            let condition = self.readability.condition();
+            let readable = matches!(condition, Condition::Readable | Condition::Flat);
+            watch.push(&self.filtered, readable, &mut |e| emit(Passed::Episode(e)));
         }
         if let Some(detector) = &mut self.detector
             && let Some(position) = detector.push(frame)
@@ -158,7 +209,7 @@ impl Segmenter {
     /// Passes on what still waits, with zeros for what was not recorded; the
     /// next frame is number 0 of a new stretch of the same patient. `last` is
     /// the last frame of this one.
-    pub fn restart(&mut self, last: &[f32], emit: &mut impl FnMut(Segment<'_>)) {
+    pub fn restart(&mut self, last: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
         let len = self.signal.len();
         if let Some(detector) = &mut self.detector {
             // The detector decides late: let it see the end from behind.
@@ -180,9 +231,16 @@ impl Segmenter {
         while !self.waiting.is_empty() {
             self.emit_next(None, emit);
         }
+        let told = self.legibility.end(len);
+        told.into_iter().for_each(|s| emit(Passed::Unreadable(s)));
+        self.readability.restart();
+        if let Some(watch) = &mut self.watch {
+            watch.restart(&mut |e| emit(Passed::Episode(e)));
+        }
         self.previous = None;
         self.rhythm_memory.interrupt();
-        self.filters.iter_mut().for_each(BandPass::reset);
+        let filters = self.filters.iter_mut().chain(&mut self.watch_filters);
+        filters.for_each(BandPass::reset);
         self.signal.restart();
     }
 
@@ -190,8 +248,14 @@ impl Segmenter {
     pub fn reset(&mut self) {
         self.found.clear();
         self.waiting.clear();
+        self.readability.restart();
+        if let Some(watch) = &mut self.watch {
+            watch.reset();
+        }
+        self.legibility.reset();
         self.previous = None;
-        self.filters.iter_mut().for_each(BandPass::reset);
+        let filters = self.filters.iter_mut().chain(&mut self.watch_filters);
+        filters.for_each(BandPass::reset);
         self.signal.restart();
         self.memory.clear();
         self.rhythm_memory.clear();
@@ -209,7 +273,7 @@ impl Segmenter {
 
     /// Prepares the beat that has waited longest. `silence` is the RR interval
     /// after it if no beat followed.
-    fn emit_next(&mut self, silence: Option<f64>, emit: &mut impl FnMut(Segment<'_>)) {
+    fn emit_next(&mut self, silence: Option<f64>, emit: &mut impl FnMut(Passed<'_>)) {
         let Some(place) = self.waiting.pop_front() else {
             return;
         };
@@ -229,6 +293,11 @@ impl Segmenter {
             self.signal.copy(lead, centre - before as i64, values);
         }
         let quality = self.quality.of(&self.excerpt, reach, before);
+        let fiducial = (place.frame - self.lag).max(0.0);
+        let (readable, told) = self.legibility.beat(fiducial as u64, quality);
+        told.into_iter()
+            .flatten()
+            .for_each(|s| emit(Passed::Unreadable(s)));
         let likeness = self.memory.take(&mut self.excerpt, timing.previous as f32);
 
         let length = self.spec.length();
@@ -253,13 +322,15 @@ impl Segmenter {
         for (value, feature) in self.rhythm.iter_mut().zip(&self.spec.rhythm) {
             *value = feature.value(&timing, &likeness);
         }
-        emit(Segment {
-            fiducial: (place.frame - self.lag).max(0.0),
+        emit(Passed::Beat(Segment {
+            fiducial,
             mark: place.mark,
             window: &self.window,
             rhythm: &self.rhythm,
             rr,
             quality,
-        });
+            fibrillation: (self.watch.as_ref()).is_some_and(Watch::suspects_fibrillation),
+            readable,
+        }));
     }
 }

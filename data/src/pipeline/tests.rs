@@ -15,17 +15,20 @@ struct Owned {
     rhythm: Vec<f32>,
     rr: Option<f64>,
     quality: f32,
+    readable: bool,
 }
 
-fn own(beat: Beat<'_>) -> Owned {
-    Owned {
+fn own(output: Output<'_>) -> Option<Owned> {
+    let beat = output.beat()?;
+    Some(Owned {
         sample: beat.sample,
         fiducial: beat.fiducial,
         window: beat.window.to_vec(),
         rhythm: beat.rhythm.to_vec(),
         rr: beat.rr,
         quality: beat.quality,
-    }
+        readable: beat.readable,
+    })
 }
 
 fn recording(fs: f64, seconds: f64, noise: Noise) -> (Record, Vec<u64>) {
@@ -65,13 +68,13 @@ fn beats(
     let mut rest = samples;
     for &cut in cuts.iter().cycle() {
         let (chunk, tail) = rest.split_at(cut.min(rest.len()));
-        pipeline.push(chunk, &mut |beat| all.push(own(beat)));
+        pipeline.push(chunk, &mut |output| all.extend(own(output)));
         rest = tail;
         if rest.is_empty() {
             break;
         }
     }
-    pipeline.finish(&mut |beat| all.push(own(beat)));
+    pipeline.finish(&mut |output| all.extend(own(output)));
     all
 }
 
@@ -225,16 +228,79 @@ fn after_a_gap_nothing_of_the_signal_before_it_is_left() {
     let run = |samples: &[f32]| {
         let mut pipeline = Pipeline::new(&InputSpec::window(), 360.0, Fiducials::Detected).unwrap();
         let mut after = Vec::new();
-        pipeline.push(samples, &mut |beat| {
-            if beat.sample >= 9000 {
-                after.push((beat.sample, beat.rr));
-            }
+        pipeline.push(samples, &mut |output| {
+            after.extend(own(output).filter(|beat| beat.sample >= 9000));
         });
         after
     };
     let (a, b) = (run(&first), run(&second));
-    assert!(a.len() > 40 && a[0].1.is_none() && a[1].1.is_some());
-    assert_eq!(a, b);
+    assert!(a.len() > 40 && a[0].rr.is_none() && a[1].rr.is_some());
+    let times = |beats: &[Owned]| -> Vec<_> { beats.iter().map(|b| (b.sample, b.rr)).collect() };
+    assert_eq!(times(&a), times(&b));
+}
+
+#[test]
+fn loss_return_and_saturation_are_told_in_order() {
+    let (record, _) = recording(360.0, 60.0, Noise::default());
+    let mut samples = record.signals[0].samples.clone();
+    samples[3600..5400].fill(5.0);
+    samples[8000..9000].fill(f32::NAN);
+    let run = |cuts: &[usize]| {
+        let mut pipeline = Pipeline::new(&InputSpec::window(), 360.0, Fiducials::Detected).unwrap();
+        let (mut told, mut rest) = (Vec::new(), &samples[..]);
+        for &cut in cuts.iter().cycle() {
+            let (now, later) = rest.split_at(cut.min(rest.len()));
+            pipeline.push(now, &mut |output| match output {
+                Output::Beat(_) | Output::Episode(_) => {}
+                Output::SignalBack { start, sample } => told.push(("back", start, Some(sample))),
+                Output::SignalLost { start } => told.push(("lost", Some(start), None)),
+                Output::Unreadable { start, end, why } => {
+                    assert_eq!(why, Condition::Saturated);
+                    told.push(("unreadable", Some(start), end));
+                }
+            });
+            rest = later;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        told
+    };
+    let told = run(&[samples.len()]);
+    assert_eq!(told, run(&[1, 700, 13]));
+    let names: Vec<_> = told.iter().map(|t| t.0).collect();
+    assert_eq!(names, ["back", "unreadable", "unreadable", "lost", "back"]);
+    assert_eq!(told[0], ("back", None, Some(0)));
+    assert_eq!(
+        told[3..],
+        [("lost", Some(8000), None), ("back", Some(8000), Some(9000))]
+    );
+    let (start, end) = (told[2].1.unwrap(), told[2].2.unwrap());
+    assert!(
+        start.abs_diff(3600) < 30 && end.abs_diff(5400) < 30,
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_skipped_loss_is_told_as_a_pushed_one() {
+    let (record, _) = recording(360.0, 20.0, Noise::default());
+    let (before, after) = record.signals[0].samples.split_at(3600);
+    let run = |skip: bool| {
+        let mut pipeline = Pipeline::new(&InputSpec::window(), 360.0, Fiducials::Detected).unwrap();
+        let mut told = Vec::new();
+        let mut note = |output: Output<'_>| told.push(format!("{output:?}"));
+        pipeline.push(before, &mut note);
+        if skip {
+            pipeline.skip(5000, &mut note);
+        } else {
+            pipeline.push(&[f32::NAN; 5000], &mut note);
+        }
+        assert!(pipeline.is_lost());
+        pipeline.push(after, &mut note);
+        told
+    };
+    assert_eq!(run(true), run(false));
 }
 
 #[test]
@@ -259,8 +325,8 @@ fn reset_is_as_good_as_new() {
     pipeline.push(&samples[..7001], &mut |_| ());
     pipeline.reset();
     let mut again = Vec::new();
-    pipeline.push(samples, &mut |beat| again.push(own(beat)));
-    pipeline.finish(&mut |beat| again.push(own(beat)));
+    pipeline.push(samples, &mut |output| again.extend(own(output)));
+    pipeline.finish(&mut |output| again.extend(own(output)));
     assert_eq!(
         again,
         beats(&InputSpec::window(), 360.0, samples, None, &[64])
@@ -286,8 +352,10 @@ fn no_beat_takes_longer_than_stated() {
         }
         let limit = pipeline.delay() * 360.0;
         let mut longest = 0;
-        pipeline.push(&samples, &mut |b| {
-            longest = longest.max(b.decided - b.fiducial)
+        pipeline.push(&samples, &mut |output| {
+            if let Some(b) = output.beat() {
+                longest = longest.max(b.decided - b.fiducial);
+            }
         });
         assert!((longest as f64) <= limit, "{longest} samples for {limit}");
         assert!(

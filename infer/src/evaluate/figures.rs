@@ -108,7 +108,10 @@ impl Reject {
         threshold: f64,
     ) -> Option<Reject> {
         let beats: Vec<&ScoredBeat> = beats.into_iter().collect();
-        let kept = beats.iter().copied().filter(|b| !b.prediction.rejected);
+        let kept = beats
+            .iter()
+            .copied()
+            .filter(|b| b.prediction.reject.is_none());
         let kept = View::of(kept, Convention::Literature);
         (threshold > 0.0).then(|| Reject {
             threshold,
@@ -301,7 +304,7 @@ mod tests {
                     logits: [0.0; 5],
                     probabilities,
                     class,
-                    rejected: probability < 0.6,
+                    reject: (probability < 0.6).then_some(models::contract::Reject::Uncertain),
                 },
             }
         };

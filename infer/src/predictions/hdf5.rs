@@ -102,7 +102,7 @@ impl Hdf5File {
             .label
             .push(row.label.map_or(NO_LABEL, |c| c.index() as i8));
         columns.class.push(row.prediction.class.index() as u8);
-        columns.rejected.push(row.prediction.rejected);
+        columns.rejected.push(row.prediction.reject.is_some());
         columns.logits.extend(row.prediction.logits);
         columns.probabilities.extend(row.prediction.probabilities);
         if columns.row.len() == CHUNK {
@@ -218,7 +218,7 @@ mod tests {
                 logits: [i as f32, 1.0, 2.0, 3.0, 4.0],
                 probabilities: [0.5, 0.125, 0.125, 0.125, 0.125],
                 class,
-                rejected: i % 3 == 0,
+                reject: (i % 3 == 0).then_some(models::contract::Reject::Uncertain),
             };
             file.write(&Row {
                 input: if i < 100 { "a" } else { "b" },

@@ -5,6 +5,11 @@ use crate::signal::vectors::dot;
 
 /// Share of a beat in the QRS template.
 const TEMPLATE_RATE: f32 = 0.125;
+/// Share of a beat in a template in doubt, and for how many beats it is.
+const DOUBTED_RATE: f32 = 0.5;
+const DOUBTED_BEATS: u32 = 4;
+/// Likeness while there is nothing to compare with.
+const UNKNOWN: f32 = 0.5;
 /// Half length of the QRS template and its largest shift, in seconds.
 const TEMPLATE_HALF: f64 = 0.09;
 const TEMPLATE_SHIFT: f64 = 0.024;
@@ -30,6 +35,8 @@ pub(super) struct Template {
     mean: Vec<f32>,
     last: Vec<f32>,
     known: bool,
+    /// Beats until the template is trusted again.
+    doubt: u32,
     /// The stretch under comparison, `leads x (2 (half + shift) + 1)`.
     excerpt: Vec<f32>,
     best: Vec<f32>,
@@ -48,6 +55,7 @@ impl Template {
             mean: vec![0.0; leads * length],
             last: vec![0.0; leads * length],
             known: false,
+            doubt: 0,
             excerpt: vec![0.0; leads * (length + 2 * shift)],
             best: vec![0.0; leads * length],
         }
@@ -56,6 +64,13 @@ impl Template {
     /// Forgets the patient.
     pub fn clear(&mut self) {
         self.known = false;
+        self.doubt = 0;
+    }
+
+    /// The patient's QRS may look different now: being unlike the template
+    /// speaks against a candidate no more than not knowing any.
+    pub fn doubt(&mut self) {
+        self.doubt = DOUBTED_BEATS;
     }
 
     /// Compares the slopes around a frame with what is known.
@@ -71,8 +86,8 @@ impl Template {
         let texture = (turns / energy).sqrt();
         if !self.known {
             return Likeness {
-                mean: 0.5,
-                last: 0.5,
+                mean: UNKNOWN,
+                last: UNKNOWN,
                 texture,
             };
         }
@@ -87,9 +102,10 @@ impl Template {
                 best.1 = best.1.max(dot(beat, last) * scale);
             }
         }
+        let least = if self.doubt > 0 { UNKNOWN } else { -1.0 };
         Likeness {
-            mean: best.0,
-            last: best.1,
+            mean: best.0.max(least),
+            last: best.1.max(least),
             texture,
         }
     }
@@ -119,7 +135,12 @@ impl Template {
         }
         self.best.chunks_exact_mut(length).for_each(normalise);
         self.last.copy_from_slice(&self.best);
-        let rate = if self.known { TEMPLATE_RATE } else { 1.0 };
+        let rate = match (self.known, self.doubt) {
+            (false, _) => 1.0,
+            (true, 0) => TEMPLATE_RATE,
+            (true, _) => DOUBTED_RATE,
+        };
+        self.doubt = self.doubt.saturating_sub(1);
         for (m, x) in self.mean.iter_mut().zip(&self.best) {
             *m = (1.0 - rate) * *m + rate * x;
         }

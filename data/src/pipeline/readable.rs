@@ -1,0 +1,316 @@
+//! Whether the signal can be read: saturated, flat, out of range or noise.
+//!
+//! Nothing about the recorder is known, neither its range nor its gain, so
+//! that each condition is told from the signal: an amplifier at its limit
+//! shows a run of equal samples far from the usual level, a lead that is off
+//! or a dead amplifier an equal run anywhere, wrong bytes values beyond any
+//! ECG, and noise quick turns without a wave that stands out.
+
+/// Samples that differ by less than this, in mV, or by this part of their
+/// height, are equal: below any recorder's resolution, above what resampling
+/// leaves of a constant.
+const EQUAL: f32 = 1e-4;
+const EQUAL_PART: f32 = 1e-6;
+/// Seconds of equal samples that are a saturation: longer than a QRS whose top
+/// is cut off.
+const SATURATED: f64 = 0.15;
+/// How far from the usual level a saturation lies, in mean deviations. A line
+/// without noise between waves stays below one.
+const FAR: f32 = 1.3;
+/// Seconds of equal samples that are flat wherever they lie.
+const FLAT: f64 = 1.0;
+/// No ECG goes so far from its level, in mV, even at 20 times its gain.
+const FARTHEST: f32 = 200.0;
+/// Seconds over which the level and the mean deviation from it are taken.
+const LEVEL: f64 = 3.0;
+/// Seconds without a fault after which the signal is readable again.
+const HOLD: f64 = 0.5;
+/// Noise is looked for in windows of so many seconds.
+const WINDOW: f64 = 1.0;
+/// Noise begins when so many of the last [`PAST`] windows are, and ends when
+/// none is.
+const NOISY_WINDOWS: u32 = 2;
+const PAST: u32 = 3;
+/// Energy of the turns (second differences) as part of the slopes': 3 in white
+/// noise, below 1 in an ECG at 128 Hz.
+const TURNS: f32 = 2.0;
+/// The highest wave against the mean one: below 3 in noise, 4 and more with QRS.
+const CREST: f32 = 3.0;
+/// Mean slope, in mV per frame, below which noise is that of a quiet line.
+const LEAST_NOISE: f32 = 0.02;
+
+/// What can be made of the signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Beats can be found in it.
+    Readable,
+    /// The amplifier or the converter is at its limit.
+    Saturated,
+    /// All samples are equal, at a usual level: no lead, no heart, no knowing.
+    Flat,
+    /// The values are beyond any ECG.
+    OutOfRange,
+    /// There is only noise.
+    Noise,
+}
+
+/// The signal is in another condition from a frame on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The new condition.
+    pub condition: Condition,
+    /// The first frame of it; not after the frame that told, and later than
+    /// that of the change before.
+    pub since: u64,
+}
+
+/// One lead's recent past.
+#[derive(Clone, Copy, Debug)]
+struct Lead {
+    last: [f32; 4],
+    /// Value of the present run of equal samples, its length, and whether it
+    /// has been judged to lie far off.
+    run: f32,
+    length: u64,
+    far: bool,
+    /// The running level and the mean deviation from it.
+    level: f32,
+    deviation: f32,
+    /// Frames that these go by.
+    known: f32,
+    /// Of the present window: energy of slopes, turns and waves, highest wave.
+    slopes: f32,
+    turns: f32,
+    waves: f32,
+    highest: f32,
+    /// A bit for each of the last windows, the newest lowest, and whether
+    /// there is noise by them.
+    past: u32,
+    noise: bool,
+}
+
+/// What is wrong with a lead, for how many frames it has been, and whether it
+/// is so at present or only not yet over.
+#[derive(Clone, Copy, Debug)]
+struct Fault {
+    condition: Condition,
+    frames: u64,
+    present: bool,
+}
+
+/// Watches whether frames of interleaved leads are readable, causally and in
+/// constant memory. A frame is readable when one of its leads is.
+#[derive(Clone, Debug)]
+pub struct Readability {
+    leads: Vec<Lead>,
+    frames: u64,
+    saturated: u64,
+    flat: u64,
+    hold: u64,
+    window: u64,
+    rate: f32,
+    condition: Condition,
+    /// First frame of the condition.
+    since: u64,
+    /// The frame after the last one that was not readable.
+    clear: u64,
+}
+
+impl Readability {
+    /// Longest time in seconds from a condition's first frame to its change.
+    pub const DELAY: f64 = WINDOW * (PAST + 1) as f64;
+
+    /// A watch over `leads` leads at `fs` Hz.
+    pub fn new(fs: f64, leads: usize) -> Readability {
+        let frames = |seconds: f64| (seconds * fs).round() as u64;
+        Readability {
+            leads: vec![Lead::new(); leads],
+            frames: 0,
+            saturated: frames(SATURATED),
+            flat: frames(FLAT),
+            hold: frames(HOLD),
+            window: frames(WINDOW).max(1),
+            rate: (1.0 / (LEVEL * fs)) as f32,
+            condition: Condition::Readable,
+            since: 0,
+            clear: 0,
+        }
+    }
+
+    /// The condition as far as it is known.
+    pub fn condition(&self) -> Condition {
+        self.condition
+    }
+
+    /// First frame of the present condition.
+    pub fn since(&self) -> u64 {
+        self.since
+    }
+
+    /// The next frame is number 0, and readable until it shows otherwise.
+    pub fn restart(&mut self) {
+        self.leads.fill(Lead::new());
+        self.frames = 0;
+        self.condition = Condition::Readable;
+        self.since = 0;
+        self.clear = 0;
+    }
+
+    /// Takes a frame in; returns a change that it tells.
+    #[inline]
+    pub fn push(&mut self, frame: &[f32]) -> Option<Change> {
+        let now = self.frames;
+        self.frames += 1;
+        let closes = self.frames.is_multiple_of(self.window);
+        let first = now == 0;
+        // The fault of the lead that has one for the shortest time.
+        let mut fault: Option<Fault> = None;
+        let mut all = true;
+        for (lead, &x) in self.leads.iter_mut().zip(frame) {
+            lead.take(x, first, self.rate, self.saturated);
+            if closes {
+                lead.close(self.window);
+            }
+            match lead.fault(self.saturated, self.flat, self.window) {
+                Some(other) if fault.as_ref().is_none_or(|f| other.frames < f.frames) => {
+                    fault = Some(other);
+                }
+                Some(_) => {}
+                None => all = false,
+            }
+        }
+        match fault.filter(|_| all) {
+            Some(fault) => {
+                if fault.present {
+                    self.clear = self.frames;
+                }
+                if fault.condition == self.condition {
+                    return None;
+                }
+                let start = self.frames.saturating_sub(fault.frames);
+                self.change(fault.condition, start)
+            }
+            None if self.condition != Condition::Readable
+                && self.frames >= self.clear + self.hold =>
+            {
+                self.change(Condition::Readable, self.clear)
+            }
+            None => None,
+        }
+    }
+
+    fn change(&mut self, condition: Condition, start: u64) -> Option<Change> {
+        // At the beginning there is nothing before the condition.
+        let since = if self.since == 0 && start == 0 {
+            0
+        } else {
+            start.max(self.since + 1)
+        };
+        (self.condition, self.since) = (condition, since);
+        Some(Change { condition, since })
+    }
+}
+
+impl Lead {
+    fn new() -> Lead {
+        Lead {
+            last: [0.0; 4],
+            run: 0.0,
+            length: 0,
+            far: false,
+            level: 0.0,
+            deviation: 0.0,
+            known: 0.0,
+            slopes: 0.0,
+            turns: 0.0,
+            waves: 0.0,
+            highest: 0.0,
+            past: 0,
+            noise: false,
+        }
+    }
+
+    #[inline]
+    fn take(&mut self, x: f32, first: bool, rate: f32, saturated: u64) {
+        if first {
+            (self.last, self.level, self.run) = ([x; 4], x, x);
+        }
+        let off = (x - self.level).abs();
+        if (x - self.run).abs() <= EQUAL + EQUAL_PART * x.abs() {
+            self.length += 1;
+            if self.length == saturated {
+                self.far = off > FAR * self.deviation + EQUAL;
+            }
+        } else {
+            (self.run, self.length, self.far) = (x, 1, false);
+        }
+        // An equal run tells nothing of the usual level.
+        if self.length < saturated {
+            self.known += 1.0;
+            let rate = rate.max(1.0 / self.known);
+            self.level += rate * (x - self.level).clamp(-FARTHEST, FARTHEST);
+            if off < FARTHEST {
+                self.deviation += rate * (off - self.deviation);
+            }
+        }
+        let [oldest, _, before, last] = self.last;
+        let (slope, turn) = (x - last, x - 2.0 * last + before);
+        // Over as many frames as half a QRS takes, against which noise cancels.
+        let wave = x - oldest;
+        self.last = [self.last[1], before, last, x];
+        self.slopes += slope * slope;
+        self.turns += turn * turn;
+        self.waves += wave * wave;
+        self.highest = self.highest.max(wave.abs());
+    }
+
+    /// Judges a window that is complete.
+    fn close(&mut self, window: u64) {
+        let mean = |energy: f32| (energy / window as f32).sqrt();
+        let noise = mean(self.slopes) > LEAST_NOISE
+            && self.turns > TURNS * self.slopes
+            && self.highest < CREST * mean(self.waves);
+        self.past = (self.past << 1 | u32::from(noise)) & ((1 << PAST) - 1);
+        self.noise = match self.past.count_ones() {
+            0 => false,
+            count => self.noise || count >= NOISY_WINDOWS,
+        };
+        (self.slopes, self.turns, self.waves, self.highest) = (0.0, 0.0, 0.0, 0.0);
+    }
+
+    /// What is wrong with this lead.
+    #[inline]
+    fn fault(&self, saturated: u64, flat: u64, window: u64) -> Option<Fault> {
+        let fault = |condition, frames| {
+            Some(Fault {
+                condition,
+                frames,
+                present: true,
+            })
+        };
+        if (self.last[3] - self.level).abs() > FARTHEST {
+            return fault(Condition::OutOfRange, 1);
+        }
+        if self.length >= saturated && self.far {
+            return fault(Condition::Saturated, self.length);
+        }
+        if self.length >= flat {
+            return fault(Condition::Flat, self.length);
+        }
+        // From the oldest of the windows that told.
+        let windows = u32::BITS - self.past.leading_zeros();
+        self.noise.then(|| Fault {
+            condition: Condition::Noise,
+            frames: u64::from(windows) * window,
+            present: self.past & 1 == 1,
+        })
+    }
+}
+
+mod legibility;
+
+pub(crate) use legibility::{Legibility, Stretch};
+
+#[cfg(test)]
+mod tests;
