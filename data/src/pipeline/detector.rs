@@ -222,6 +222,7 @@ impl Detector {
     }
 
     /// Decides about the candidate that has waited longest.
+    #[inline(never)]
     fn decide(&mut self) -> Option<Candidate> {
         let candidate = self.waiting.pop_front()?;
         if self.recovery.masks(candidate.at) {

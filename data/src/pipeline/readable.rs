@@ -109,6 +109,8 @@ pub struct Readability {
     flat: u64,
     hold: u64,
     window: u64,
+    /// Frames that the present window lacks.
+    left: u64,
     rate: f32,
     condition: Condition,
     /// First frame of the condition.
@@ -131,6 +133,7 @@ impl Readability {
             flat: frames(FLAT),
             hold: frames(HOLD),
             window: frames(WINDOW).max(1),
+            left: frames(WINDOW).max(1),
             rate: (1.0 / (LEVEL * fs)) as f32,
             condition: Condition::Readable,
             since: 0,
@@ -152,6 +155,7 @@ impl Readability {
     pub fn restart(&mut self) {
         self.leads.fill(Lead::new());
         self.frames = 0;
+        self.left = self.window;
         self.condition = Condition::Readable;
         self.since = 0;
         self.clear = 0;
@@ -162,16 +166,38 @@ impl Readability {
     pub fn push(&mut self, frame: &[f32]) -> Option<Change> {
         let now = self.frames;
         self.frames += 1;
-        let closes = self.frames.is_multiple_of(self.window);
-        let first = now == 0;
+        self.left -= 1;
+        let closes = self.left == 0;
+        if closes {
+            self.left = self.window;
+        }
+        let mut all = true;
+        for (lead, &x) in self.leads.iter_mut().zip(frame) {
+            if now == 0 {
+                lead.begin(x);
+            }
+            lead.take(x, self.rate, self.saturated);
+            all &= lead.is_suspect(self.saturated);
+        }
+        if closes {
+            for lead in &mut self.leads {
+                lead.close(self.window);
+                all &= lead.is_suspect(self.saturated);
+            }
+        }
+        if !all && self.condition == Condition::Readable {
+            return None;
+        }
+        self.judge()
+    }
+
+    /// What the leads' faults change.
+    #[inline(never)]
+    fn judge(&mut self) -> Option<Change> {
         // The fault of the lead that has one for the shortest time.
         let mut fault: Option<Fault> = None;
         let mut all = true;
-        for (lead, &x) in self.leads.iter_mut().zip(frame) {
-            lead.take(x, first, self.rate, self.saturated);
-            if closes {
-                lead.close(self.window);
-            }
+        for lead in &self.leads {
             match lead.fault(self.saturated, self.flat, self.window) {
                 Some(other) if fault.as_ref().is_none_or(|f| other.frames < f.frames) => {
                     fault = Some(other);
@@ -231,11 +257,19 @@ impl Lead {
         }
     }
 
+    /// The first sample of a stretch.
+    fn begin(&mut self, x: f32) {
+        (self.last, self.level, self.run) = ([x; 4], x, x);
+    }
+
+    /// Whether a look at the lead's faults is worth it.
     #[inline]
-    fn take(&mut self, x: f32, first: bool, rate: f32, saturated: u64) {
-        if first {
-            (self.last, self.level, self.run) = ([x; 4], x, x);
-        }
+    fn is_suspect(&self, saturated: u64) -> bool {
+        self.noise || self.length >= saturated || (self.last[3] - self.level).abs() > FARTHEST
+    }
+
+    #[inline]
+    fn take(&mut self, x: f32, rate: f32, saturated: u64) {
         let off = (x - self.level).abs();
         if (x - self.run).abs() <= EQUAL + EQUAL_PART * x.abs() {
             self.length += 1;
@@ -247,8 +281,12 @@ impl Lead {
         }
         // An equal run tells nothing of the usual level.
         if self.length < saturated {
-            self.known += 1.0;
-            let rate = rate.max(1.0 / self.known);
+            let rate = if self.known * rate < 1.0 {
+                self.known += 1.0;
+                1.0 / self.known
+            } else {
+                rate
+            };
             self.level += rate * (x - self.level).clamp(-FARTHEST, FARTHEST);
             if off < FARTHEST {
                 self.deviation += rate * (off - self.deviation);

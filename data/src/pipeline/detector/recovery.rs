@@ -186,8 +186,10 @@ impl Recovery {
     fn contrast(&mut self, height: f32, at: u64, envelope: &RecentSignal) -> f32 {
         let start = at as i64 - self.scratch.len() as i64 / 2;
         envelope.copy(0, start, &mut self.scratch);
-        let known = self.scratch.iter().filter(|v| **v > 0.0);
-        let lowest = known.copied().fold(f32::MAX, f32::min);
+        // Values above 0 are ordered as their bits, so that the search runs in
+        // whole vectors; 0, outside the recording, becomes the greatest.
+        let bits = self.scratch.iter().map(|v| v.to_bits().wrapping_sub(1));
+        let lowest = f32::from_bits(bits.fold(f32::MAX.to_bits() - 1, u32::min) + 1);
         height / lowest
     }
 
