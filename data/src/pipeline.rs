@@ -45,8 +45,11 @@ pub const BRIDGE: f64 = 0.1;
 pub const MOST_BACK: f64 = 8.0;
 /// Samples further than this many mV from 0 have a constant offset, since no
 /// electrode gives them and the filters must stay finite: the lead is measured
-/// from the first of them, and anew from any that is as far from that.
+/// from the first of them. What is as far from that is cut off, unless it stays
+/// so for [`NEW_OFFSET`].
 const LARGEST: f32 = 1000.0;
+/// Seconds beyond the limit without a break after which an offset has changed.
+const NEW_OFFSET: f64 = 1.0;
 
 /// Where beats come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +154,8 @@ pub struct Pipeline {
     /// Per lead what is subtracted as constant offset, see [`LARGEST`]; NaN until
     /// its first sample in this stretch of signal.
     offset: Vec<f32>,
+    /// Per lead how many of the last samples were further than [`LARGEST`] from it.
+    beyond: Vec<u64>,
     /// A frame without any sample.
     nothing: Vec<f32>,
     /// Rest of a frame that a call of `push` ended within.
@@ -201,6 +206,7 @@ impl Pipeline {
             bridge: (BRIDGE * fs) as u64,
             frame: vec![0.0; leads],
             offset: vec![f32::NAN; leads],
+            beyond: vec![0; leads],
             nothing: vec![f32::NAN; leads],
             partial: Vec::with_capacity(leads),
         })
@@ -324,13 +330,19 @@ impl Pipeline {
         self.lost = None;
         self.missing = 0;
         self.offset.fill(f32::NAN);
+        self.beyond.fill(0);
     }
 
     /// Frames at the front that continue the signal, with nothing to note.
     #[inline]
     fn plain(&self, frames: &[f32]) -> usize {
         let at_zero = |offset: &f32| *offset == 0.0;
-        if self.start.is_none() || self.missing > 0 || !self.offset.iter().all(at_zero) {
+        let within = |beyond: &u64| *beyond == 0;
+        if self.start.is_none()
+            || self.missing > 0
+            || !self.offset.iter().all(at_zero)
+            || !self.beyond.iter().all(within)
+        {
             return 0;
         }
         let count = frames.len() / self.leads;
@@ -371,14 +383,20 @@ impl Pipeline {
     #[inline]
     fn push_frame(&mut self, frame: &[f32], emit: &mut impl FnMut(Output<'_>)) {
         let mut valid = false;
-        let offsets = self.offset.iter_mut();
-        for ((held, &value), offset) in self.frame.iter_mut().zip(frame).zip(offsets) {
+        let patience = (NEW_OFFSET * self.fs) as u64;
+        let offsets = self.offset.iter_mut().zip(&mut self.beyond);
+        for ((held, &value), (offset, beyond)) in self.frame.iter_mut().zip(frame).zip(offsets) {
             // A lead that is missing alone keeps its last value.
             if value.is_finite() {
-                if offset.is_nan() || (value - *offset).abs() > LARGEST {
+                *beyond = match (value - *offset).abs() > LARGEST {
+                    true => *beyond + 1,
+                    false => 0,
+                };
+                if offset.is_nan() || *beyond > patience {
                     *offset = if value.abs() > LARGEST { value } else { 0.0 };
+                    *beyond = 0;
                 }
-                *held = value - *offset;
+                *held = (value - *offset).clamp(-LARGEST, LARGEST);
                 valid = true;
             }
         }
@@ -456,6 +474,7 @@ impl Pipeline {
         self.start = None;
         self.missing = 0;
         self.offset.fill(f32::NAN);
+        self.beyond.fill(0);
     }
 
     /// The stretch of signal under way.

@@ -75,7 +75,7 @@ pub struct Arguments {
         long,
         value_name = "S",
         help_heading = "Samples",
-        default_value_t = 10.0
+        default_value_t = 2.0
     )]
     pub silence: f64,
 
@@ -85,7 +85,8 @@ pub struct Arguments {
     /// Folder of the annotations
     #[arg(long, value_name = "DIR", help_heading = "Output", default_value = ".")]
     pub output: PathBuf,
-    /// The annotations are on disk at most so many seconds after a beat is decided
+    /// Annotations go to disk every so many seconds; before, they wait up to 8 s
+    /// for what belongs ahead of them
     #[arg(
         long,
         value_name = "S",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use data::datasets::dataset::{self, Failures};
+use data::datasets::dataset::Failures;
 use data::formats::wfdb::Clock;
 use data::output::{OutputFile, Outputs};
 use data::pipeline::annotator::Annotator;
@@ -55,7 +55,7 @@ pub fn run(arguments: &Classify) -> Result<()> {
     let mut outputs = Outputs::new(arguments.force);
     shipped::protect(&model, &mut outputs);
     sources.iter().for_each(|s| s.protect(&mut outputs));
-    pass_outputs(arguments, &sources, &mut outputs)?;
+    let annotations = pass_outputs(arguments, &sources, &mut outputs)?;
     if let Some(explain) = &explain {
         command::pass_outputs(explain, &mut outputs)?;
     }
@@ -78,7 +78,7 @@ pub fn run(arguments: &Classify) -> Result<()> {
     }
     eprintln!("model: {}", model.display());
     match &arguments.annotator {
-        Some(annotator) => annotate(&mut classifier, &sources, annotator, &arguments.output)?,
+        Some(_) => annotate(&mut classifier, &sources, annotations)?,
         None => predict(&mut classifier, &sources, arguments)?,
     }
     explain
@@ -86,13 +86,24 @@ pub fn run(arguments: &Classify) -> Result<()> {
         .map_or(Ok(()), |explain| command::run_within(explain, &mut outputs))
 }
 
-/// Checks everything that will be written, before the work.
-fn pass_outputs(arguments: &Classify, sources: &[Source], outputs: &mut Outputs) -> Result<()> {
+/// Checks everything that will be written, before the work; the annotation
+/// files, where these are wanted.
+fn pass_outputs(
+    arguments: &Classify,
+    sources: &[Source],
+    outputs: &mut Outputs,
+) -> Result<Vec<PathBuf>> {
     if let Some(annotator) = &arguments.annotator {
-        for name in sources.iter().filter_map(Source::record_name) {
-            outputs.annotations(&arguments.output, Path::new(name), annotator)?;
-        }
-        return Ok(());
+        let path = |source: &Source| {
+            let Some(name) = source.record_name() else {
+                bail!(
+                    "{}: only a WFDB record can be annotated; leave out --annotator to write predictions",
+                    source.path.display()
+                );
+            };
+            Ok(outputs.annotations(&arguments.output, Path::new(name), annotator)?)
+        };
+        return sources.iter().map(path).collect();
     }
     if arguments.output != Path::new(STDOUT) {
         outputs.file(&arguments.output)?;
@@ -100,7 +111,7 @@ fn pass_outputs(arguments: &Classify, sources: &[Source], outputs: &mut Outputs)
     if let Some(picture) = confusion_path(arguments) {
         outputs.file(&picture)?;
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 /// Where the confusion matrix goes, if the inputs have labels.
@@ -260,28 +271,7 @@ fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, 
 }
 
 /// Writes an annotation file per record. They appear when all are written.
-fn annotate(
-    classifier: &mut Classifier,
-    sources: &[Source],
-    annotator: &str,
-    folder: &Path,
-) -> Result<()> {
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for source in sources {
-        let Some(name) = source.record_name() else {
-            bail!(
-                "{}: only a WFDB record can be annotated; leave out --annotator to write predictions",
-                source.path.display()
-            );
-        };
-        let path = dataset::annotation_path(&folder.join(name), annotator);
-        ensure!(
-            !paths.contains(&path),
-            "{}: two recordings of that name would be written there; annotate them one by one, each with its own --output",
-            path.display()
-        );
-        paths.push(path);
-    }
+fn annotate(classifier: &mut Classifier, sources: &[Source], paths: Vec<PathBuf>) -> Result<()> {
     let mut failures = Failures::among(sources.len());
     let mut files = Vec::new();
     for (source, path) in sources.iter().zip(paths) {

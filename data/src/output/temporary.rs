@@ -84,7 +84,42 @@ impl Drop for Guarded {
 
 /// A temporary file `.NAME.PID-N.ectopy.tmp` beside the output NAME, locked so
 /// that other processes see that it has an owner.
-pub struct Temporary(Guarded);
+pub struct Temporary {
+    file: Guarded,
+    /// Goes after the file, if nothing else came into it.
+    _folder: Option<MadeFolder>,
+}
+
+/// A folder that was made for an output: what fails leaves none behind.
+struct MadeFolder {
+    folder: PathBuf,
+    /// The first of its ancestors that was missing, or itself.
+    top: PathBuf,
+}
+
+impl MadeFolder {
+    /// Makes a folder, with those above it, where it is missing.
+    fn make(folder: &Path) -> std::io::Result<Option<MadeFolder>> {
+        let missing = folder.ancestors().take_while(|f| !f.exists());
+        let made = missing.last().map(|top| MadeFolder {
+            folder: folder.to_owned(),
+            top: top.to_owned(),
+        });
+        std::fs::create_dir_all(folder)?;
+        Ok(made)
+    }
+}
+
+impl Drop for MadeFolder {
+    fn drop(&mut self) {
+        for folder in self.folder.ancestors() {
+            // One with something in it stays.
+            if std::fs::remove_dir(folder).is_err() || folder == self.top {
+                break;
+            }
+        }
+    }
+}
 
 impl Temporary {
     /// Creates the file, after the folder where that is missing, and removes
@@ -99,9 +134,14 @@ impl Temporary {
             Error::Invalid(format!("{}: has no file name; name a file", path.display()))
         })?;
         let folder = folder_of(path);
-        std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let made = MadeFolder::make(folder).map_err(Error::io(folder))?;
         sweep(folder);
-        Temporary::new(folder, name).map_err(Error::io(path))
+        let (temporary, file) = Temporary::new(folder, name).map_err(Error::io(path))?;
+        let temporary = Temporary {
+            _folder: made,
+            ..temporary
+        };
+        Ok((temporary, file))
     }
 
     /// Creates the file in a folder that is there.
@@ -119,7 +159,11 @@ impl Temporary {
                 Ok((guarded, file)) => {
                     // Where a file system has no locks, the process's number tells.
                     let _ = file.try_lock();
-                    return Ok((Temporary(guarded), file));
+                    let temporary = Temporary {
+                        file: guarded,
+                        _folder: None,
+                    };
+                    return Ok((temporary, file));
                 }
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
@@ -130,7 +174,7 @@ impl Temporary {
 
     /// Its present name.
     pub fn path(&self) -> &Path {
-        self.0.path()
+        self.file.path()
     }
 
     /// Gives the file its own name, replacing an older file, for good: what the

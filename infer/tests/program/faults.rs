@@ -160,7 +160,7 @@ fn annotations_keep_the_subfolders_of_their_records() {
     )
     .assert()
     .failure()
-    .stderr(contains("two recordings of that name"));
+    .stderr(contains("r.inf: two outputs of the run are this one file"));
     assert!(!folder.path().join("flat").exists());
 }
 

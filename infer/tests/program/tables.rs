@@ -125,7 +125,7 @@ fn rows_on_another_scale_are_refused_by_every_task() {
             .stderr(contains("line 3").and(contains("not a finite number")));
     }
     // Nothing appears beside a refused input.
-    assert!(!desk.0.path().join("out.csv").is_file());
+    assert!(!desk.0.path().join("out.csv").exists());
     if let Some(raw) = shared("faults/kaggle-not-scaled/raw_mv.csv") {
         desk.classify(raw.to_str().unwrap())
             .failure()
