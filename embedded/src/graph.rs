@@ -427,7 +427,6 @@ mod tests {
                     dims: vec![1],
                     data_type: DataType::Int64 as i32,
                     raw_data: 2i64.to_le_bytes().into(),
-                    ..TensorProto::default()
                 },
                 weights("w1", &[6, 3, 1, 3]),
                 weights("w2", &[6, 6, 1, 3]),

@@ -1,6 +1,6 @@
 //! Recordings of malignant rhythms and of others, as windows with their kind.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use data::Class;
 use data::Error;
@@ -82,7 +82,7 @@ pub fn read(shared: &Path) -> Result<Vec<Lead>> {
     Ok(leads)
 }
 
-fn record(database: &'static str, name: &str, path: &PathBuf, usage: Use) -> Result<Vec<Lead>> {
+fn record(database: &'static str, name: &str, path: &Path, usage: Use) -> Result<Vec<Lead>> {
     let record = wfdb::read_record(path)?;
     let annotations = match wfdb::AnnotationFile::read(&path.with_added_extension("atr")) {
         Ok(file) => file.at_rate(record.fs),

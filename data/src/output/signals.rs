@@ -34,7 +34,7 @@ pub fn end(signal: i32) -> ! {
 ///
 /// # Errors
 /// [`Error::Invalid`] when the system refuses to have them caught.
-pub fn on_signals(mut act: impl FnMut(i32) + Send + 'static) -> Result<()> {
+pub fn on_signals(act: impl FnMut(i32) + Send + 'static) -> Result<()> {
     let ignored = ignored();
     let caught = [SIGINT, SIGTERM, SIGHUP]
         .into_iter()
@@ -44,7 +44,7 @@ pub fn on_signals(mut act: impl FnMut(i32) + Send + 'static) -> Result<()> {
             "the signals that end the program cannot be caught: {e}"
         ))
     })?;
-    std::thread::spawn(move || signals.forever().for_each(|signal| act(signal)));
+    std::thread::spawn(move || signals.forever().for_each(act));
     Ok(())
 }
 

@@ -70,7 +70,6 @@ impl Graph {
                 data_type: kind as i32,
                 dims: shape.iter().map(|&d| d as i64).collect(),
                 raw_data,
-                ..TensorProto::default()
             });
         }
         name.into()
@@ -90,7 +89,6 @@ impl Graph {
             input: inputs.iter().map(|&i| i.clone()).collect(),
             output: vec![name.into()],
             attribute: attributes,
-            ..NodeProto::default()
         });
         name.into()
     }
@@ -120,7 +118,6 @@ impl Graph {
             input: vec![x.clone()],
             output: parts.clone(),
             attribute: vec![int("axis", axis)],
-            ..NodeProto::default()
         });
         parts
     }
@@ -189,7 +186,6 @@ impl Graph {
                 entry(METADATA_KEY, contract.to_json()),
                 entry(NETWORK_KEY, network.to_json()),
             ],
-            ..ModelProto::default()
         };
         with_seal(model.encode_to_vec())
     }
