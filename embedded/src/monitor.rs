@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use anyhow::{Context, Result, bail};
 use data::Class;
+use data::pipeline::annotator::Annotator;
 use data::pipeline::readable::Condition;
 use data::pipeline::{Fiducials, Output, Pipeline};
 use models::contract::Decision;
@@ -80,6 +81,25 @@ pub enum Event {
     Unreadable(Unreadable),
     /// The rhythm is worth a word.
     Rhythm(RhythmEvent),
+}
+
+impl Event {
+    /// Hands on what is written of the event: see [`data::pipeline::annotator`].
+    pub fn annotate(&self, annotator: &mut Annotator) {
+        match self {
+            Event::Beat(beat) => annotator.beat(beat.decision.annotation(beat.sample)),
+            Event::Unreadable(stretch) => {
+                let end = stretch.length.map(|length| stretch.start + length);
+                annotator.unreadable(stretch.start, end);
+            }
+            Event::Rhythm(event) => {
+                if let Some(episode) = event.of_signal() {
+                    annotator.episode(&episode);
+                }
+            }
+            Event::Gap(_) => {}
+        }
+    }
 }
 
 /// Turns samples into labelled beats as they come. What it reports does not

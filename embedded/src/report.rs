@@ -215,6 +215,9 @@ impl<W: Write> Report<W> {
     }
 
     fn event(&mut self, event: &Event) -> Result<()> {
+        if let Some((annotator, _)) = &mut self.annotations {
+            event.annotate(annotator);
+        }
         match event {
             Event::Beat(beat) => self.beat(beat),
             Event::Gap(gap) => {
@@ -227,10 +230,6 @@ impl<W: Write> Report<W> {
             }
             Event::Unreadable(stretch) => {
                 self.summary.unreadable += u64::from(stretch.length.is_none());
-                if let Some((annotator, _)) = &mut self.annotations {
-                    let end = stretch.length.map(|length| stretch.start + length);
-                    annotator.unreadable(stretch.start, end);
-                }
                 self.line(&Line::Unreadable {
                     why: stretch.why,
                     start: stretch.start,
@@ -240,11 +239,6 @@ impl<W: Write> Report<W> {
             }
             Event::Rhythm(event) => {
                 self.summary.episodes += u64::from(event.phase != Phase::End);
-                if let (Some((annotator, _)), Some(episode)) =
-                    (&mut self.annotations, event.of_signal())
-                {
-                    annotator.episode(&episode);
-                }
                 let mut event = *event;
                 event.rate = event.rate.map(|rate| (rate * 10.0).round() / 10.0);
                 self.line(&Line::Rhythm {
@@ -266,7 +260,6 @@ impl<W: Write> Report<W> {
         }
         self.summary.longest_delay = self.summary.longest_delay.max(milli(beat.delay));
         if let Some((annotator, file)) = &mut self.annotations {
-            annotator.beat(beat.decision.annotation(beat.sample));
             let decided = beat.sample + (beat.delay * self.fs) as u64;
             annotator.settle(decided, &mut |annotation| file.write(annotation))?;
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use assert_cmd::Command;
 use data::formats::wfdb;
-use data::formats::wfdb::AnnotationWriter;
+use data::pipeline::annotator::Annotator;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::record::Record;
@@ -56,25 +56,22 @@ fn in_chunks(record: &Record, model: &Path, sizes: impl Iterator<Item = usize>) 
     let mut monitor = Monitor::new(classifier, record.fs, 1).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out.mon");
-    let mut writer = AnnotationWriter::create(&path).unwrap();
-    let mut write = |events: &[Event]| {
+    let mut annotator = Annotator::whole();
+    let mut take = |events: &[Event]| {
         for event in events {
-            if let Event::Beat(beat) = event {
-                let annotation = beat.decision.annotation(beat.sample);
-                writer.write(&annotation).unwrap();
-            }
+            event.annotate(&mut annotator);
         }
     };
     for size in sizes {
         let (now, later) = rest.split_at(size.min(rest.len()));
-        write(monitor.push(now).unwrap());
+        take(monitor.push(now).unwrap());
         rest = later;
         if rest.is_empty() {
             break;
         }
     }
-    write(monitor.finish().unwrap());
-    writer.commit().unwrap();
+    take(monitor.finish().unwrap());
+    wfdb::write_annotations(&path, &annotator.all()).unwrap();
     std::fs::read(path).unwrap()
 }
 
