@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use hdf5::filters::Filter;
 use hdf5::{Dataset, File, H5Type, MajorErrorCode, MinorErrorCode};
@@ -46,11 +47,23 @@ pub(super) fn hdf5_error(path: &Path) -> impl FnOnce(hdf5::Error) -> Error {
     }
 }
 
+/// What HDF5 says of a file that another process has locked.
+const LOCKED: &str = "lock file";
+/// How long a lock is waited for: whoever writes a store is done with it soon
+/// after, and a child that was started meanwhile holds its lock a little longer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether HDF5's account of an error has this in it.
+fn says(error: &hdf5::Error, word: &str) -> bool {
+    let stack = error.stack();
+    stack.is_some_and(|s| s.iter().any(|f| f.desc().contains(word)))
+}
+
 /// Opens a file for reading.
 ///
 /// # Errors
-/// [`Error::Io`] when it is not there; [`Error::Unsupported`] while another
-/// process writes it; [`Error::Malformed`] for one that is not HDF5 or is cut
+/// [`Error::Io`] when it is not there; [`Error::Unsupported`] where another
+/// process still writes it after some seconds; [`Error::Malformed`] for one that is not HDF5 or is cut
 /// short.
 pub(super) fn open(path: &Path) -> Result<File> {
     let mut start = Vec::new();
@@ -61,12 +74,15 @@ pub(super) fn open(path: &Path) -> Result<File> {
     if start.is_empty() {
         return Err(foreign_file(path, "the file is empty"));
     }
-    File::open(path).map_err(|error| {
-        let says = |word: &str| {
-            let stack = error.stack();
-            stack.is_some_and(|s| s.iter().any(|f| f.desc().contains(word)))
-        };
-        if says("lock file") {
+    let begun = Instant::now();
+    let mut opened = File::open(path);
+    while opened.as_ref().is_err_and(|e| says(e, LOCKED)) && begun.elapsed() < PATIENCE {
+        std::thread::sleep(PATIENCE / 30);
+        opened = File::open(path);
+    }
+    opened.map_err(|error| {
+        let says = |word: &str| says(&error, word);
+        if says(LOCKED) {
             let detail = "another process has it open for writing (it is locked); wait until that has ended, or read a copy. On a file system without locks set HDF5_USE_FILE_LOCKING=FALSE";
             return Error::unsupported(path, detail);
         }
