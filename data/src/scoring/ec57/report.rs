@@ -86,10 +86,8 @@ pub fn summary_report(records: &[(String, Comparison)]) -> String {
     summary_report_in(Layout::WithS, records)
 }
 
-/// The sums, gross and average figures that follow the lines of a layout. The
-/// average RR error is that of the printed lines, from which `sumstats` takes
-/// it.
-pub fn summary_report_in(layout: Layout, records: &[(String, Comparison)]) -> String {
+/// The matrix of every record as a layout shows it, and their sum.
+pub(super) fn matrices(layout: Layout, records: &[(String, Comparison)]) -> (Vec<Matrix>, Matrix) {
     let matrices: Vec<Matrix> = records
         .iter()
         .map(|(_, c)| layout.matrix(&c.matrix))
@@ -98,6 +96,14 @@ pub fn summary_report_in(layout: Layout, records: &[(String, Comparison)]) -> St
     for matrix in &matrices {
         total += matrix;
     }
+    (matrices, total)
+}
+
+/// The sums, gross and average figures that follow the lines of a layout. The
+/// average RR error is that of the printed lines, from which `sumstats` takes
+/// it.
+pub fn summary_report_in(layout: Layout, records: &[(String, Comparison)]) -> String {
+    let (matrices, total) = matrices(layout, records);
     let ratios = |matrix: &Matrix| -> Vec<Ratio> {
         let figures = figures_of(layout, &matrix.summary_figures());
         figures.iter().flat_map(|(_, f)| [f.se, f.ppv]).collect()

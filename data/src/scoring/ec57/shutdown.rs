@@ -3,7 +3,7 @@
 
 use super::matching::Comparison;
 use super::matrix::{Beat, F, Matrix, N, Q, Ratio, S, V, X};
-use super::report::{Layout, footer, hundredths, mean_percent};
+use super::report::{Layout, footer, hundredths, matrices, mean_percent};
 
 /// Heading of the shutdown report with S beats.
 const HEADING: &str = "\
@@ -57,14 +57,7 @@ pub fn shutdown_line(layout: Layout, record: &str, comparison: &Comparison) -> S
 /// Where `sumstats` halves the gross percentages (it adds up the beats of every
 /// record twice), these are not halved.
 pub fn shutdown_summary(layout: Layout, records: &[(String, Comparison)]) -> String {
-    let matrices: Vec<Matrix> = records
-        .iter()
-        .map(|(_, c)| layout.matrix(&c.matrix))
-        .collect();
-    let mut total = Matrix::default();
-    for matrix in &matrices {
-        total += matrix;
-    }
+    let (matrices, total) = matrices(layout, records);
     let missed: String = classes(layout)
         .iter()
         .map(|class| format!(" {:>4}", total.count(*class, X)))
