@@ -9,18 +9,11 @@ use data::simulate::synth::{self, Settings};
 use predicates::prelude::*;
 use predicates::str::contains;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
+use crate::cli::{PROGRAM, shared};
 
 /// A folder of faults, or `None` with a note that the test is skipped.
 fn fault(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
-    let found = folder
-        .map(|f| f.join("faults").join(name))
-        .filter(|f| f.exists());
-    if found.is_none() {
-        eprintln!("skipped: ECTOPY_SHARED does not name a folder with faults/{name}");
-    }
-    found
+    shared(&format!("faults/{name}"))
 }
 
 /// `infer` in a folder, with the shipped model for recordings.
