@@ -93,19 +93,23 @@ impl Collector {
         self.filled = 0;
     }
 
-    /// Takes a value in mV; gives the block that it completes.
+    /// Frames until the present block is complete.
     #[inline]
-    pub fn push(&mut self, value: f32) -> Option<Block> {
-        self.full[FULL_PAST + self.filled] = value;
-        self.filled += 1;
-        if self.filled < self.length {
-            return None;
-        }
-        self.filled = 0;
-        Some(self.block())
+    pub fn lacks(&self) -> usize {
+        self.length - self.filled
     }
 
-    fn block(&mut self) -> Block {
+    /// Takes values in mV, no more than the present block lacks.
+    #[inline]
+    pub fn store(&mut self, values: &[f32]) {
+        let from = FULL_PAST + self.filled;
+        self.full[from..from + values.len()].copy_from_slice(values);
+        self.filled += values.len();
+    }
+
+    /// The present block, which is complete; the next one begins.
+    pub fn block(&mut self) -> Block {
+        self.filled = 0;
         halve(&self.full[FULL_PAST..], &mut self.half[HALF_PAST..]);
         halve(&self.half[HALF_PAST..], &mut self.quarter[QUARTER_PAST..]);
         let mut block = Block::EMPTY;
