@@ -6,6 +6,8 @@
 //! or a dead amplifier an equal run anywhere, wrong bytes values beyond any
 //! ECG, and noise quick turns without a wave that stands out.
 
+use std::ops::Range;
+
 use crate::signal::frames::Frames;
 
 /// Samples that differ by less than this, in mV, or by this part of their
@@ -70,9 +72,9 @@ pub struct Change {
     pub since: u64,
 }
 
-/// One lead's recent past.
-#[derive(Clone, Debug)]
-struct Lead {
+/// What is known of a lead's line at a sample.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
     /// The latest sample.
     last: f32,
     /// Value of the present run of equal samples, its length, and whether it
@@ -85,6 +87,12 @@ struct Lead {
     deviation: f32,
     /// Frames that these go by.
     known: f32,
+}
+
+/// One lead's recent past.
+#[derive(Clone, Debug)]
+struct Lead {
+    line: Line,
     /// The present window behind the last [`BEFORE`] samples before it.
     window: Vec<f32>,
     /// A bit for each of the last windows, the newest lowest, and whether
@@ -196,26 +204,31 @@ impl Readability {
             lead.window[place..place + values.len()].copy_from_slice(values);
         }
         self.left -= frames.count() as u64;
-        let closes = self.left == 0;
-        for at in 0..frames.count() {
-            self.frames += 1;
+        let mut from = place;
+        let end = place + frames.count();
+        while from < end {
+            // While the signal is readable, nothing is told before the first
+            // lead is suspect.
+            let calm = self.condition == Condition::Readable;
+            let mut to = if calm { end } else { from + 1 };
             let mut all = true;
-            for lead in &mut self.leads {
-                let x = lead.window[place + at];
-                lead.take(x, self.rate, self.saturated);
+            for (at, lead) in self.leads.iter_mut().enumerate() {
+                to = from + lead.run(from..to, self.rate, self.saturated, calm && at == 0);
                 all &= lead.is_suspect(self.saturated);
             }
-            if closes && at + 1 == frames.count() {
+            self.frames += (to - from) as u64;
+            from = to;
+            if from == end && self.left == 0 {
                 self.left = self.window;
                 for lead in &mut self.leads {
                     lead.close();
                     all &= lead.is_suspect(self.saturated);
                 }
             }
-            if (all || self.condition != Condition::Readable)
+            if (all || !calm)
                 && let Some(change) = self.judge()
             {
-                tell(at, change);
+                tell(from - 1 - place, change);
             }
         }
     }
@@ -267,44 +280,7 @@ impl Readability {
     }
 }
 
-impl Lead {
-    /// A lead whose windows have so many samples.
-    fn new(window: usize) -> Lead {
-        Lead {
-            last: 0.0,
-            run: 0.0,
-            length: 0,
-            far: false,
-            level: 0.0,
-            deviation: 0.0,
-            known: 0.0,
-            window: vec![0.0; BEFORE + window],
-            past: 0,
-            noise: false,
-        }
-    }
-
-    /// Another stretch follows.
-    fn restart(&mut self) {
-        let window = std::mem::take(&mut self.window);
-        *self = Lead {
-            window,
-            ..Lead::new(0)
-        };
-    }
-
-    /// The first sample of a stretch.
-    fn begin(&mut self, x: f32) {
-        self.window[..BEFORE].fill(x);
-        (self.level, self.run) = (x, x);
-    }
-
-    /// Whether a look at the lead's faults is worth it.
-    #[inline]
-    fn is_suspect(&self, saturated: u64) -> bool {
-        self.noise || self.length >= saturated || (self.last - self.level).abs() > FARTHEST
-    }
-
+impl Line {
     #[inline]
     fn take(&mut self, x: f32, rate: f32, saturated: u64) {
         self.last = x;
@@ -334,6 +310,63 @@ impl Lead {
         }
     }
 
+    /// Whether it has been equal for long, or lies beyond any ECG.
+    #[inline]
+    fn is_odd(&self, saturated: u64) -> bool {
+        self.length >= saturated || (self.last - self.level).abs() > FARTHEST
+    }
+}
+
+impl Lead {
+    /// A lead whose windows have so many samples.
+    fn new(window: usize) -> Lead {
+        Lead {
+            line: Line::default(),
+            window: vec![0.0; BEFORE + window],
+            past: 0,
+            noise: false,
+        }
+    }
+
+    /// Another stretch follows.
+    fn restart(&mut self) {
+        let window = std::mem::take(&mut self.window);
+        *self = Lead {
+            window,
+            ..Lead::new(0)
+        };
+    }
+
+    /// The first sample of a stretch.
+    fn begin(&mut self, x: f32) {
+        self.window[..BEFORE].fill(x);
+        (self.line.level, self.line.run) = (x, x);
+    }
+
+    /// Whether a look at the lead's faults is worth it.
+    #[inline]
+    fn is_suspect(&self, saturated: u64) -> bool {
+        self.noise || self.line.is_odd(saturated)
+    }
+
+    /// Takes in samples of the window, up to the first suspect one if it is to
+    /// stop there; returns how many.
+    #[inline]
+    fn run(&mut self, range: Range<usize>, rate: f32, saturated: u64, stop: bool) -> usize {
+        let samples = &self.window[range];
+        let mut line = self.line;
+        let mut count = samples.len();
+        for (at, x) in samples.iter().enumerate() {
+            line.take(*x, rate, saturated);
+            if stop && (self.noise || line.is_odd(saturated)) {
+                count = at + 1;
+                break;
+            }
+        }
+        self.line = line;
+        count
+    }
+
     /// Judges a window that is complete.
     fn close(&mut self) {
         let noise = is_noise(&self.window);
@@ -356,14 +389,14 @@ impl Lead {
                 present: true,
             })
         };
-        if (self.last - self.level).abs() > FARTHEST {
+        if (self.line.last - self.line.level).abs() > FARTHEST {
             return fault(Condition::OutOfRange, 1);
         }
-        if self.length >= saturated && self.far {
-            return fault(Condition::Saturated, self.length);
+        if self.line.length >= saturated && self.line.far {
+            return fault(Condition::Saturated, self.line.length);
         }
-        if self.length >= flat {
-            return fault(Condition::Flat, self.length);
+        if self.line.length >= flat {
+            return fault(Condition::Flat, self.line.length);
         }
         // From the oldest of the windows that told.
         let windows = u32::BITS - self.past.leading_zeros();
