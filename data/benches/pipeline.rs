@@ -46,12 +46,12 @@ fn bench(criterion: &mut Criterion) {
     }
     let mut resampler = Resampler::new(FS, spec.fs, 1).expect("valid rates");
     let mut frames = Vec::new();
-    resampler.push(samples, &mut |y, _| frames.push(y[0]));
+    resampler.push(samples, &mut |y, _| frames.extend(y.leads().flatten()));
     group.bench_function("resampling alone", |b| {
         b.iter(|| {
             resampler.reset();
             let mut sum = 0.0;
-            resampler.push(samples, &mut |y, _| sum += y[0]);
+            resampler.push(samples, &mut |y, _| sum += y.leads().flatten().sum::<f32>());
             black_box(sum)
         })
     });

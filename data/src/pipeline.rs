@@ -348,10 +348,15 @@ impl Pipeline {
         let count = frames.len() / self.leads;
         let until_mark = |mark: &u64| count.min(mark.saturating_sub(self.sample) as usize);
         let count = self.marks.front().map_or(count, until_mark);
-        // Neither beyond the limit nor missing.
+        // Neither beyond the limit nor missing; looked at some at a time, since
+        // nearly all are.
         let plain = |v: &f32| v.abs() <= LARGEST;
         let values = &frames[..count * self.leads];
-        values.iter().take_while(|v| plain(v)).count() / self.leads
+        let (pieces, _) = values.as_chunks::<32>();
+        let all = |piece: &&[f32; 32]| piece.iter().fold(true, |all, v| all & plain(v));
+        let known = 32 * pieces.iter().take_while(all).count();
+        let more = values[known..].iter().take_while(|v| plain(v));
+        (known + more.count()) / self.leads
     }
 
     /// Takes in frames that are plain.
@@ -374,9 +379,11 @@ impl Pipeline {
             return;
         };
         let segmenter = &mut self.segmenter;
-        self.resampler.push(frames, &mut |frame, needed| {
-            let decided = before + needed as u64;
-            segmenter.push(frame, &mut |passed| emit(stretch.output(passed, decided)));
+        self.resampler.push(frames, &mut |frames, needed| {
+            segmenter.push(frames, &mut |at, passed| {
+                let decided = before + needed[at] as u64;
+                emit(stretch.output(passed, decided));
+            });
         });
     }
 
@@ -468,7 +475,7 @@ impl Pipeline {
             let (segmenter, decided) = (&mut self.segmenter, self.sample);
             let mut emit = |passed: Passed<'_>| emit(stretch.output(passed, decided));
             self.resampler
-                .finish(&mut |frame| segmenter.push(frame, &mut emit));
+                .finish(&mut |frames| segmenter.push(frames, &mut |_, passed| emit(passed)));
             segmenter.restart(self.resampler.last(), &mut emit);
         }
         self.start = None;

@@ -137,16 +137,18 @@ fn lead(mut lead: Lead, samples: &[f32], fs: f64) -> Result<Lead> {
     let mut filter = BandPass::new(band, spec.fs)?;
     let mut shapes = Shapes::new(spec.fs);
     let mut resampler = Resampler::new(fs, spec.fs, 1)?;
-    resampler.push(&held, &mut |frame, _| {
-        lead.signal.push(frame[0]);
-        if let Some(second) = shapes.push(filter.step(frame[0]))
+    resampler.push(&held, &mut |frames, _| {
+        lead.signal.extend(frames.leads().flatten());
+    });
+    for (at, x) in lead.signal.iter().enumerate() {
+        if let Some(second) = shapes.push(filter.step(*x))
             && let Some(inputs) = second.inputs
         {
-            let end = lead.signal.len() as f64 / spec.fs;
+            let end = (at + 1) as f64 / spec.fs;
             lead.windows.push(*inputs);
             lead.kinds.push(kind(&lead.spans, end - WINDOW, end));
         }
-    });
+    }
     Ok(lead)
 }
 

@@ -19,6 +19,8 @@ use std::collections::VecDeque;
 
 use crate::pipeline::readable::{Change, Condition};
 use crate::record::error::Result;
+use crate::signal::filter::BandPass;
+use crate::signal::frames::Frames;
 use crate::signal::recent::RecentSignal;
 use crate::signal::running::RunningOrder;
 use envelope::{Envelope, PeakPicker};
@@ -73,8 +75,10 @@ pub struct Detector {
     /// The envelope and the slopes of all leads, of the last few seconds.
     levels: RecentSignal,
     slopes: RecentSignal,
-    slope: Vec<f32>,
+    /// Frames decided about, and the one at which something is due next even
+    /// if the envelope has no peak before.
     frames: u64,
+    due: u64,
     waiting: VecDeque<Candidate>,
     /// The best refused candidate since the last beat, with its score.
     refused: Option<(f32, Candidate)>,
@@ -86,6 +90,7 @@ pub struct Detector {
     intervals: RunningOrder,
     noise: f32,
     template: Template,
+    filtered: Vec<f32>,
     scratch: Vec<f32>,
 }
 
@@ -108,8 +113,8 @@ impl Detector {
             picker: PeakPicker::new(fs),
             levels: RecentSignal::new(1, capacity),
             slopes: RecentSignal::new(leads, capacity),
-            slope: vec![0.0; leads],
             frames: 0,
+            due: u64::MAX,
             waiting: VecDeque::with_capacity(WAITING),
             refused: None,
             highest_refused: None,
@@ -119,6 +124,7 @@ impl Detector {
             intervals: RunningOrder::new(BEATS),
             noise: 0.0,
             template: Template::new(fs, leads),
+            filtered: vec![0.0; leads],
             scratch: vec![0.0; (0.8 * fs) as usize],
         })
     }
@@ -139,6 +145,7 @@ impl Detector {
         self.waiting.clear();
         self.recovery.restart();
         self.forget_levels();
+        self.due = self.next_due();
     }
 
     /// Forgets the recording.
@@ -162,6 +169,7 @@ impl Detector {
             self.waiting.retain(|c| c.at >= from);
             self.forget_levels();
         }
+        self.due = self.next_due();
     }
 
     /// Heights, noise and rhythm are to be learnt afresh; the patient's QRS is
@@ -178,14 +186,79 @@ impl Detector {
 
     /// Takes a frame in; returns the frame number of a QRS complex found.
     /// Numbers ascend.
-    #[inline]
     pub fn push(&mut self, frame: &[f32]) -> Option<u64> {
-        let level = self.envelope.push(frame, &mut self.slope);
-        self.levels.push(std::iter::once(level));
-        self.slopes.push(self.slope.iter().copied());
-        let now = self.frames;
-        self.frames += 1;
-        if let Some((at, height)) = self.picker.push(now, level) {
+        let mut filtered = std::mem::take(&mut self.filtered);
+        for (lead, (y, x)) in filtered.iter_mut().zip(frame).enumerate() {
+            *y = self.filter(lead).step(*x);
+        }
+        self.take(Frames::one(&filtered));
+        self.filtered = filtered;
+        self.decide_until(self.frames + 1)
+    }
+
+    /// The filter of a lead, which its frames pass before [`Detector::take`].
+    #[inline]
+    pub(crate) fn filter(&mut self, lead: usize) -> &mut BandPass {
+        self.envelope.filter(lead)
+    }
+
+    /// Takes filtered frames in, to be decided about.
+    #[inline]
+    pub(crate) fn take(&mut self, frames: Frames<'_>) {
+        let slopes = &mut self.slopes;
+        let levels = (self.envelope).take(frames, |lead, slope| slopes.store(lead, slope));
+        self.levels.store(0, &levels[..frames.count()]);
+        self.slopes.stored(frames.count());
+        self.levels.stored(frames.count());
+    }
+
+    /// Frames decided about.
+    #[inline]
+    pub(crate) fn decided(&self) -> u64 {
+        self.frames
+    }
+
+    /// Decides about the frames taken in before number `end`, up to the first in
+    /// which a QRS complex is found; returns the complex's frame number.
+    #[inline]
+    pub(crate) fn decide_until(&mut self, end: u64) -> Option<u64> {
+        while self.frames < end {
+            let now = self.frames;
+            self.frames += 1;
+            let peak = self.picker.push(now, self.levels.at(0, now));
+            if peak.is_none() && now < self.due {
+                continue;
+            }
+            let found = self.look(now, peak);
+            self.due = self.next_due();
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    /// The frame at which something is to be decided next.
+    fn next_due(&self) -> u64 {
+        if self.recovery.has_next() {
+            return 0;
+        }
+        match self.waiting.front() {
+            Some(first) if self.heights.is_empty() => {
+                let learnt = self.recovery.start() + (LEARNING * self.fs) as u64;
+                learnt.max(first.at + self.look_ahead)
+            }
+            Some(first) => first.at + self.look_ahead,
+            None => u64::MAX,
+        }
+    }
+
+    /// Looks at frame `now`, in which there is a peak or something is due.
+    #[inline(never)]
+    fn look(&mut self, now: u64, peak: Option<(u64, f32)>) -> Option<u64> {
+        self.levels.advance(self.frames);
+        self.slopes.advance(self.frames);
+        if let Some((at, height)) = peak {
             let slope_frame = self.slope_frame(at);
             let likeness = self.template.compare(&self.slopes, slope_frame);
             if self.waiting.len() < WAITING {

@@ -90,6 +90,7 @@ impl FiducialFinder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signal::frames::Frames;
     use proptest::prelude::*;
 
     fn signal(height: f32, at: f64) -> RecentSignal {
@@ -97,7 +98,7 @@ mod tests {
         for i in 0..300 {
             let t = (f64::from(i) - at) / 128.0;
             let value = height * (-0.5 * (t / 0.02).powi(2)).exp() as f32;
-            signal.push(std::iter::once(value));
+            signal.push(Frames::one(&[value]));
         }
         signal
     }

@@ -20,6 +20,7 @@ mod network;
 mod shapes;
 mod weights;
 
+use crate::signal::frames::Frames;
 use evidence::{Evidence, OFFSET, ONSET, Verdict, Window};
 use flat::Flat;
 pub use network::{KINDS, LIMIT, Network, UNITS};
@@ -124,19 +125,46 @@ impl Watch {
         self.evidence.kind() == Some(Kind::Fibrillation) || self.evidence.suspects_fibrillation()
     }
 
+    /// Frames until the present second is complete.
+    #[inline]
+    pub(crate) fn lacks(&self) -> usize {
+        self.leads[0].shapes.lacks()
+    }
+
     /// Takes a frame of filtered values in mV, and whether the signal can be
     /// read there; passes on the episodes that begin and end.
-    #[inline]
     pub fn push(&mut self, frame: &[f32], readable: bool, emit: &mut impl FnMut(Episode)) {
-        self.frames += 1;
+        self.take(Frames::one(frame), readable, emit);
+    }
+
+    /// Takes some frames at once, which complete the present second at most
+    /// with the last of them; see [`Watch::lacks`].
+    #[inline]
+    pub(crate) fn take(
+        &mut self,
+        frames: Frames<'_>,
+        readable: bool,
+        emit: &mut impl FnMut(Episode),
+    ) {
+        self.frames += frames.count() as u64;
         self.readable &= readable;
+        let complete = frames.count() == self.lacks();
+        for (lead, values) in self.leads.iter_mut().zip(frames.leads()) {
+            lead.shapes.store(values);
+        }
+        if complete {
+            self.complete(emit);
+        }
+    }
+
+    /// Looks at a second that is complete.
+    #[inline(never)]
+    fn complete(&mut self, emit: &mut impl FnMut(Episode)) {
         let mut seconds = 0;
         let mut window = Window::default();
         let mut known = false;
-        for (lead, value) in self.leads.iter_mut().zip(frame) {
-            let Some(second) = lead.shapes.push(*value) else {
-                continue;
-            };
+        for lead in &mut self.leads {
+            let second = lead.shapes.complete();
             seconds += 1;
             lead.flat.take(&second.slopes);
             if let Some(inputs) = second.inputs {
@@ -147,9 +175,6 @@ impl Watch {
                 window.rate = window.rate.or(rate);
                 known = true;
             }
-        }
-        if seconds == 0 {
-            return;
         }
         let readable = std::mem::replace(&mut self.readable, true);
         if !readable {

@@ -6,6 +6,10 @@
 //! or a dead amplifier an equal run anywhere, wrong bytes values beyond any
 //! ECG, and noise quick turns without a wave that stands out.
 
+use std::ops::Range;
+
+use crate::signal::frames::Frames;
+
 /// Samples that differ by less than this, in mV, or by this part of their
 /// height, are equal: below any recorder's resolution, above what resampling
 /// leaves of a constant.
@@ -38,6 +42,9 @@ const TURNS: f32 = 2.0;
 const CREST: f32 = 3.0;
 /// Mean slope, in mV per frame, below which noise is that of a quiet line.
 const LEAST_NOISE: f32 = 0.02;
+/// Waves are measured over so many frames, about as many as half a QRS takes,
+/// against which noise cancels.
+const BEFORE: usize = 4;
 
 /// What can be made of the signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -65,10 +72,11 @@ pub struct Change {
     pub since: u64,
 }
 
-/// One lead's recent past.
-#[derive(Clone, Copy, Debug)]
-struct Lead {
-    last: [f32; 4],
+/// What is known of a lead's line at a sample.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    /// The latest sample.
+    last: f32,
     /// Value of the present run of equal samples, its length, and whether it
     /// has been judged to lie far off.
     run: f32,
@@ -79,11 +87,14 @@ struct Lead {
     deviation: f32,
     /// Frames that these go by.
     known: f32,
-    /// Of the present window: energy of slopes, turns and waves, highest wave.
-    slopes: f32,
-    turns: f32,
-    waves: f32,
-    highest: f32,
+}
+
+/// One lead's recent past.
+#[derive(Clone, Debug)]
+struct Lead {
+    line: Line,
+    /// The present window behind the last [`BEFORE`] samples before it.
+    window: Vec<f32>,
     /// A bit for each of the last windows, the newest lowest, and whether
     /// there is noise by them.
     past: u32,
@@ -127,7 +138,7 @@ impl Readability {
     pub fn new(fs: f64, leads: usize) -> Readability {
         let frames = |seconds: f64| (seconds * fs).round() as u64;
         Readability {
-            leads: vec![Lead::new(); leads],
+            leads: vec![Lead::new(frames(WINDOW).max(1) as usize); leads],
             frames: 0,
             saturated: frames(SATURATED),
             flat: frames(FLAT),
@@ -153,7 +164,7 @@ impl Readability {
 
     /// The next frame is number 0, and readable until it shows otherwise.
     pub fn restart(&mut self) {
-        self.leads.fill(Lead::new());
+        self.leads.iter_mut().for_each(Lead::restart);
         self.frames = 0;
         self.left = self.window;
         self.condition = Condition::Readable;
@@ -162,33 +173,64 @@ impl Readability {
     }
 
     /// Takes a frame in; returns a change that it tells.
-    #[inline]
     pub fn push(&mut self, frame: &[f32]) -> Option<Change> {
-        let now = self.frames;
-        self.frames += 1;
-        self.left -= 1;
-        let closes = self.left == 0;
-        if closes {
-            self.left = self.window;
+        let mut told = None;
+        self.take(Frames::one(frame), &mut |_, change| told = Some(change));
+        told
+    }
+
+    /// Takes frames in; passes on the changes that they tell, with the place of
+    /// the frame that told.
+    #[inline]
+    pub(crate) fn take(&mut self, frames: Frames<'_>, tell: &mut impl FnMut(usize, Change)) {
+        let mut from = 0;
+        while from < frames.count() {
+            let part = (frames.count() - from).min(self.left as usize);
+            self.take_part(frames.part(from..from + part), &mut |at, change| {
+                tell(from + at, change);
+            });
+            from += part;
         }
-        let mut all = true;
-        for (lead, &x) in self.leads.iter_mut().zip(frame) {
-            if now == 0 {
-                lead.begin(x);
+    }
+
+    /// Takes frames of one window in.
+    #[inline]
+    fn take_part(&mut self, frames: Frames<'_>, tell: &mut impl FnMut(usize, Change)) {
+        let place = BEFORE + (self.window - self.left) as usize;
+        for (lead, values) in self.leads.iter_mut().zip(frames.leads()) {
+            if self.frames == 0 {
+                lead.begin(values[0]);
             }
-            lead.take(x, self.rate, self.saturated);
-            all &= lead.is_suspect(self.saturated);
+            lead.window[place..place + values.len()].copy_from_slice(values);
         }
-        if closes {
-            for lead in &mut self.leads {
-                lead.close(self.window);
+        self.left -= frames.count() as u64;
+        let mut from = place;
+        let end = place + frames.count();
+        while from < end {
+            // While the signal is readable, nothing is told before the first
+            // lead is suspect.
+            let calm = self.condition == Condition::Readable;
+            let mut to = if calm { end } else { from + 1 };
+            let mut all = true;
+            for (at, lead) in self.leads.iter_mut().enumerate() {
+                to = from + lead.run(from..to, self.rate, self.saturated, calm && at == 0);
                 all &= lead.is_suspect(self.saturated);
             }
+            self.frames += (to - from) as u64;
+            from = to;
+            if from == end && self.left == 0 {
+                self.left = self.window;
+                for lead in &mut self.leads {
+                    lead.close();
+                    all &= lead.is_suspect(self.saturated);
+                }
+            }
+            if (all || !calm)
+                && let Some(change) = self.judge()
+            {
+                tell(from - 1 - place, change);
+            }
         }
-        if !all && self.condition == Condition::Readable {
-            return None;
-        }
-        self.judge()
     }
 
     /// What the leads' faults change.
@@ -238,38 +280,10 @@ impl Readability {
     }
 }
 
-impl Lead {
-    fn new() -> Lead {
-        Lead {
-            last: [0.0; 4],
-            run: 0.0,
-            length: 0,
-            far: false,
-            level: 0.0,
-            deviation: 0.0,
-            known: 0.0,
-            slopes: 0.0,
-            turns: 0.0,
-            waves: 0.0,
-            highest: 0.0,
-            past: 0,
-            noise: false,
-        }
-    }
-
-    /// The first sample of a stretch.
-    fn begin(&mut self, x: f32) {
-        (self.last, self.level, self.run) = ([x; 4], x, x);
-    }
-
-    /// Whether a look at the lead's faults is worth it.
-    #[inline]
-    fn is_suspect(&self, saturated: u64) -> bool {
-        self.noise || self.length >= saturated || (self.last[3] - self.level).abs() > FARTHEST
-    }
-
+impl Line {
     #[inline]
     fn take(&mut self, x: f32, rate: f32, saturated: u64) {
+        self.last = x;
         let off = (x - self.level).abs();
         if (x - self.run).abs() <= EQUAL + EQUAL_PART * x.abs() {
             self.length += 1;
@@ -287,34 +301,82 @@ impl Lead {
             } else {
                 rate
             };
-            self.level += rate * (x - self.level).clamp(-FARTHEST, FARTHEST);
             if off < FARTHEST {
+                self.level += rate * (x - self.level);
                 self.deviation += rate * (off - self.deviation);
+            } else {
+                self.level += rate * (x - self.level).clamp(-FARTHEST, FARTHEST);
             }
         }
-        let [oldest, _, before, last] = self.last;
-        let (slope, turn) = (x - last, x - 2.0 * last + before);
-        // Over as many frames as half a QRS takes, against which noise cancels.
-        let wave = x - oldest;
-        self.last = [self.last[1], before, last, x];
-        self.slopes += slope * slope;
-        self.turns += turn * turn;
-        self.waves += wave * wave;
-        self.highest = self.highest.max(wave.abs());
+    }
+
+    /// Whether it has been equal for long, or lies beyond any ECG.
+    #[inline]
+    fn is_odd(&self, saturated: u64) -> bool {
+        self.length >= saturated || (self.last - self.level).abs() > FARTHEST
+    }
+}
+
+impl Lead {
+    /// A lead whose windows have so many samples.
+    fn new(window: usize) -> Lead {
+        Lead {
+            line: Line::default(),
+            window: vec![0.0; BEFORE + window],
+            past: 0,
+            noise: false,
+        }
+    }
+
+    /// Another stretch follows.
+    fn restart(&mut self) {
+        let window = std::mem::take(&mut self.window);
+        *self = Lead {
+            window,
+            ..Lead::new(0)
+        };
+    }
+
+    /// The first sample of a stretch.
+    fn begin(&mut self, x: f32) {
+        self.window[..BEFORE].fill(x);
+        (self.line.level, self.line.run) = (x, x);
+    }
+
+    /// Whether a look at the lead's faults is worth it.
+    #[inline]
+    fn is_suspect(&self, saturated: u64) -> bool {
+        self.noise || self.line.is_odd(saturated)
+    }
+
+    /// Takes in samples of the window, up to the first suspect one if it is to
+    /// stop there; returns how many.
+    #[inline]
+    fn run(&mut self, range: Range<usize>, rate: f32, saturated: u64, stop: bool) -> usize {
+        let samples = &self.window[range];
+        let mut line = self.line;
+        let mut count = samples.len();
+        for (at, x) in samples.iter().enumerate() {
+            line.take(*x, rate, saturated);
+            if stop && (self.noise || line.is_odd(saturated)) {
+                count = at + 1;
+                break;
+            }
+        }
+        self.line = line;
+        count
     }
 
     /// Judges a window that is complete.
-    fn close(&mut self, window: u64) {
-        let mean = |energy: f32| (energy / window as f32).sqrt();
-        let noise = mean(self.slopes) > LEAST_NOISE
-            && self.turns > TURNS * self.slopes
-            && self.highest < CREST * mean(self.waves);
+    fn close(&mut self) {
+        let noise = is_noise(&self.window);
         self.past = (self.past << 1 | u32::from(noise)) & ((1 << PAST) - 1);
         self.noise = match self.past.count_ones() {
             0 => false,
             count => self.noise || count >= NOISY_WINDOWS,
         };
-        (self.slopes, self.turns, self.waves, self.highest) = (0.0, 0.0, 0.0, 0.0);
+        let end = self.window.len() - BEFORE;
+        self.window.copy_within(end.., 0);
     }
 
     /// What is wrong with this lead.
@@ -327,14 +389,14 @@ impl Lead {
                 present: true,
             })
         };
-        if (self.last[3] - self.level).abs() > FARTHEST {
+        if (self.line.last - self.line.level).abs() > FARTHEST {
             return fault(Condition::OutOfRange, 1);
         }
-        if self.length >= saturated && self.far {
-            return fault(Condition::Saturated, self.length);
+        if self.line.length >= saturated && self.line.far {
+            return fault(Condition::Saturated, self.line.length);
         }
-        if self.length >= flat {
-            return fault(Condition::Flat, self.length);
+        if self.line.length >= flat {
+            return fault(Condition::Flat, self.line.length);
         }
         // From the oldest of the windows that told.
         let windows = u32::BITS - self.past.leading_zeros();
@@ -344,6 +406,31 @@ impl Lead {
             present: self.past & 1 == 1,
         })
     }
+}
+
+/// Whether the samples from [`BEFORE`] on are noise. What tells most is looked
+/// at first, since few windows are.
+fn is_noise(samples: &[f32]) -> bool {
+    let (before, window) = samples.split_at(BEFORE);
+    let [_, _, mut before, mut last] = [before[0], before[1], before[2], before[3]];
+    let (mut slopes, mut turns) = (0.0, 0.0);
+    for &x in window {
+        let (slope, turn) = (x - last, x - 2.0 * last + before);
+        slopes += slope * slope;
+        turns += turn * turn;
+        (before, last) = (last, x);
+    }
+    let mean = |energy: f32| (energy / window.len() as f32).sqrt();
+    if mean(slopes) <= LEAST_NOISE || turns <= TURNS * slopes {
+        return false;
+    }
+    let (mut waves, mut highest) = (0.0, 0.0f32);
+    for (x, before) in window.iter().zip(samples) {
+        let wave = x - before;
+        waves += wave * wave;
+        highest = highest.max(wave.abs());
+    }
+    highest < CREST * mean(waves)
 }
 
 mod legibility;

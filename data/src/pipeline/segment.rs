@@ -7,11 +7,12 @@ use crate::pipeline::fiducial::FiducialFinder;
 use crate::pipeline::input::InputSpec;
 use crate::pipeline::malignant::{self, Watch};
 use crate::pipeline::quality::Quality;
-use crate::pipeline::readable::{Condition, Legibility, Readability, Stretch};
+use crate::pipeline::readable::{Change, Condition, Legibility, Readability, Stretch};
 use crate::pipeline::rhythm::RhythmMemory;
 use crate::pipeline::template::PatientMemory;
 use crate::record::error::Result;
-use crate::signal::filter::BandPass;
+use crate::signal::filter::{self, BandPass};
+use crate::signal::frames::{Frames, MOST};
 use crate::signal::recent::RecentSignal;
 
 /// Longest wait for the next beat in seconds. An RR interval beyond it counts
@@ -67,7 +68,15 @@ pub(crate) struct Segmenter {
     watch: Option<Watch>,
     /// The filters of the watch where the contract has none.
     watch_filters: Vec<BandPass>,
+    /// The frames under way by the contract's filters, by those of the watch,
+    /// and by the detector's.
     filtered: Vec<f32>,
+    watched: Vec<f32>,
+    detected: Vec<f32>,
+    /// Changes of the condition in these frames, and the condition at the one
+    /// that decisions have got to.
+    changes: Vec<(usize, Change)>,
+    condition: Condition,
     legibility: Legibility,
     memory: PatientMemory,
     rhythm_memory: RhythmMemory,
@@ -76,6 +85,8 @@ pub(crate) struct Segmenter {
     /// their window and their successor.
     found: VecDeque<Place>,
     waiting: VecDeque<Place>,
+    /// Frames before which neither has anything to do.
+    due: u64,
     previous: Option<f64>,
     excerpt: Vec<f32>,
     window: Vec<f32>,
@@ -118,12 +129,17 @@ impl Segmenter {
             readability: Readability::new(spec.fs, leads),
             watch: detect.then(|| Watch::new(spec.fs, leads)),
             watch_filters,
-            filtered: vec![0.0; leads],
+            filtered: vec![0.0; leads * MOST],
+            watched: vec![0.0; leads * MOST],
+            detected: vec![0.0; leads * MOST],
+            changes: Vec::with_capacity(MOST),
+            condition: Condition::Readable,
             legibility: Legibility::new(),
             rhythm_memory: RhythmMemory::new(),
             quality: Quality::new(spec.fs),
             found: VecDeque::with_capacity(WAITING),
             waiting: VecDeque::with_capacity(WAITING),
+            due: u64::MAX,
             previous: None,
             excerpt: vec![0.0; leads * memory.reach()],
             window: vec![0.0; spec.window_values()],
@@ -151,42 +167,154 @@ impl Segmenter {
             frame: frame as f64 + self.lag.round(),
             mark: Some(mark),
         });
+        self.due = self.next_due();
     }
 
-    /// Takes the next frame in and passes on the beats that it completes.
+    /// Takes the next frames in, at most [`MOST`], and passes on the beats that
+    /// they complete, with the place of the frame that completed each one.
+    ///
+    /// What can be told of each frame by itself is worked out for all of them
+    /// first; decisions then go through them one after the other.
     #[inline]
-    pub fn push(&mut self, frame: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
-        if let Some(change) = self.readability.push(frame) {
-            if let Some(detector) = &mut self.detector {
-                detector.turn(change);
+    pub fn push(&mut self, frames: Frames<'_>, emit: &mut impl FnMut(usize, Passed<'_>)) {
+        self.filter(frames);
+        self.changes.clear();
+        let changes = &mut self.changes;
+        (self.readability).take(frames, &mut |at, change| changes.push((at, change)));
+        let first = self.signal.len();
+        let (mut at, mut change) = (0, 0);
+        while at < frames.count() {
+            let next = self.changes.get(change).copied();
+            let next = next.filter(|(place, _)| *place == at);
+            if let Some((_, next)) = next {
+                change += 1;
+                self.turn(next, &mut |passed| emit(at, passed));
             }
-            let told = self.legibility.turn(change);
-            told.into_iter()
-                .flatten()
-                .for_each(|s| emit(Passed::Unreadable(s)));
-        }
-        self.filtered.copy_from_slice(frame);
-        for (filter, x) in self.filters.iter_mut().zip(&mut self.filtered) {
-            *x = filter.step(*x);
-        }
-        self.signal.push(self.filtered.iter().copied());
-        if let Some(watch) = &mut self.watch {
-            for (filter, x) in self.watch_filters.iter_mut().zip(&mut self.filtered) {
-                *x = filter.step(*x);
+            let end = self.changes.get(change).map_or(frames.count(), |c| c.0);
+            let start = at;
+            let found = self.decide(&mut at, first, end);
+            let passed = at - 1;
+            if let Some(watch) = &mut self.watch {
+                // A flat line may be a heart that stands still.
+                let readable = matches!(self.condition, Condition::Readable | Condition::Flat);
+                let filtered = match self.watch_filters.is_empty() {
+                    true => &self.filtered,
+                    false => &self.watched,
+                };
+                let frames = Frames::new(filtered, frames.count()).part(start..at);
+                watch.take(frames, readable, &mut |e| emit(passed, Passed::Episode(e)));
             }
-            // A flat line may be a heart that stands still.
-            let condition = self.readability.condition();
-            let readable = matches!(condition, Condition::Readable | Condition::Flat);
-            watch.push(&self.filtered, readable, &mut |e| emit(Passed::Episode(e)));
+            self.signal.advance(first + at as u64);
+            if let Some(position) = found {
+                self.found_at(position);
+            }
+            if self.signal.len() >= self.due {
+                self.pass_on(&mut |beat| emit(passed, beat));
+                self.due = self.next_due();
+            }
         }
-        if let Some(detector) = &mut self.detector
-            && let Some(position) = detector.push(frame)
-        {
-            self.found.push_back(Place {
-                frame: position as f64 + self.lag.round(),
-                mark: None,
-            });
+    }
+
+    /// Runs all filters over frames, and stores what beats are cut out of.
+    #[inline]
+    fn filter(&mut self, frames: Frames<'_>) {
+        let count = frames.count();
+        let outputs = self.filtered.chunks_exact_mut(count);
+        let outputs = outputs.zip(self.watched.chunks_exact_mut(count));
+        let outputs = outputs.zip(self.detected.chunks_exact_mut(count));
+        let leads = frames.leads().zip(outputs).enumerate();
+        for (lead, (values, ((filtered, watched), detected))) in leads {
+            match &mut self.detector {
+                Some(detector) => {
+                    let qrs = detector.filter(lead);
+                    if let Some(filter) = self.filters.get_mut(lead) {
+                        filter::run([filter, qrs], values, [filtered, detected]);
+                    } else {
+                        filtered.copy_from_slice(values);
+                        let watch = &mut self.watch_filters[lead];
+                        filter::run([watch, qrs], values, [watched, detected]);
+                    }
+                }
+                None => match self.filters.get_mut(lead) {
+                    Some(filter) => filter::run([filter], values, [filtered]),
+                    None => filtered.copy_from_slice(values),
+                },
+            }
+            self.signal.store(lead, filtered);
         }
+        self.signal.stored(count);
+        if let Some(detector) = &mut self.detector {
+            detector.take(Frames::new(&self.detected, count));
+        }
+    }
+
+    /// The signal is in another condition.
+    fn turn(&mut self, change: Change, emit: &mut impl FnMut(Passed<'_>)) {
+        self.condition = change.condition;
+        if let Some(detector) = &mut self.detector {
+            detector.turn(change);
+        }
+        let told = self.legibility.turn(change);
+        told.into_iter()
+            .flatten()
+            .for_each(|s| emit(Passed::Unreadable(s)));
+    }
+
+    /// Lets the detector decide from frame `at` behind `first` on, at most up to
+    /// `end`, and up to where something else is due; moves `at` there. Returns
+    /// the frame of a QRS complex found in the last of these frames.
+    #[inline]
+    fn decide(&mut self, at: &mut usize, first: u64, end: usize) -> Option<u64> {
+        let now = first + *at as u64;
+        let until_due = self.due.saturating_sub(now).max(1);
+        let mut part = until_due.min((end - *at) as u64);
+        if let Some(watch) = &self.watch {
+            part = part.min(watch.lacks() as u64);
+        }
+        let Some(detector) = &mut self.detector else {
+            *at += part as usize;
+            return None;
+        };
+        let found = detector.decide_until(now + part);
+        *at = (detector.decided() - first) as usize;
+        found
+    }
+
+    /// The detector has found a beat.
+    fn found_at(&mut self, position: u64) {
+        self.found.push_back(Place {
+            frame: position as f64 + self.lag.round(),
+            mark: None,
+        });
+        self.due = self.next_due();
+    }
+
+    /// A number of frames at which, at the earliest, something is to be passed
+    /// on or looked for.
+    fn next_due(&self) -> u64 {
+        let found = (self.found.front()).map_or(f64::MAX, |place| {
+            place.frame + self.finder.look_ahead() as f64
+        });
+        let waiting = self.waiting.front().map_or(f64::MAX, |place| {
+            let window = self.memory.reach_after() as f64 + 1.0;
+            let wait = match self.waiting.len() {
+                1 => self.patience().max(window),
+                _ => window,
+            };
+            place.frame + wait
+        });
+        // Rounding must not make it late.
+        (found.min(waiting) - 1.0) as u64
+    }
+
+    /// Frames after a beat in which the next one is waited for.
+    fn patience(&self) -> f64 {
+        (LONGEST_RR + Detector::DELAY) * self.spec.fs
+    }
+
+    /// Passes on the beats that are due.
+    #[inline(never)]
+    fn pass_on(&mut self, emit: &mut impl FnMut(Passed<'_>)) {
         let seen = self.signal.len();
         while let Some(place) = self.found.front() {
             if (seen as f64) < place.frame + self.finder.look_ahead() as f64 {
@@ -196,9 +324,8 @@ impl Segmenter {
         }
         while let Some(place) = self.waiting.front() {
             let since = seen as f64 - place.frame;
-            let patience = (LONGEST_RR + Detector::DELAY) * self.spec.fs;
             if since < self.memory.reach_after() as f64 + 1.0
-                || (self.waiting.len() < 2 && since < patience)
+                || (self.waiting.len() < 2 && since < self.patience())
             {
                 break;
             }
@@ -242,6 +369,8 @@ impl Segmenter {
         let filters = self.filters.iter_mut().chain(&mut self.watch_filters);
         filters.for_each(BandPass::reset);
         self.signal.restart();
+        self.condition = Condition::Readable;
+        self.due = self.next_due();
     }
 
     /// Forgets the patient too, and drops what waits.
@@ -262,6 +391,8 @@ impl Segmenter {
         if let Some(detector) = &mut self.detector {
             detector.reset();
         }
+        self.condition = Condition::Readable;
+        self.due = self.next_due();
     }
 
     fn find_next(&mut self) {

@@ -5,6 +5,7 @@
 //! should. The kernels are tabulated per phase, each with unit gain at 0 Hz.
 
 use crate::record::error::{Error, Result};
+use crate::signal::frames::{Frames, MOST};
 use crate::signal::vectors::dot;
 
 /// Rates are told apart to a millionth of a hertz.
@@ -101,7 +102,15 @@ pub struct Resampler {
     /// in parts of `ratio.output`.
     whole: usize,
     part: u64,
+    /// The frames that are passed on next, lead by lead: their number, where
+    /// each one's kernel lies in the table and its input in the history, and
+    /// the input frames that it needed.
+    count: usize,
+    places: [(usize, usize); MOST],
+    needed: [usize; MOST],
     output: Vec<f32>,
+    /// The frame passed on last.
+    last: Vec<f32>,
     /// The last input frame, taken up again at the end.
     ending: Vec<f32>,
     started: bool,
@@ -148,7 +157,11 @@ impl Resampler {
             remainder: 0,
             whole: (ratio.input / ratio.output) as usize,
             part: ratio.input % ratio.output,
-            output: vec![0.0; leads],
+            count: 0,
+            places: [(0, 0); MOST],
+            needed: [0; MOST],
+            output: vec![0.0; leads * MOST],
+            last: vec![0.0; leads],
             ending: vec![0.0; leads],
             started: false,
         })
@@ -165,12 +178,13 @@ impl Resampler {
         self.taps / 2
     }
 
-    /// Takes input frames, interleaved, and passes on every output frame that
-    /// they complete, with the number of these frames that it needed.
+    /// Takes input frames, interleaved, and passes on the output frames that
+    /// they complete, some at a time, with the number of these input frames
+    /// that each one needed.
     ///
     /// Before the first sample the input is taken to have been constant.
     #[inline]
-    pub fn push(&mut self, frames: &[f32], emit: &mut impl FnMut(&[f32], usize)) {
+    pub fn push(&mut self, frames: &[f32], emit: &mut impl FnMut(Frames<'_>, &[usize])) {
         if !self.started && !frames.is_empty() {
             self.started = true;
             self.filled = self.taps / 2 - 1;
@@ -185,37 +199,48 @@ impl Resampler {
             if self.filled == self.capacity {
                 self.slide();
             }
-            let (filled, part) = (
-                self.filled,
-                (count - taken).min(self.capacity - self.filled),
-            );
-            for lead in 0..self.leads {
-                let room = &mut self.history[lead * self.capacity + filled..][..part];
-                let new = frames[taken * self.leads + lead..].iter();
-                for (place, value) in room.iter_mut().zip(new.step_by(self.leads)) {
-                    *place = *value;
-                }
-            }
-            self.filled += part;
+            let before = self.filled;
+            let part = (count - taken).min(self.capacity - before);
+            self.take(&frames[taken * self.leads..][..part * self.leads]);
             while self.at + self.taps <= self.filled {
-                let needed = taken + self.at + self.taps - filled;
                 self.make_next();
-                emit(&self.output, needed);
+                let needed = &mut self.needed[..self.count];
+                needed.iter_mut().for_each(|n| *n = *n + taken - before);
+                let output = &self.output[..self.count * self.leads];
+                emit(Frames::new(output, self.count), needed);
             }
             taken += part;
         }
     }
 
+    /// Appends input frames to the history.
+    #[inline]
+    fn take(&mut self, frames: &[f32]) {
+        let part = frames.len() / self.leads;
+        for lead in 0..self.leads {
+            let room = &mut self.history[lead * self.capacity + self.filled..][..part];
+            if self.leads == 1 {
+                room.copy_from_slice(frames);
+                continue;
+            }
+            let new = frames[lead..].iter().step_by(self.leads);
+            for (place, value) in room.iter_mut().zip(new) {
+                *place = *value;
+            }
+        }
+        self.filled += part;
+    }
+
     /// Passes on the output frames that still lack input, taking the input to
     /// stay constant, and forgets everything.
-    pub fn finish(&mut self, emit: &mut impl FnMut(&[f32])) {
+    pub fn finish(&mut self, emit: &mut impl FnMut(Frames<'_>)) {
         if self.started {
             let mut ending = std::mem::take(&mut self.ending);
             for (lead, value) in ending.iter_mut().enumerate() {
                 *value = self.history[lead * self.capacity + self.filled - 1];
             }
             for _ in 0..self.taps / 2 {
-                self.push(&ending, &mut |frame, _| emit(frame));
+                self.push(&ending, &mut |frames, _| emit(frames));
             }
             self.ending = ending;
         }
@@ -224,7 +249,7 @@ impl Resampler {
 
     /// The output frame passed on last.
     pub fn last(&self) -> &[f32] {
-        &self.output
+        &self.last
     }
 
     /// Forgets everything; the next frame is time 0.
@@ -235,27 +260,42 @@ impl Resampler {
         self.remainder = 0;
     }
 
-    /// Makes the next output frame.
-    #[inline]
+    /// Makes the next output frames, as many as can be, at most [`MOST`]. What
+    /// each one needs is counted in frames of the history.
     fn make_next(&mut self) {
+        self.count = 0;
+        while self.count < MOST && self.at + self.taps <= self.filled {
+            self.places[self.count] = (self.phase() * self.taps, self.at);
+            self.needed[self.count] = self.at + self.taps;
+            self.count += 1;
+            self.at += self.whole;
+            self.remainder += self.part;
+            if self.remainder >= self.ratio.output {
+                self.remainder -= self.ratio.output;
+                self.at += 1;
+            }
+        }
+        let leads = self.output.chunks_exact_mut(self.count);
+        for (lead, output) in leads.enumerate().take(self.leads) {
+            let history = &self.history[lead * self.capacity..][..self.filled];
+            for (out, &(row, at)) in output.iter_mut().zip(&self.places) {
+                let kernel = &self.kernels[row..row + self.taps];
+                *out = dot(kernel, &history[at..at + self.taps]);
+            }
+            self.last[lead] = output[self.count - 1];
+        }
+    }
+
+    /// The row of the table for the next output.
+    #[inline]
+    fn phase(&self) -> usize {
         let phase = if self.phases == self.ratio.output {
             self.remainder
         } else {
             // Rounding up past the last phase would need the next sample.
-            (nearest(self.remainder, self.phases, self.ratio.output)).min(self.phases - 1)
+            nearest(self.remainder, self.phases, self.ratio.output).min(self.phases - 1)
         };
-        let row = phase as usize * self.taps;
-        let kernel = &self.kernels[row..row + self.taps];
-        for lead in 0..self.leads {
-            let start = lead * self.capacity + self.at;
-            self.output[lead] = dot(kernel, &self.history[start..start + self.taps]);
-        }
-        self.at += self.whole;
-        self.remainder += self.part;
-        if self.remainder >= self.ratio.output {
-            self.remainder -= self.ratio.output;
-            self.at += 1;
-        }
+        phase as usize
     }
 
     /// Moves what the next output needs to the front of the history.
@@ -314,9 +354,9 @@ mod tests {
         let mut resampler = Resampler::new(input, output, 1).unwrap();
         let mut out = Vec::new();
         for &x in samples {
-            resampler.push(&[x], &mut |y, _| out.push(y[0]));
+            resampler.push(&[x], &mut |y, _| out.extend(y.leads().next().unwrap()));
         }
-        resampler.finish(&mut |y| out.push(y[0]));
+        resampler.finish(&mut |y| out.extend(y.leads().next().unwrap()));
         out
     }
 
@@ -381,7 +421,7 @@ mod tests {
         let mut outputs = 0u64;
         let inputs = 1_000_000u64;
         for _ in 0..inputs {
-            resampler.push(&[0.0], &mut |_, _| outputs += 1);
+            resampler.push(&[0.0], &mut |y, _| outputs += y.count() as u64);
         }
         let newest = inputs - 1 - resampler.delay() as u64;
         // All outputs at or before the newest computable time, output 0 included.

@@ -2,6 +2,7 @@
 
 use crate::record::error::Result;
 use crate::signal::filter::BandPass;
+use crate::signal::frames::{Frames, MOST};
 
 /// Band in Hz in which the QRS stands out from P, T and wander.
 const BAND: [f64; 2] = [4.0, 24.0];
@@ -14,7 +15,7 @@ const CLEAR: f64 = 0.09;
 const LEVEL: f64 = 8.0;
 /// Most that a lead's energy counts, in means: more than a QRS has, less than
 /// the return of a lead that was off.
-const MOST: f64 = 100.0;
+const MOST_ENERGY: f64 = 100.0;
 /// Smallest mean energy per lead, in mV squared: keeps a flat lead quiet.
 const LEAST_ENERGY: f64 = 1e-7;
 
@@ -35,17 +36,31 @@ impl MovingSum {
         }
     }
 
+    /// Replaces values by the sums that end with them.
     #[inline]
-    fn push(&mut self, value: f64) -> f64 {
-        self.sum += value - std::mem::replace(&mut self.values[self.at], value);
-        self.at += 1;
-        if self.at == self.values.len() {
-            self.at = 0;
-            // Once per turn the sum is made anew, so that rounding errors
-            // cannot pile up over a month.
-            self.sum = self.values.iter().sum();
+    fn run(&mut self, values: &mut [f64]) {
+        let mut rest = values;
+        while !rest.is_empty() {
+            let old = &mut self.values[self.at..];
+            let (part, others) = rest.split_at_mut(rest.len().min(old.len()));
+            let mut sum = self.sum;
+            for (value, old) in part.iter_mut().zip(old) {
+                sum += *value - std::mem::replace(old, *value);
+                *value = sum.max(0.0);
+            }
+            self.at += part.len();
+            if self.at == self.values.len() {
+                self.at = 0;
+                // Once per turn the sum is made anew, so that rounding errors
+                // cannot pile up over a month.
+                sum = self.values.iter().sum();
+                if let Some(last) = part.last_mut() {
+                    *last = sum.max(0.0);
+                }
+            }
+            self.sum = sum;
+            rest = others;
         }
-        self.sum.max(0.0)
     }
 
     fn clear(&mut self) {
@@ -114,30 +129,50 @@ impl Envelope {
         self.leads.iter_mut().for_each(|lead| lead.mean = 0.0);
     }
 
-    /// Takes a frame in, writes each lead's slope to `slopes`, and returns the
-    /// envelope. One lead's envelope is in mV per frame; several are each
-    /// divided by their running mean first, so that a lead with clear peaks
-    /// counts for more than a noisy one.
+    /// The filter of a lead, which its frames pass before [`Envelope::take`].
     #[inline]
-    pub fn push(&mut self, frame: &[f32], slopes: &mut [f32]) -> f32 {
+    pub fn filter(&mut self, lead: usize) -> &mut BandPass {
+        &mut self.leads[lead].filter
+    }
+
+    /// Takes filtered frames in, at most [`MOST`], and returns the envelope in
+    /// each; `slopes` gets every lead's slopes. One lead's envelope is in mV per
+    /// frame; several are each divided by their running mean first, so that a
+    /// lead with clear peaks counts for more than a noisy one.
+    #[inline]
+    pub fn take(
+        &mut self,
+        frames: Frames<'_>,
+        mut slopes: impl FnMut(usize, &[f32]),
+    ) -> [f32; MOST] {
         let several = self.leads.len() > 1;
-        let mut energy = 0.0;
-        for ((lead, &x), slope) in self.leads.iter_mut().zip(frame).zip(slopes) {
-            let y = f64::from(lead.filter.step(x));
-            let d = y - lead.last[1];
-            lead.last = [y, lead.last[0]];
-            *slope = d as f32;
-            let e = d * d;
-            if several {
-                let rate = if lead.mean == 0.0 { 1.0 } else { self.rate };
-                lead.mean += rate * (e.min(400.0 * lead.mean.max(LEAST_ENERGY)) - lead.mean);
-                energy += (e / lead.mean.max(LEAST_ENERGY)).min(MOST);
-            } else {
-                energy += e;
+        let mut energies = [0.0; MOST];
+        let energies = &mut energies[..frames.count()];
+        let mut slope = [0.0; MOST];
+        let slope = &mut slope[..frames.count()];
+        for (at, (lead, values)) in self.leads.iter_mut().zip(frames.leads()).enumerate() {
+            for ((&y, slope), energy) in values.iter().zip(&mut *slope).zip(&mut *energies) {
+                let y = f64::from(y);
+                let d = y - lead.last[1];
+                lead.last = [y, lead.last[0]];
+                *slope = d as f32;
+                let e = d * d;
+                if several {
+                    let rate = if lead.mean == 0.0 { 1.0 } else { self.rate };
+                    lead.mean += rate * (e.min(400.0 * lead.mean.max(LEAST_ENERGY)) - lead.mean);
+                    *energy += (e / lead.mean.max(LEAST_ENERGY)).min(MOST_ENERGY);
+                } else {
+                    *energy = e;
+                }
             }
+            slopes(at, slope);
         }
-        let [first, second] = &mut self.sums;
-        second.push(first.push(energy)).sqrt() as f32
+        self.sums.iter_mut().for_each(|sum| sum.run(energies));
+        let mut levels = [0.0; MOST];
+        for (level, energy) in levels.iter_mut().zip(&*energies) {
+            *level = energy.sqrt() as f32;
+        }
+        levels
     }
 }
 

@@ -193,6 +193,11 @@ impl Recovery {
         height / lowest
     }
 
+    /// Whether there are beats that have been taken up.
+    pub fn has_next(&self) -> bool {
+        !self.taken.is_empty()
+    }
+
     /// The next beat that has been taken up.
     pub fn next(&mut self) -> Option<Candidate> {
         self.taken.pop_front()

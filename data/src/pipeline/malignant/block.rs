@@ -1,6 +1,8 @@
 //! Sums over one second of the signal, from which windows of several seconds
 //! are put together without looking at a sample twice.
 
+use std::array::from_fn as array;
+
 /// Differences are taken over so many frames at the full rate of 128 Hz ...
 const FINE: [usize; 3] = [1, 2, 4];
 /// ... and over so many at half of it.
@@ -93,19 +95,23 @@ impl Collector {
         self.filled = 0;
     }
 
-    /// Takes a value in mV; gives the block that it completes.
+    /// Frames until the present block is complete.
     #[inline]
-    pub fn push(&mut self, value: f32) -> Option<Block> {
-        self.full[FULL_PAST + self.filled] = value;
-        self.filled += 1;
-        if self.filled < self.length {
-            return None;
-        }
-        self.filled = 0;
-        Some(self.block())
+    pub fn lacks(&self) -> usize {
+        self.length - self.filled
     }
 
-    fn block(&mut self) -> Block {
+    /// Takes values in mV, no more than the present block lacks.
+    #[inline]
+    pub fn store(&mut self, values: &[f32]) {
+        let from = FULL_PAST + self.filled;
+        self.full[from..from + values.len()].copy_from_slice(values);
+        self.filled += values.len();
+    }
+
+    /// The present block, which is complete; the next one begins.
+    pub fn block(&mut self) -> Block {
+        self.filled = 0;
         halve(&self.full[FULL_PAST..], &mut self.half[HALF_PAST..]);
         halve(&self.half[HALF_PAST..], &mut self.quarter[QUARTER_PAST..]);
         let mut block = Block::EMPTY;
@@ -121,14 +127,14 @@ impl Collector {
         }
         let now = &self.quarter[QUARTER_PAST..];
         for (lag, product) in block.products.iter_mut().enumerate() {
-            let past = &self.quarter[QUARTER_PAST - lag..];
-            *product = dot(now, past);
+            let past = &self.quarter[QUARTER_PAST - lag..][..now.len()];
+            [*product] = sums(now, past, |a, b| [a * b]);
         }
         let part = self.length / PARTS;
         for (i, sum) in block.parts.iter_mut().enumerate() {
             let from = FULL_PAST + i * part;
             let (a, b) = (&self.full[from..from + part], &self.full[from - 2..]);
-            *sum = sums(a, &b[..part], |a, b| [(a - b) * (a - b)])[0];
+            [_, *sum] = sums(a, &b[..part], magnitude_and_square);
         }
         self.full.copy_within(self.length.., 0);
         self.half.copy_within(self.length / 2.., 0);
@@ -143,28 +149,38 @@ fn halve(from: &[f32], to: &mut [f32]) {
     }
 }
 
-/// Sums side by side what `term` makes of pairs of values.
-#[inline]
-fn sums<const N: usize>(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> [f32; N]) -> [f32; N] {
+/// Sums what `term` makes of pairs of values, `LANES` sums of each kind side by
+/// side. A function of its own, so that the compiler makes whole vectors of them.
+#[inline(never)]
+fn lanes<const N: usize>(
+    a: &[[f32; LANES]],
+    b: &[[f32; LANES]],
+    term: impl Fn(f32, f32) -> [f32; N],
+) -> [[f32; LANES]; N] {
     let mut lanes = [[0.0f32; LANES]; N];
-    let mut rest = [0.0f32; N];
-    let whole = a.len() / LANES * LANES;
-    for (a, b) in a[whole..].iter().zip(&b[whole..]) {
-        add(&mut rest, &term(*a, *b));
-    }
-    let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    for (a, b) in a.zip(b) {
-        for lane in 0..LANES {
-            let terms = term(a[lane], b[lane]);
-            for (sum, term) in lanes.iter_mut().zip(terms) {
-                sum[lane] += term;
-            }
+    for (a, b) in a.iter().zip(b) {
+        let terms: [[f32; N]; LANES] = array(|lane| term(a[lane], b[lane]));
+        for (kind, sums) in lanes.iter_mut().enumerate() {
+            *sums = array(|lane| sums[lane] + terms[lane][kind]);
         }
     }
-    for (rest, lane) in rest.iter_mut().zip(&lanes) {
-        *rest += lane.iter().sum::<f32>();
+    lanes
+}
+
+/// Sums what `term` makes of pairs of values.
+#[inline]
+fn sums<const N: usize>(
+    a: &[f32],
+    b: &[f32],
+    term: impl Fn(f32, f32) -> [f32; N] + Copy,
+) -> [f32; N] {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks(), b.as_chunks());
+    let mut sums = [0.0; N];
+    for (a, b) in a_rest.iter().zip(b_rest) {
+        add(&mut sums, &term(*a, *b));
     }
-    rest
+    let lanes = lanes(a, b, term);
+    array(|kind| sums[kind] + lanes[kind].iter().sum::<f32>())
 }
 
 fn powers(x: &[f32]) -> [f32; 5] {
@@ -176,18 +192,18 @@ fn powers(x: &[f32]) -> [f32; 5] {
 
 fn crossings(x: &[f32]) -> f32 {
     let pairs = x.iter().zip(&x[1..]);
-    pairs.filter(|(a, b)| (**a < 0.0) != (**b < 0.0)).count() as f32
+    let crossings = pairs.map(|(a, b)| u32::from((*a < 0.0) != (*b < 0.0)));
+    crossings.sum::<u32>() as f32
 }
 
 fn differences(x: &[f32], past: usize, distance: usize) -> [f32; 2] {
     let now = &x[past..];
-    let sums = sums(now, &x[past - distance..], |a, b| {
-        let d = a - b;
-        [d.abs(), d * d]
-    });
-    sums.map(|sum| sum / now.len() as f32)
+    let before = &x[past - distance..][..now.len()];
+    sums(now, before, magnitude_and_square).map(|sum| sum / now.len() as f32)
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    sums(a, b, |a, b| [a * b])[0]
+#[inline]
+fn magnitude_and_square(a: f32, b: f32) -> [f32; 2] {
+    let d = a - b;
+    [d.abs(), d * d]
 }

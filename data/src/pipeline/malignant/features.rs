@@ -78,12 +78,15 @@ const FIRST: f32 = 0.75;
 /// The first lag from `from` on, and the value there, at which `values` peak
 /// about as high as anywhere. 0 where they have no peak above 0.
 fn first_peak(values: &[f32; LAGS], from: usize) -> (usize, f32) {
-    let peaks = || {
-        let lags = values.windows(3).enumerate().skip(from.saturating_sub(1));
-        lags.filter(|(_, w)| w[1] > w[0] && w[1] >= w[2] && w[1] > 0.0)
-            .map(|(before, w)| (before + 1, w[1]))
-    };
-    let highest = peaks().fold(0.0f32, |most, peak| most.max(peak.1));
-    let first = peaks().find(|peak| peak.1 >= FIRST * highest);
-    first.unwrap_or((0, 0.0))
+    // The value at each inner lag that is a peak, and 0 elsewhere.
+    let mut peaks = [0.0f32; LAGS];
+    let neighbours = values.iter().zip(&values[1..]).zip(&values[2..]);
+    for (peak, ((&before, &here), &after)) in peaks[1..].iter_mut().zip(neighbours) {
+        let is_peak = (here > before) & (here >= after) & (here > 0.0);
+        *peak = if is_peak { here } else { 0.0 };
+    }
+    let highest = peaks[from..].iter().fold(0.0f32, |most, &p| most.max(p));
+    let high = |&lag: &usize| peaks[lag] > 0.0 && peaks[lag] >= FIRST * highest;
+    let first = (from..LAGS).find(high);
+    first.map_or((0, 0.0), |lag| (lag, peaks[lag]))
 }

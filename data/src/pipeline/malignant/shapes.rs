@@ -68,13 +68,26 @@ impl Shapes {
     }
 
     /// Takes a filtered value in mV; tells of the second that it completes.
-    #[inline]
     pub fn push(&mut self, value: f32) -> Option<Second<'_>> {
-        let block = self.collector.push(value)?;
-        Some(self.take(&block))
+        self.store(&[value]);
+        (self.lacks() == 0).then(|| self.complete())
     }
 
-    fn take(&mut self, block: &Block) -> Second<'_> {
+    /// Frames until the present second is complete.
+    #[inline]
+    pub(super) fn lacks(&self) -> usize {
+        self.collector.lacks()
+    }
+
+    /// Takes filtered values in mV, no more than the present second lacks.
+    #[inline]
+    pub(super) fn store(&mut self, values: &[f32]) {
+        self.collector.store(values);
+    }
+
+    /// Tells of the present second, which is complete.
+    pub(super) fn complete(&mut self) -> Second<'_> {
+        let block = &self.collector.block();
         self.window.copy_within(1.., 0);
         self.window[WINDOW - 1] = *block;
         self.count += 1;
