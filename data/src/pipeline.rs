@@ -12,6 +12,7 @@
 //! or when 2 s have passed without one (plus the detector's delay).
 
 pub mod annotator;
+pub mod beat_feature;
 pub mod beats;
 pub mod detector;
 mod fiducial;
@@ -21,7 +22,7 @@ pub mod malignant;
 pub mod prepare;
 mod quality;
 pub mod readable;
-pub mod rhythm;
+mod rhythm;
 mod segment;
 mod template;
 

@@ -7,8 +7,8 @@
 use std::path::Path;
 
 use data::episodes::{Kind, Phase};
+use data::pipeline::beat_feature::BeatFeature;
 use data::pipeline::input::{InputSpec, Layout, Normalisation};
-use data::pipeline::rhythm::RhythmFeature;
 use data::simulate::synth::{
     self, Beat, Episode, LEADS, Noise, Origin, Rhythm, Settings, Synthesiser,
 };
@@ -25,7 +25,7 @@ fn input(leads: &[&str]) -> InputSpec {
         after: 100,
         normalisation: Normalisation::RunningScale,
         template: true,
-        rhythm: vec![RhythmFeature::Previous, RhythmFeature::Next],
+        rhythm: vec![BeatFeature::Previous, BeatFeature::Next],
     }
 }
 

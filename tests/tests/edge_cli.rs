@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use assert_cmd::Command;
 use data::formats::wfdb;
+use data::pipeline::beat_feature::BeatFeature;
 use data::pipeline::input::{InputSpec, Layout, Normalisation};
-use data::pipeline::rhythm::RhythmFeature;
 use data::simulate::synth::{self, Settings};
 use predicates::str::contains;
 use serde_json::Value;
@@ -34,7 +34,7 @@ impl Bench {
             after: 75,
             normalisation: Normalisation::RunningScale,
             template: true,
-            rhythm: vec![RhythmFeature::Previous, RhythmFeature::Next],
+            rhythm: vec![BeatFeature::Previous, BeatFeature::Next],
         };
         let model = models::untrained::classifier_for(&input, 1).unwrap();
         std::fs::write(folder.path().join("m.onnx"), model).unwrap();

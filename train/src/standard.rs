@@ -129,8 +129,8 @@ impl Standard {
 mod tests {
     use super::*;
     use data::Class;
+    use data::pipeline::beat_feature::BeatFeature;
     use data::pipeline::input::InputSpec;
-    use data::pipeline::rhythm::RhythmFeature;
     use models::Architecture;
     use models::architecture::Block;
     use tch::Device;
@@ -138,7 +138,7 @@ mod tests {
     fn beats() -> Beats {
         let mut input = InputSpec::window();
         (input.before, input.after) = (4, 4);
-        input.rhythm = vec![RhythmFeature::Previous, RhythmFeature::Alternation];
+        input.rhythm = vec![BeatFeature::Previous, BeatFeature::Alternation];
         let mut beats = Beats::new(input);
         for row in 0..6 {
             let value = row as f32;

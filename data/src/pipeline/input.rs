@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pipeline::rhythm::RhythmFeature;
+use crate::pipeline::beat_feature::BeatFeature;
 
 /// How a beat is cut out of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub struct InputSpec {
     /// running beat template.
     pub template: bool,
     /// Rhythm features, in the order of the `rhythm` input.
-    pub rhythm: Vec<RhythmFeature>,
+    pub rhythm: Vec<BeatFeature>,
 }
 
 impl InputSpec {
@@ -111,7 +111,7 @@ impl InputSpec {
             after: 64,
             normalisation: Normalisation::RunningScale,
             template: true,
-            rhythm: RhythmFeature::ALL.to_vec(),
+            rhythm: BeatFeature::ALL.to_vec(),
         }
     }
 

@@ -134,7 +134,7 @@ pub fn beat(
     }
 }
 
-fn feature_name(feature: &data::pipeline::rhythm::RhythmFeature) -> String {
+fn feature_name(feature: &data::pipeline::beat_feature::BeatFeature) -> String {
     let name = serde_json::to_value(feature).ok();
     let name = name.and_then(|v| v.as_str().map(str::to_owned));
     name.unwrap_or_else(|| format!("{feature:?}"))

@@ -1,8 +1,8 @@
 //! Every kind of node, run by tract, against [`Reference`].
 
 use data::Class;
+use data::pipeline::beat_feature::BeatFeature;
 use data::pipeline::input::InputSpec;
-use data::pipeline::rhythm::RhythmFeature;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor};
 
 use prost::Message;
@@ -55,7 +55,7 @@ pub(super) fn contract_of(network: &Network) -> Contract {
         input: InputSpec {
             leads: (0..shape[0]).map(|i| format!("lead {i}")).collect(),
             after: shape[1],
-            rhythm: vec![RhythmFeature::Previous; rhythm.map_or(0, |n| n.shape[0])],
+            rhythm: vec![BeatFeature::Previous; rhythm.map_or(0, |n| n.shape[0])],
             ..InputSpec::kaggle()
         },
         classes: Class::ALL.to_vec(),

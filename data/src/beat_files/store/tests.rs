@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::pipeline::rhythm::RhythmFeature;
+use crate::pipeline::beat_feature::BeatFeature;
 
 fn spec(features: bool) -> InputSpec {
     InputSpec {
@@ -9,7 +9,7 @@ fn spec(features: bool) -> InputSpec {
         after: 5,
         template: true,
         rhythm: match features {
-            true => vec![RhythmFeature::Previous, RhythmFeature::Next],
+            true => vec![BeatFeature::Previous, BeatFeature::Next],
             false => Vec::new(),
         },
         ..InputSpec::kaggle()
