@@ -26,7 +26,8 @@ use crate::signal::running::RunningOrder;
 use envelope::{Envelope, PeakPicker};
 use likeness::{Likeness, Template};
 use recovery::Recovery;
-use scorer::Features;
+pub use scorer::{FEATURES, Features, Network, UNITS};
+pub use weights::SHIPPED;
 
 /// Seconds after a candidate that its decision waits for.
 const LOOK_AHEAD: f64 = 0.3;
@@ -54,6 +55,12 @@ const USUAL_RR: f64 = 0.8;
 const WAITING: usize = 48;
 /// Logarithms of ratios are limited to this.
 const LIMIT: f32 = 4.0;
+
+/// The probability by the network that is used.
+#[inline]
+fn shipped(_: u64, features: &Features) -> f32 {
+    SHIPPED.score(features)
+}
 
 /// A peak of the envelope.
 #[derive(Clone, Copy, Debug)]
@@ -187,13 +194,23 @@ impl Detector {
     /// Takes a frame in; returns the frame number of a QRS complex found.
     /// Numbers ascend.
     pub fn push(&mut self, frame: &[f32]) -> Option<u64> {
+        self.push_judged(frame, &mut shipped)
+    }
+
+    /// As [`Detector::push`], where `judge` tells how likely a candidate is a
+    /// QRS complex by its frame number and features: for training.
+    pub fn push_judged(
+        &mut self,
+        frame: &[f32],
+        judge: &mut impl FnMut(u64, &Features) -> f32,
+    ) -> Option<u64> {
         let mut filtered = std::mem::take(&mut self.filtered);
         for (lead, (y, x)) in filtered.iter_mut().zip(frame).enumerate() {
             *y = self.filter(lead).step(*x);
         }
         self.take(Frames::one(&filtered));
         self.filtered = filtered;
-        self.decide_until(self.frames + 1)
+        self.judge_until(self.frames + 1, judge)
     }
 
     /// The filter of a lead, which its frames pass before [`Detector::take`].
@@ -222,6 +239,15 @@ impl Detector {
     /// which a QRS complex is found; returns the complex's frame number.
     #[inline]
     pub(crate) fn decide_until(&mut self, end: u64) -> Option<u64> {
+        self.judge_until(end, &mut shipped)
+    }
+
+    #[inline]
+    fn judge_until(
+        &mut self,
+        end: u64,
+        judge: &mut impl FnMut(u64, &Features) -> f32,
+    ) -> Option<u64> {
         while self.frames < end {
             let now = self.frames;
             self.frames += 1;
@@ -229,7 +255,7 @@ impl Detector {
             if peak.is_none() && now < self.due {
                 continue;
             }
-            let found = self.look(now, peak);
+            let found = self.look(now, peak, judge);
             self.due = self.next_due();
             if found.is_some() {
                 return found;
@@ -255,7 +281,12 @@ impl Detector {
 
     /// Looks at frame `now`, in which there is a peak or something is due.
     #[inline(never)]
-    fn look(&mut self, now: u64, peak: Option<(u64, f32)>) -> Option<u64> {
+    fn look(
+        &mut self,
+        now: u64,
+        peak: Option<(u64, f32)>,
+        judge: &mut impl FnMut(u64, &Features) -> f32,
+    ) -> Option<u64> {
         self.levels.advance(self.frames);
         self.slopes.advance(self.frames);
         if let Some((at, height)) = peak {
@@ -285,7 +316,7 @@ impl Detector {
             self.heights.push(f64::from(0.8 * highest));
             self.noise = 0.1 * highest;
         }
-        let found = self.decide()?;
+        let found = self.decide(judge)?;
         Some(self.place(found))
     }
 
@@ -296,13 +327,13 @@ impl Detector {
 
     /// Decides about the candidate that has waited longest.
     #[inline(never)]
-    fn decide(&mut self) -> Option<Candidate> {
+    fn decide(&mut self, judge: &mut impl FnMut(u64, &Features) -> f32) -> Option<Candidate> {
         let candidate = self.waiting.pop_front()?;
         if self.recovery.masks(candidate.at) {
             return None;
         }
         let features = self.features(candidate);
-        let mut score = scorer::score(&features);
+        let mut score = judge(self.place(candidate), &features);
         let since = self.since_last(candidate);
         if since.is_some_and(|s| s < REFRACTORY) {
             score = 0.0;

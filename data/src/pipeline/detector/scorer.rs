@@ -1,38 +1,48 @@
 //! How likely a candidate is a QRS complex: a network with one hidden layer.
 
-use super::weights::{FIRST_BIASES, FIRST_WEIGHTS, SECOND_BIASES, SECOND_WEIGHTS};
+/// Values that the decision about a candidate goes by, in the order of
+/// `Detector::features`.
+pub const FEATURES: usize = 22;
+/// Units of the hidden layer.
+pub const UNITS: usize = 24;
 
-/// What the decision about a candidate goes by.
-pub(super) const FEATURES: usize = FIRST_WEIGHTS[0].len();
-const UNITS: usize = FIRST_WEIGHTS.len();
+/// The features of one candidate.
+pub type Features = [f32; FEATURES];
 
-/// The features of one candidate, in the order of `Detector::features`.
-pub(super) type Features = [f32; FEATURES];
+/// `sigmoid(second . relu(first^T x + first_biases) + second_bias)` is the
+/// probability that a candidate with features `x` is a QRS complex.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// `[features][units]`: the sums of all units run side by side.
+    pub first: [[f32; UNITS]; FEATURES],
+    /// `[units]`.
+    pub first_biases: [f32; UNITS],
+    /// `[units]`.
+    pub second: [f32; UNITS],
+    /// Of the only output.
+    pub second_bias: f32,
+}
 
-/// The first layer feature by feature: the sums of all units then run side by
-/// side.
-static BY_FEATURE: [[f32; UNITS]; FEATURES] = {
-    let mut weights = [[0.0; UNITS]; FEATURES];
-    let mut at = 0;
-    while at < UNITS * FEATURES {
-        let (unit, feature) = (at / FEATURES, at % FEATURES);
-        weights[feature][unit] = FIRST_WEIGHTS[unit][feature];
-        at += 1;
-    }
-    weights
-};
-
-/// Probability that the candidate is a QRS complex.
-pub(super) fn score(features: &Features) -> f32 {
-    let mut sums = [0.0f32; UNITS];
-    for (weights, x) in BY_FEATURE.iter().zip(features) {
-        for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum += weight * x;
+impl Network {
+    /// Values of the hidden layer, `[units]`, and the output before the sigmoid.
+    pub fn forward(&self, features: &Features) -> ([f32; UNITS], f32) {
+        let mut hidden = [0.0f32; UNITS];
+        for (weights, x) in self.first.iter().zip(features) {
+            for (sum, weight) in hidden.iter_mut().zip(weights) {
+                *sum += weight * x;
+            }
         }
+        let mut logit = self.second_bias;
+        for ((sum, bias), out) in hidden.iter_mut().zip(&self.first_biases).zip(&self.second) {
+            *sum = (*sum + bias).max(0.0);
+            logit += out * *sum;
+        }
+        (hidden, logit)
     }
-    let mut logit = SECOND_BIASES[0];
-    for ((sum, bias), out) in sums.iter().zip(&FIRST_BIASES).zip(&SECOND_WEIGHTS[0]) {
-        logit += out * (sum + bias).max(0.0);
+
+    /// Probability that the candidate is a QRS complex.
+    pub fn score(&self, features: &Features) -> f32 {
+        let (_, logit) = self.forward(features);
+        1.0 / (1.0 + (-logit).exp())
     }
-    1.0 / (1.0 + (-logit).exp())
 }
