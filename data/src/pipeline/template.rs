@@ -67,7 +67,7 @@ impl Stretch {
 }
 
 /// How a beat compares with the patient's other beats; see
-/// [`crate::pipeline::rhythm::RhythmFeature`] for each.
+/// [`crate::pipeline::beat_feature::BeatFeature`] for each.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Likeness {
     pub correlation: f32,
