@@ -27,7 +27,7 @@ const RETIMINGS: [(Retiming, usize, usize); 8] = [
     (Retiming::Premature, 4, 1),
     (Retiming::Fibrillation, 4, 1),
     (Retiming::Fibrillation, 4, 1),
-    (Retiming::Arrhythmia, 4, 1),
+    (Retiming::SinusArrhythmia, 4, 1),
     (Retiming::SickSinus, 16, 4),
     (Retiming::Block, 12, 1),
     (Retiming::Fusion, 4, 1),

@@ -24,7 +24,7 @@ use crate::signal::frames::Frames;
 use crate::signal::recent::RecentSignal;
 use crate::signal::running::RunningOrder;
 use envelope::{Envelope, PeakPicker};
-use likeness::{Likeness, Template};
+use likeness::{QrsLikeness, QrsTemplate};
 use recovery::Recovery;
 pub use scorer::{FEATURES, Features, Network, UNITS};
 pub use weights::SHIPPED;
@@ -67,7 +67,7 @@ fn shipped(_: u64, features: &Features) -> f32 {
 struct Candidate {
     at: u64,
     height: f32,
-    likeness: Likeness,
+    likeness: QrsLikeness,
 }
 
 /// Finds QRS complexes in frames of the contract's rate. Allocates only in
@@ -96,7 +96,7 @@ pub struct Detector {
     heights: RunningOrder,
     intervals: RunningOrder,
     noise: f32,
-    template: Template,
+    template: QrsTemplate,
     filtered: Vec<f32>,
     scratch: Vec<f32>,
 }
@@ -130,7 +130,7 @@ impl Detector {
             heights: RunningOrder::new(BEATS),
             intervals: RunningOrder::new(BEATS),
             noise: 0.0,
-            template: Template::new(fs, leads),
+            template: QrsTemplate::new(fs, leads),
             filtered: vec![0.0; leads],
             scratch: vec![0.0; (0.8 * fs) as usize],
         })

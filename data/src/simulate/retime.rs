@@ -33,7 +33,7 @@ pub enum Retiming {
     /// supraventricular ones become normal.
     Fibrillation,
     /// A sinus rhythm that swings with the breath; the beats stay what they are.
-    Arrhythmia,
+    SinusArrhythmia,
     /// Sick sinus: an ectopic focus of ordinary rate makes most beats, in runs
     /// that end in a pause until the slow sinus node takes a beat or a few.
     SickSinus,
@@ -93,7 +93,7 @@ pub fn retime(
             rhythms::fibrillation(&mut beats, &mut rng);
             wave = Some(FibrillationWave::draw(&mut rng));
         }
-        Retiming::Arrhythmia => rhythms::arrhythmia(&mut beats, &mut rng),
+        Retiming::SinusArrhythmia => rhythms::arrhythmia(&mut beats, &mut rng),
         Retiming::SickSinus => rhythms::sick_sinus(&mut beats, record.fs, &mut rng),
         Retiming::Block => rhythms::block(&mut beats, &mut rng),
         Retiming::Fusion => rhythms::fusion(&mut beats, record.fs, &mut rng),

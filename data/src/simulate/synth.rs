@@ -205,7 +205,7 @@ pub struct Synthesiser<H = Heart> {
     episode: Option<Episode>,
     disturbance: Disturbance,
     respiration: f64,
-    flutter: Flutter,
+    fibrillatory_waves: FibrillatoryWaves,
     /// Samples made so far.
     sample: u64,
     frame_buffer: Vec<f64>,
@@ -213,7 +213,7 @@ pub struct Synthesiser<H = Heart> {
 
 /// The f waves of atrial fibrillation: a few incommensurate tones of 4 to 9 Hz.
 #[derive(Clone, Debug)]
-struct Flutter {
+struct FibrillatoryWaves {
     tones: Vec<(Oscillator, f64)>,
     height: [f64; LEADS.len()],
     level: f64,
@@ -223,13 +223,13 @@ struct Flutter {
     pole: f64,
 }
 
-impl Flutter {
-    fn new(fs: f64, rng: &mut ChaCha8Rng) -> Flutter {
+impl FibrillatoryWaves {
+    fn new(fs: f64, rng: &mut ChaCha8Rng) -> FibrillatoryWaves {
         let main = 5.0 + 2.5 * rng.random::<f64>();
         let tones = [(1.0, 0.7), (1.13, 0.35), (0.91, 0.35), (2.0, 0.2)]
             .map(|(f, a)| (Oscillator::new(main * f, 6.0 * rng.random::<f64>(), fs), a));
         let size = 0.5 + rng.random::<f64>();
-        Flutter {
+        FibrillatoryWaves {
             tones: tones.to_vec(),
             height: [0.05, 0.10, 0.04].map(|h| h * size),
             level: 0.0,
@@ -289,7 +289,7 @@ impl<H: Iterator<Item = Beat>> Synthesiser<H> {
             episode: None,
             disturbance: Disturbance::new(settings.noise, breaths_hz, settings.fs, settings.seed),
             respiration: std::f64::consts::TAU * breaths_hz,
-            flutter: Flutter::new(settings.fs, &mut rng),
+            fibrillatory_waves: FibrillatoryWaves::new(settings.fs, &mut rng),
             sample: 0,
             frame_buffer: Vec::new(),
         })
@@ -326,7 +326,7 @@ impl<H: Iterator<Item = Beat>> Synthesiser<H> {
         }
         self.drawings.retain(|d| d.end > end);
         for (i, frame) in buffer.chunks_exact_mut(leads).enumerate() {
-            self.flutter.add(begin + i as u64, frame);
+            self.fibrillatory_waves.add(begin + i as u64, frame);
             self.disturbance.add(frame);
         }
         for (out, x) in frames.iter_mut().zip(&buffer) {
@@ -357,7 +357,9 @@ impl<H: Iterator<Item = Beat>> Synthesiser<H> {
             let (was, is) = (fibrillates(self.episode), fibrillates(Some(beat.episode)));
             if was != is {
                 let onset = ((beat.time - 0.5 * beat.rr) * self.fs).max(0.0) as u64;
-                self.flutter.switches.push((onset, f64::from(u8::from(is))));
+                self.fibrillatory_waves
+                    .switches
+                    .push((onset, f64::from(u8::from(is))));
             }
             self.episode = Some(beat.episode);
             let mut change = Annotation::new(sample as i64, Symbol::RHYTHM);

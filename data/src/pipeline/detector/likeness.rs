@@ -8,7 +8,7 @@ const TEMPLATE_RATE: f32 = 0.125;
 /// Share of a beat in a template in doubt, and for how many beats it is.
 const DOUBTED_RATE: f32 = 0.5;
 const DOUBTED_BEATS: u32 = 4;
-/// Likeness while there is nothing to compare with.
+/// QrsLikeness while there is nothing to compare with.
 const UNKNOWN: f32 = 0.5;
 /// Half length of the QRS template and its largest shift, in seconds.
 const TEMPLATE_HALF: f64 = 0.09;
@@ -16,7 +16,7 @@ const TEMPLATE_SHIFT: f64 = 0.024;
 
 /// How the slopes around a candidate look.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Likeness {
+pub(super) struct QrsLikeness {
     /// Correlation with the mean QRS and with the last beat's, in the lead
     /// where it is highest.
     pub mean: f32,
@@ -27,7 +27,7 @@ pub(super) struct Likeness {
 
 /// The patient's QRS in the slopes: a running mean and the last beat.
 #[derive(Clone, Debug)]
-pub(super) struct Template {
+pub(super) struct QrsTemplate {
     leads: usize,
     half: usize,
     shift: usize,
@@ -42,13 +42,13 @@ pub(super) struct Template {
     best: Vec<f32>,
 }
 
-impl Template {
+impl QrsTemplate {
     /// Nothing known yet of `leads` leads at `fs` Hz.
-    pub fn new(fs: f64, leads: usize) -> Template {
+    pub fn new(fs: f64, leads: usize) -> QrsTemplate {
         let half = (TEMPLATE_HALF * fs).round() as usize;
         let shift = (TEMPLATE_SHIFT * fs).round() as usize;
         let length = 2 * half + 1;
-        Template {
+        QrsTemplate {
             leads,
             half,
             shift,
@@ -74,7 +74,7 @@ impl Template {
     }
 
     /// Compares the slopes around a frame with what is known.
-    pub fn compare(&mut self, slopes: &RecentSignal, at: u64) -> Likeness {
+    pub fn compare(&mut self, slopes: &RecentSignal, at: u64) -> QrsLikeness {
         self.cut(slopes, at);
         let length = 2 * self.half + 1;
         let width = length + 2 * self.shift;
@@ -85,7 +85,7 @@ impl Template {
         }
         let texture = (turns / energy).sqrt();
         if !self.known {
-            return Likeness {
+            return QrsLikeness {
                 mean: UNKNOWN,
                 last: UNKNOWN,
                 texture,
@@ -103,7 +103,7 @@ impl Template {
             }
         }
         let least = if self.doubt > 0 { UNKNOWN } else { -1.0 };
-        Likeness {
+        QrsLikeness {
             mean: best.0.max(least),
             last: best.1.max(least),
             texture,

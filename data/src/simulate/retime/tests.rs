@@ -42,7 +42,7 @@ fn the_beats_are_where_the_annotations_say() {
     for kind in [
         Retiming::Premature,
         Retiming::Fibrillation,
-        Retiming::Arrhythmia,
+        Retiming::SinusArrhythmia,
         Retiming::SickSinus,
     ] {
         let (moved, annotations) = retime(&record, &marks, kind, 5);
@@ -179,7 +179,7 @@ fn the_seed_decides() {
 #[test]
 fn a_record_without_beats_is_left_as_it_is() {
     let (record, _) = steady(5);
-    let (same, none) = retime(&record, &[], Retiming::Arrhythmia, 1);
+    let (same, none) = retime(&record, &[], Retiming::SinusArrhythmia, 1);
     assert_eq!(same, record);
     assert!(none.is_empty());
 }
