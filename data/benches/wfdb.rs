@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use data::formats::wfdb::{read_annotations, read_record};
+use data::formats::wfdb::read_annotations;
+use data::formats::{self, annotation_path};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -74,16 +75,16 @@ fn peer(record: &Path) -> Result<[f64; 2]> {
 fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let shared = std::env::var_os("ECTOPY_SHARED").map(|f| Path::new(&f).join("mitdb/100"));
-    let record = match shared.filter(|path| path.with_extension("hea").is_file()) {
+    let record = match shared.and_then(|path| formats::at(&path)) {
         Some(record) => record,
         None => synthetic(folder.path())?,
     };
-    let annotations = record.with_extension("atr");
+    let annotations = annotation_path(&record, "atr");
     let (mut ours, mut theirs) = ([vec![], vec![]], [vec![], vec![]]);
     // Turn by turn, so that a busy machine slows both alike.
     for _ in 0..ROUNDS {
         ours[0].push(seconds(|| {
-            black_box(read_record(black_box(&record))?);
+            black_box(formats::open(black_box(&record))?.read()?);
             Ok(())
         })?);
         ours[1].push(seconds(|| {

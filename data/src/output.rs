@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use crate::record::error::{Error, Result};
 pub use rule::Outputs;
+pub(crate) use rule::is_own_file;
 pub use temporary::{Guarded, Temporary};
 
 /// A file that appears under its name only when [`OutputFile::commit`] is

@@ -3,10 +3,14 @@
 pub mod aami;
 pub mod annotation;
 pub mod error;
+mod leads;
+mod start;
 pub mod units;
 
-use crate::record::error::{Error, Result};
+use crate::record::error::Result;
 use crate::record::units::Units;
+pub use leads::Leads;
+pub use start::Start;
 
 /// Words that mark a signal as no ECG whatever its unit: blood pressures,
 /// oxygen and its pulse wave, breathing, and other electrical activity.
@@ -79,19 +83,6 @@ impl Signal {
     fn has_samples(&self) -> bool {
         self.samples.iter().any(|v| v.is_finite())
     }
-
-    /// Name and unit, for messages.
-    fn described(&self) -> String {
-        let empty = if self.has_samples() {
-            ""
-        } else {
-            " without samples"
-        };
-        match self.name.as_str() {
-            "" => format!("a signal without a name in {}{empty}", self.units),
-            name => format!("{name} in {}{empty}", self.units),
-        }
-    }
 }
 
 /// [`Signal::is_ecg`] by name and unit.
@@ -139,73 +130,33 @@ impl Record {
         self.signals.iter().filter(|s| s.is_ecg())
     }
 
-    /// The lead that is read where none is asked for by name: the first that
-    /// is an ECG, see [`Signal::is_ecg`], and has a sample, where any has.
+    /// The signals as a choice of leads.
+    pub fn leads(&self) -> Leads<'_> {
+        let signals = self.signals.iter();
+        let candidates = signals.map(|s| (s.name.as_str(), &s.units, s.has_samples()));
+        Leads::new(&self.name, candidates)
+    }
+
+    /// The lead that is read where none is asked for by name: see
+    /// [`Leads::first_ecg`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] when no signal is an ECG.
+    /// [`crate::Error::Invalid`] when no signal is an ECG.
     pub fn first_ecg(&self) -> Result<&Signal> {
-        let recorded = self.ecg_leads().find(|s| s.has_samples());
-        recorded.or_else(|| self.ecg_leads().next()).ok_or_else(|| {
-            Error::Invalid(format!(
-                "record {} has no ECG lead: {}; name a lead that is an ECG, or correct the units in its header",
-                self.name,
-                self.listed()
-            ))
-        })
+        Ok(&self.signals[self.leads().first_ecg()?])
     }
 
     /// The ECG lead of this name.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when there is no such signal, or it is no voltage.
+    /// [`crate::Error::Invalid`] when there is no such signal, or it is no voltage.
     pub fn lead(&self, name: &str) -> Result<&Signal> {
-        let refuse = |why: String| Err(Error::Invalid(format!("record {} {why}", self.name)));
-        match self.signal(name) {
-            None => refuse(format!(
-                "has no lead {name}; it has {}; choose a model for those leads",
-                self.names()
-            )),
-            Some(signal) if signal.units != Units::Millivolt => refuse(format!(
-                "has {name} in {}, which is no voltage and so no ECG; it has {}",
-                signal.units,
-                self.names()
-            )),
-            Some(signal) => Ok(signal),
-        }
+        Ok(&self.signals[self.leads().named(name)?])
     }
 
-    /// Says which lead [`Record::first_ecg`] takes, where the record's first
-    /// signal is another; `None` where there is nothing to say.
+    /// See [`Leads::passed_over`].
     pub fn passed_over(&self) -> Option<String> {
-        let lead = self.first_ecg().ok()?;
-        let before: Vec<String> = self
-            .signals
-            .iter()
-            .take_while(|s| !std::ptr::eq(*s, lead))
-            .map(Signal::described)
-            .collect();
-        (!before.is_empty()).then(|| {
-            format!(
-                "record {}: the lead is {}, its first ECG; passed over: {}",
-                self.name,
-                lead.described(),
-                before.join(", ")
-            )
-        })
-    }
-
-    fn names(&self) -> String {
-        let names: Vec<&str> = self.signals.iter().map(|s| s.name.as_str()).collect();
-        names.join(", ")
-    }
-
-    fn listed(&self) -> String {
-        let all: Vec<String> = self.signals.iter().map(Signal::described).collect();
-        match all.is_empty() {
-            true => "no signal at all".to_owned(),
-            false => all.join(", "),
-        }
+        self.leads().passed_over()
     }
 }
 

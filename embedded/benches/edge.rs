@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use data::formats::wfdb;
+use data::formats::{self, wfdb};
 use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
 use data::record::Record;
@@ -65,7 +65,7 @@ fn main() {
     row("network, us per beat", per_beat, "");
 
     let whole = fastest(|| {
-        let record = wfdb::read_record(&record_path).expect("the record");
+        let record = read(&record_path).expect("the record");
         let signals = prepare::choose(&record, &input).expect("the leads");
         let mut monitor = Monitor::new(load(), record.fs, 1).expect("a monitor");
         let mut writer =
@@ -181,7 +181,7 @@ fn recording(folder: &Path) -> (PathBuf, Record) {
         Some(root.join("data/mitdb/100")),
     ];
     for path in candidates.into_iter().flatten() {
-        if let Ok(record) = wfdb::read_record(&path) {
+        if let Ok(record) = read(&path) {
             return (path, record);
         }
     }
@@ -189,6 +189,10 @@ fn recording(folder: &Path) -> (PathBuf, Record) {
     let (record, _) = synth::record("synthetic", &settings, 1800.0).expect("a recording");
     wfdb::write_record(folder, &record).expect("a recording");
     (folder.join("synthetic"), record)
+}
+
+fn read(path: &Path) -> data::Result<Record> {
+    formats::open(path)?.read()
 }
 
 fn shipped_model() -> (PathBuf, Vec<u8>) {

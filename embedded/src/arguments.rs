@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use data::datasets::dataset::{Kind, Place};
 use data::episodes::Thresholds;
+use data::formats;
 use data::pipeline::RATES;
 use embedded::decode::{Encoding, Format, MOST_CHANNELS};
 
@@ -168,7 +169,7 @@ pub enum Origin {
     Serial(PathBuf),
     /// `HOST:PORT`.
     Tcp(String),
-    /// A WFDB record, its path without `.hea`.
+    /// A recording, its path without an ending.
     Record(PathBuf),
 }
 
@@ -196,8 +197,13 @@ impl Origin {
         if place.kind == Kind::Record {
             return Ok(Origin::Record(place.path));
         }
-        let metadata = std::fs::metadata(path)
-            .with_context(|| format!("{input}: neither a file nor a WFDB record ({input}.hea)"))?;
+        let metadata = std::fs::metadata(path).with_context(|| {
+            let main = formats::main_file(path);
+            format!(
+                "{input}: neither a file nor a WFDB record ({})",
+                main.display()
+            )
+        })?;
         ensure!(
             !metadata.is_dir(),
             "{input}: is a folder; name a record in it, such as {input}/100"

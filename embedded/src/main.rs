@@ -16,12 +16,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use data::formats::wfdb;
-use data::formats::wfdb::Clock;
+use data::formats::{self, Clock};
 use data::output::{Outputs, signals};
 use data::pipeline::RATES;
 use data::pipeline::input::{InputSpec, Layout};
-use data::pipeline::prepare;
 use embedded::{Classifier, Monitor};
 
 use arguments::{Arguments, Origin};
@@ -131,16 +129,17 @@ fn annotations(arguments: &Arguments, origin: &Origin, model: &Path) -> Result<O
     let mut outputs = Outputs::new(arguments.force);
     outputs.input(model);
     match origin {
-        Origin::Record(path) => outputs.record(&wfdb::known_files(path)),
+        Origin::Record(path) => outputs.record(&formats::known_files(path)),
         Origin::File(path) | Origin::Serial(path) => outputs.input(path),
         Origin::Stdin | Origin::Tcp(_) => {}
     }
-    let name = Path::new(origin.name());
-    let path = outputs.annotations(&arguments.output, name, annotator)?;
+    let recording = arguments.output.join(origin.name());
+    let path = formats::new_annotation_path(&recording, annotator)?;
+    outputs.annotations(&path)?;
     if origin.is_live() && path.is_file() {
         let kept = (1_u32..)
             .map(|n| arguments.output.join(format!("{}-{n}", origin.name())))
-            .map(|p| p.with_added_extension(annotator))
+            .map(|p| formats::annotation_path(&p, annotator))
             .find(|p| !p.exists())
             .context("no name is left for the earlier recording")?;
         std::fs::rename(&path, &kept).with_context(|| kept.display().to_string())?;
@@ -214,7 +213,7 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
             );
         }
     }
-    let mut signals = Vec::new();
+    let mut recording = None;
     let (format, clock) = match &origin {
         Origin::Record(path) => {
             let foreign =
@@ -224,13 +223,18 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
                 "{}: a WFDB record knows its own format, rate and gain; leave out --format, --fs and --gain",
                 path.display()
             );
-            let record = wfdb::read_ecg(path)?;
-            let chosen = prepare::choose(&record, input)?;
-            if let Some(remark) = record.passed_over().filter(|_| input.leads.is_empty()) {
+            let found = formats::open(path)?;
+            // What is told as it comes cannot be taken back: a damaged file is
+            // refused before its first beat.
+            let extents = found.check()?;
+            let leads = found.choice(&extents);
+            let chosen = leads.choose(&input.leads)?;
+            if let Some(remark) = leads.passed_over().filter(|_| input.leads.is_empty()) {
                 eprintln!("{remark}");
             }
-            signals.extend(chosen.into_iter().cloned());
-            (None, Clock::of(path)?)
+            let clock = found.clock();
+            recording = Some((found, chosen));
+            (None, clock)
         }
         origin => {
             let (format, fs) = arguments.stream(origin, input.lead_count())?;
@@ -247,7 +251,7 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
     Ok(Plan {
         origin,
         format,
-        signals,
+        recording,
         fs,
         clock,
         speed: arguments.speed,

@@ -9,8 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
-use data::formats::wfdb::Clock;
-use data::record::Signal;
+use data::formats::{Clock, Recording};
 use embedded::decode::{Decoder, Format};
 
 use crate::arguments::Origin;
@@ -48,8 +47,8 @@ pub struct Plan {
     pub origin: Origin,
     /// How its bytes are read; `None` for a WFDB record.
     pub format: Option<Format>,
-    /// The signals of a WFDB record that the model reads, in its order.
-    pub signals: Vec<Signal>,
+    /// A recording, and the places of the leads that the model reads, in its order.
+    pub recording: Option<(Recording, Vec<usize>)>,
     /// Samples per second.
     pub fs: f64,
     /// What the sample numbers of annotations count.
@@ -97,10 +96,7 @@ struct Stopped;
 impl Source {
     fn run(&mut self) -> Result<()> {
         match self.plan.origin.clone() {
-            Origin::Record(_) => {
-                self.record();
-                Ok(())
-            }
+            Origin::Record(_) => self.record(),
             Origin::Stdin => {
                 let stdin = std::io::stdin().lock();
                 self.bytes(stdin, "standard input")
@@ -121,25 +117,16 @@ impl Source {
         self.sender.send(message).map_err(|_| Stopped)
     }
 
-    fn record(&mut self) {
-        let signals = std::mem::take(&mut self.plan.signals);
-        let len = signals.iter().map(|s| s.samples.len()).min().unwrap_or(0);
+    fn record(&mut self) -> Result<()> {
+        let Some((recording, leads)) = self.plan.recording.take() else {
+            return Ok(());
+        };
+        let mut chunks = recording.chunks(&leads)?;
         let count = self.pace.frames(self.plan.fs);
-        let mut at = 0;
-        while at < len {
-            let end = len.min(at + count);
-            let mut samples = Vec::with_capacity((end - at) * signals.len());
-            match &signals[..] {
-                [signal] => samples.extend_from_slice(&signal.samples[at..end]),
-                signals => {
-                    for i in at..end {
-                        samples.extend(signals.iter().map(|s| s.samples[i]));
-                    }
-                }
-            }
-            at = end;
-            if self.paced(samples).is_err() {
-                return;
+        loop {
+            let mut samples = Vec::with_capacity(count * leads.len());
+            if chunks.read_frames(count, &mut samples)? == 0 || self.paced(samples).is_err() {
+                return Ok(());
             }
         }
     }

@@ -5,7 +5,6 @@
 
 use std::sync::LazyLock;
 
-use data::formats::wfdb::read_record;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
@@ -19,7 +18,8 @@ fuzz_target!(|bytes: &[u8]| {
     std::fs::write(folder.join("r.hea"), header).expect("a header file");
     let dat = dat.get(1..).unwrap_or_default();
     std::fs::write(folder.join("r.dat"), dat).expect("a signal file");
-    if let Ok(record) = read_record(&folder.join("r")) {
+    if let Ok(record) = data::formats::open(&folder.join("r")).and_then(|r| r.at_full_rate().read())
+    {
         let length = record.len();
         assert!(record.signals.iter().all(|s| s.samples.len() == length));
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::datasets::dataset::Failures;
-use data::formats::wfdb::Clock;
+use data::formats;
 use data::output::{OutputFile, Outputs};
 use data::pipeline::annotator::Annotator;
 use data::plot::{self, ConfusionMatrix};
@@ -101,7 +101,10 @@ fn pass_outputs(
                     source.path.display()
                 );
             };
-            Ok(outputs.annotations(&arguments.output, Path::new(name), annotator)?)
+            let record = arguments.output.join(name);
+            let path = formats::new_annotation_path(&record, annotator)?;
+            outputs.annotations(&path)?;
+            Ok(path)
         };
         return sources.iter().map(path).collect();
     }
@@ -278,18 +281,17 @@ fn annotate(classifier: &mut Classifier, sources: &[Source], paths: Vec<PathBuf>
         let Some(chunks) = begun(source, classifier, &mut failures)? else {
             continue;
         };
-        let mut file = Clock::of(&source.path)?.create(&path)?;
+        let mut file = formats::open(&source.path)?.clock().create(&path)?;
         let (mut count, mut annotator) = (0_u64, Annotator::whole());
-        let mut noted = false;
         classifier.stream(chunks, |beats, predictions| {
-            if !std::mem::replace(&mut noted, true) {
-                annotator.notes(&beats.notes);
-            }
+            annotator.notes(&beats.notes);
             for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
                 annotator.beat(prediction.decision().annotation(sample));
                 count += 1;
             }
-            Ok(())
+            // Neither a beat nor a note of a later batch comes before this one's last.
+            let last = beats.samples.last().copied().unwrap_or(0);
+            Ok(annotator.settle(last, &mut |annotation| file.write(annotation))?)
         })?;
         annotator.finish(&mut |annotation| file.write(annotation))?;
         files.push((path, count, file));

@@ -13,7 +13,7 @@ use clap::ValueEnum;
 use data::datasets::dataset;
 use data::datasets::dataset::{Failures, Recordings};
 use data::datasets::splits;
-use data::formats::wfdb;
+use data::formats;
 use data::output::{self, Outputs, made_here::MAKER};
 use data::plot::{self, ConfusionMatrix};
 use data::record::aami::Convention;
@@ -243,7 +243,7 @@ fn pass_outputs(
         dataset::protect(&mut outputs, &folder.join(name), &arguments.reference);
     }
     if let Some(folder) = &arguments.noise {
-        for name in wfdb::record_names(folder).context("--noise")? {
+        for name in formats::find(folder).context("--noise")? {
             dataset::protect(&mut outputs, &folder.join(name), dataset::REFERENCE);
         }
     }

@@ -7,12 +7,13 @@ use anyhow::{Context, Result, bail};
 use data::beat_files::kaggle;
 use data::beat_files::store::Store;
 use data::datasets::dataset::{self, Place, REFERENCE, Recordings};
-use data::formats::wfdb;
-use data::formats::wfdb::{AnnotationFile, Clock};
+use data::formats::wfdb::AnnotationFile;
+use data::formats::{self, annotation_path};
 use data::output::Outputs;
 use data::pipeline::beats::Beats;
-use data::pipeline::input::InputSpec;
+use data::pipeline::input::{InputSpec, Layout};
 use data::pipeline::prepare;
+use data::record::Leads;
 
 use crate::classifier::BATCH;
 
@@ -65,7 +66,7 @@ pub struct Choice {
 impl Choice {
     /// The annotation file that the beats of a record come from, if any does.
     fn annotations(&self, record: &Path) -> Option<PathBuf> {
-        let file = |annotator: &str| dataset::annotation_path(record, annotator);
+        let file = |annotator: &str| annotation_path(record, annotator);
         match &self.fiducials {
             Fiducials::Annotator(annotator) => Some(file(annotator)),
             Fiducials::Either => Some(file(REFERENCE)).filter(|f| f.exists()),
@@ -76,7 +77,7 @@ impl Choice {
 
 impl Source {
     /// The inputs behind a path: a Kaggle CSV file, an HDF5 store, a WFDB
-    /// record with or without `.hea`, or every record of a folder.
+    /// record with or without an ending, or every record of a folder.
     ///
     /// # Errors
     /// There is nothing of the kind, or a file is not readable.
@@ -94,8 +95,9 @@ impl Source {
                     .collect());
             }
             dataset::Kind::Absent => bail!(
-                "{}: there is no such input; give a CSV file in the Kaggle format, an HDF5 store, or a WFDB record as FOLDER/100 for FOLDER/100.hea",
-                path.display()
+                "{}: there is no such input; give a CSV file in the Kaggle format, an HDF5 store, or a WFDB record as FOLDER/100 for {}",
+                path.display(),
+                formats::main_file(Path::new("FOLDER/100")).display()
             ),
             dataset::Kind::File => {
                 if starts_as_hdf5(path).with_context(|| path.display().to_string())? {
@@ -150,7 +152,7 @@ impl Source {
         match &self.kind {
             Kind::Kaggle | Kind::Store(_) => outputs.input(&self.path),
             Kind::Record { choice, .. } => {
-                outputs.record(&wfdb::known_files(&self.path));
+                outputs.record(&formats::known_files(&self.path));
                 if let Some(annotations) = choice.annotations(&self.path) {
                     outputs.input(&annotations);
                 }
@@ -180,16 +182,16 @@ impl Source {
                 choice,
             } => {
                 let prepared = prepare(folder, name, choice, input);
-                Box::new(batches(
-                    prepared.with_context(|| self.path.display().to_string())?,
-                ))
+                prepared.with_context(|| self.path.display().to_string())?
             }
         })
     }
 }
 
-/// The beats of a recording.
-fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Result<Beats> {
+/// The beats of a recording. Those that the detector finds come as it finds them,
+/// in bounded memory; the Kaggle layout, and beats of an annotator, take the whole
+/// recording.
+fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Result<Chunks> {
     let path = dataset::record_path(folder, name)?;
     let annotations = choice.annotations(&path);
     if let Some(file) = annotations.as_ref().filter(|f| !f.exists()) {
@@ -198,22 +200,39 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
             file.display()
         );
     }
-    let mut record = wfdb::read_ecg(&path)?;
-    record.name = name.to_owned();
-    if let (None, true, Some(remark)) = (&choice.lead, input.leads.is_empty(), record.passed_over())
-    {
-        eprintln!("{remark}");
-    }
     // A lead that is asked for by name is read for the one of the model.
     let mut spec = input.clone();
     if let Some(lead) = choice.lead.as_ref().filter(|_| input.leads.is_empty()) {
         spec.leads.push(lead.clone());
     }
-    let mut beats = match annotations {
+    let remark = |leads: Leads| {
+        if let Some(remark) = leads.passed_over().filter(|_| spec.leads.is_empty()) {
+            eprintln!("{remark}");
+        }
+    };
+    let as_asked = input.clone();
+    let named = move |beats: data::Result<Beats>| -> Result<Beats> {
+        let mut beats = beats?;
+        beats.input.clone_from(&as_asked);
+        Ok(beats)
+    };
+    let recording = formats::open(&path)?.named(name);
+    if annotations.is_none() && spec.layout == Layout::Window {
+        let extents = recording.check()?;
+        let leads = recording.choice(&extents);
+        let chosen = leads.choose(&spec.leads)?;
+        remark(leads);
+        let found = prepare::Batches::new(&recording, &chosen, &spec, BATCH)?;
+        return Ok(Box::new(found.map(named)));
+    }
+    let clock = recording.clock();
+    let record = recording.read()?;
+    remark(record.leads());
+    let beats = match annotations {
         Some(path_of_file) => {
             let file = AnnotationFile::read(&path_of_file)?;
             let own = file.own_labels();
-            let annotations = Clock::of(&path)?.annotations(file);
+            let annotations = clock.annotations(file);
             let beats = prepare::record(&record, &annotations, &spec)?;
             if beats.is_empty() && !own.is_empty() {
                 bail!(
@@ -226,8 +245,7 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
         }
         None => prepare::detected(&record, &spec)?,
     };
-    beats.input = input.clone();
-    Ok(beats)
+    Ok(Box::new(batches(named(Ok(beats))?)))
 }
 
 fn starts_as_hdf5(path: &Path) -> std::io::Result<bool> {
@@ -239,10 +257,8 @@ fn starts_as_hdf5(path: &Path) -> std::io::Result<bool> {
 }
 
 fn batches(beats: Beats) -> impl Iterator<Item = Result<Beats>> + Send {
-    // What was noted is passed on where there is no beat, too.
     let starts = (0..beats.len()).step_by(BATCH);
-    let nothing = (beats.is_empty() && !beats.notes.is_empty()).then_some(0);
-    starts.chain(nothing).map(move |start| {
+    starts.map(move |start| {
         let rows: Vec<usize> = (start..beats.len().min(start + BATCH)).collect();
         Ok(beats.select(&rows))
     })

@@ -102,7 +102,7 @@ fn real_records_give_the_same_bytes_however_they_are_fed() {
             wanted == read("mon").unwrap(),
             "record {name}: the programs"
         );
-        let record = wfdb::read_record(&path).unwrap();
+        let record = data::formats::open(&path).unwrap().read().unwrap();
         let whole = in_chunks(&record, &model, std::iter::once(record.len()));
         assert!(wanted == whole, "record {name}: in one piece");
         let sizes = std::iter::repeat_with(|| {

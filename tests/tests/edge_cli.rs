@@ -55,7 +55,8 @@ impl Bench {
 
     /// The first lead, as the record's file holds it.
     fn samples(&self) -> Vec<f32> {
-        let record = wfdb::read_record(&self.path("s1")).unwrap();
+        let record = data::formats::open(&self.path("s1")).unwrap();
+        let record = record.read().unwrap();
         record.signals[0].samples.clone()
     }
 

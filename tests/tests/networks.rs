@@ -4,7 +4,7 @@ use std::path::Path;
 
 use data::Class;
 use data::datasets::dataset;
-use data::formats::wfdb;
+use data::formats;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
@@ -121,7 +121,7 @@ fn two_leads() -> Architecture {
 /// without the database.
 pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
     let folder = shared("mitdb")?;
-    let names = wfdb::record_names(&folder).unwrap();
+    let names = formats::find(&folder).unwrap();
     let mut all = Beats::new(input.clone());
     for annotated in dataset::load(&folder, &names, dataset::REFERENCE).unwrap() {
         // Not every record has both leads.

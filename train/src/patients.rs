@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use data::Class;
 use data::datasets::dataset::{self, Annotated, REFERENCE};
 use data::datasets::splits::{self, Split};
-use data::formats::wfdb;
+use data::formats;
 use data::pipeline::beats::Beats;
 use data::pipeline::prepare;
 use data::record::Record;
@@ -87,7 +87,7 @@ pub fn parts(settings: &Settings) -> Result<Parts> {
         folders.push((folder, names, description));
     }
     for folder in &settings.extra {
-        let names = wfdb::record_names(folder)?;
+        let names = formats::find(folder)?;
         let description = format!("{} ({} records)", name_of(folder), names.len());
         folders.push((folder.clone(), names, description));
     }
@@ -188,7 +188,7 @@ fn together(
 
 /// DS1 where the folder has it, else every record that is not of DS2.
 fn training_records(folder: &Path) -> Result<(Vec<String>, String)> {
-    let names = wfdb::record_names(folder)?;
+    let names = formats::find(folder)?;
     let name = name_of(folder);
     if splits::DS1.iter().all(|r| names.iter().any(|n| n == r)) {
         let records = splits::DS1.map(String::from).to_vec();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use data::datasets::dataset;
-use data::formats::wfdb;
+use data::formats;
 use data::output::Outputs;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::{Confusion, Summary, calibration_error};
@@ -121,7 +121,7 @@ fn pass_outputs(request: &Request) -> Result<()> {
     let mut outputs = Outputs::new(request.force);
     let settings = &request.settings;
     for folder in source::folders(settings) {
-        for name in wfdb::record_names(&folder).unwrap_or_default() {
+        for name in formats::find(&folder).unwrap_or_default() {
             dataset::protect(&mut outputs, &folder.join(name), dataset::REFERENCE);
         }
         for name in source::KAGGLE_FILES {

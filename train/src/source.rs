@@ -7,7 +7,7 @@ use data::Class;
 use data::beat_files::kaggle;
 use data::datasets::dataset::{self, Annotated, REFERENCE, hexadecimal};
 use data::datasets::splits;
-use data::formats::wfdb;
+use data::formats;
 use data::pipeline::beats::Beats;
 use data::pipeline::kaggle_cut;
 use data::simulate::synth;
@@ -120,7 +120,7 @@ fn kaggle_parts(settings: &Settings) -> Result<Parts> {
         (labelled(&train)?, labelled(&test)?, description)
     } else {
         let folder = dataset::locate(settings.data.as_deref())?;
-        let names = wfdb::record_names(&folder)?;
+        let names = formats::find(&folder)?;
         let beats = dataset::map(&folder, &names, REFERENCE, |r| {
             kaggle_cut::from_record(&r.record, &r.annotations, None)
         })?;

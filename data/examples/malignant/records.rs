@@ -6,7 +6,7 @@ use data::Class;
 use data::Error;
 use data::Result;
 use data::datasets::splits;
-use data::formats::wfdb;
+use data::formats::{self, wfdb};
 use data::pipeline::input::InputSpec;
 use data::pipeline::malignant::{INPUTS, Shapes};
 use data::record::aami::Convention;
@@ -71,7 +71,7 @@ pub fn read(shared: &Path) -> Result<Vec<Lead>> {
         }
         Ok(())
     };
-    let names = |folder: &str| wfdb::record_names(&shared.join(folder));
+    let names = |folder: &str| formats::find(&shared.join(folder));
     let owned = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
     take("cudb", &names("cudb")?, Use::Malignant)?;
     take("vfdb", &names("vfdb")?, Use::Malignant)?;
@@ -83,8 +83,8 @@ pub fn read(shared: &Path) -> Result<Vec<Lead>> {
 }
 
 fn record(database: &'static str, name: &str, path: &Path, usage: Use) -> Result<Vec<Lead>> {
-    let record = wfdb::read_record(path)?;
-    let annotations = match wfdb::AnnotationFile::read(&path.with_added_extension("atr")) {
+    let record = formats::open(path)?.read()?;
+    let annotations = match wfdb::AnnotationFile::read(&formats::annotation_path(path, "atr")) {
         Ok(file) => file.at_rate(record.fs),
         // The noise recordings have none.
         Err(_) if database == "nstdb" => Vec::new(),

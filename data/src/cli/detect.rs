@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use data::datasets::dataset::{self, Failures, Recordings};
-use data::formats::wfdb::{self, Clock};
+use data::formats;
 use data::output::Outputs;
 use data::pipeline::annotator::Annotator;
 use data::pipeline::input::InputSpec;
-use data::pipeline::prepare;
-use data::pipeline::{Fiducials, Pipeline};
+use data::pipeline::{Fiducials, Output, Pipeline};
 use data::record::annotation::{Annotation, Symbol};
+
+/// Frames read at once.
+const FRAMES: usize = 4096;
 
 /// Finds the QRS complexes of recordings, without classifying them, and
 /// malignant rhythms; beats within ventricular fibrillation are left out.
@@ -56,50 +58,71 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     }
     let mut outputs = Outputs::new(arguments.force);
     for name in &found.names {
-        outputs.record(&wfdb::known_files(&found.folder.join(name)));
+        outputs.record(&formats::known_files(&found.folder.join(name)));
     }
     let path = |name: &String| {
-        outputs.annotations(&arguments.output, Path::new(name), &arguments.annotator)
+        let record = arguments.output.join(name);
+        let path = formats::new_annotation_path(&record, &arguments.annotator)?;
+        outputs.annotations(&path).map(|()| path)
     };
     let paths: Vec<PathBuf> = found.names.iter().map(path).collect::<data::Result<_>>()?;
     let mut failures = Failures::among(found.names.len());
     for (name, path) in found.names.iter().zip(paths) {
-        let detected = detect(arguments, &spec, &found.folder, name);
-        let Some((clock, annotations, count)) = failures.keep(name, detected)? else {
+        let detected = detect(arguments, &spec, &found.folder, name, &path);
+        let Some((beats, count)) = failures.keep(name, detected)? else {
             continue;
         };
-        clock.write(&path, &annotations)?;
-        let beats = annotations.iter().filter(|a| a.symbol == Symbol::N).count();
         writeln!(out, "{name}: {beats} of {count} beats written")?;
     }
     Ok(failures.finish()?)
 }
 
-/// The annotations of a record, of beats those that are good enough, and how
-/// many beats there are.
+/// Writes the annotations of a record, of beats those that are good enough; how
+/// many these are, and how many beats there are.
 fn detect(
     arguments: &Arguments,
     spec: &InputSpec,
     folder: &Path,
     name: &str,
-) -> anyhow::Result<(Clock, Vec<Annotation>, usize)> {
-    let path = dataset::record_path(folder, name)?;
-    let mut record = wfdb::read_ecg(&path)?;
-    record.name = name.to_owned();
-    let signals = prepare::choose(&record, spec)?;
-    if let Some(remark) = record.passed_over().filter(|_| spec.leads.is_empty()) {
+    output: &Path,
+) -> anyhow::Result<(u64, u64)> {
+    let recording = formats::open(&dataset::record_path(folder, name)?)?.named(name);
+    let extents = recording.check()?;
+    let leads = recording.choice(&extents);
+    let chosen = leads.choose(&spec.leads)?;
+    if let Some(remark) = leads.passed_over().filter(|_| spec.leads.is_empty()) {
         eprintln!("{remark}");
     }
-    let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)
+    let mut pipeline = Pipeline::new(spec, recording.fs, Fiducials::Detected)
         .with_context(|| format!("record {name}"))?;
-    let (mut annotator, mut count) = (Annotator::new(record.fs), 0_usize);
-    prepare::watch(&mut pipeline, &signals, &mut |output| {
-        annotator.take(&output);
-        let Some(beat) = output.beat() else { return };
-        count += 1;
-        if beat.quality >= arguments.least_quality {
-            annotator.beat(Annotation::new(beat.sample as i64, Symbol::N));
+    let mut file = recording.clock().create(output)?;
+    let mut annotator = Annotator::new(recording.fs);
+    let (mut count, mut written) = (0, 0);
+    let mut write = |annotation: &Annotation| {
+        written += u64::from(annotation.symbol == Symbol::N);
+        file.write(annotation)
+    };
+    let mut chunks = recording.chunks(&chosen)?;
+    let mut frames = Vec::new();
+    loop {
+        frames.clear();
+        let more = chunks.read_frames(FRAMES, &mut frames)? > 0;
+        let mut take = |output: Output<'_>| {
+            annotator.take(&output);
+            let Some(beat) = output.beat() else { return };
+            count += 1;
+            if beat.quality >= arguments.least_quality {
+                annotator.beat(Annotation::new(beat.sample as i64, Symbol::N));
+            }
+        };
+        if !more {
+            pipeline.finish(&mut take);
+            break;
         }
-    });
-    Ok((Clock::of(&path)?, annotator.all(), count))
+        pipeline.push(&frames, &mut take);
+        annotator.settle(pipeline.samples(), &mut write)?;
+    }
+    annotator.finish(&mut write)?;
+    file.commit()?;
+    Ok((written, count))
 }

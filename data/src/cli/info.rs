@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use data::datasets::dataset::{Failures, Kind, Place, annotation_path, record_path};
-use data::formats::wfdb::{self, AnnotationFile, Clock, Header};
-use data::record::Record;
+use data::datasets::dataset::{Failures, Kind, Place, record_path};
+use data::formats::wfdb::AnnotationFile;
+use data::formats::{self, Clock, Extent, Recording, annotation_path};
 use data::record::aami::{Class, Convention};
-use data::record::units::Units;
 
 /// Shows a recording's signals and annotations.
 #[derive(clap::Args)]
@@ -31,7 +30,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         }
         match place.kind {
             Kind::Folder => {
-                let names = wfdb::record_names(path)?.into_iter();
+                let names = formats::find(path)?.into_iter();
                 paths.extend(names.map(|name| (record_path(path, &name), name)));
             }
             _ => paths.push((Ok(place.path), path.display().to_string())),
@@ -55,17 +54,12 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
 }
 
 fn show(path: &Path, annotator: &str, out: &mut impl Write) -> anyhow::Result<()> {
-    let record = wfdb::read_record(path)?;
-    let clock = Clock::of(path)?;
-    signals(&record, &clock, out)?;
-    let header = Header::read(&wfdb::header_path(path))?;
-    for (signal, spec) in record.signals.iter().zip(&header.signals) {
-        if !spec.calibrated && signal.units == Units::Millivolt {
-            writeln!(
-                out,
-                "  {}: not calibrated; WFDB's default of {} ADC units per mV is taken",
-                signal.name, spec.gain
-            )?;
+    let recording = formats::open(path)?.at_full_rate();
+    let (extents, clock) = (recording.check()?, recording.clock());
+    signals(&recording, &extents, &clock, out)?;
+    for lead in &recording.leads {
+        if let Some(remark) = &lead.remark {
+            writeln!(out, "  {}: {remark}", lead.name)?;
         }
     }
     let annotations = annotation_path(path, annotator);
@@ -80,14 +74,20 @@ fn show(path: &Path, annotator: &str, out: &mut impl Write) -> anyhow::Result<()
     Ok(())
 }
 
-fn signals(record: &Record, clock: &Clock, out: &mut impl Write) -> std::io::Result<()> {
-    let seconds = record.len() as f64 / record.fs;
+fn signals(
+    recording: &Recording,
+    extents: &[Extent],
+    clock: &Clock,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    let samples = extents.first().map_or(0, |extent| extent.samples);
+    let seconds = samples as f64 / recording.fs;
     writeln!(
         out,
         "{}: {} samples at {} Hz ({})",
-        record.name,
-        record.len(),
-        record.fs,
+        recording.name,
+        samples,
+        recording.fs,
         duration(seconds)
     )?;
     if clock.frame_fs() != clock.fs() {
@@ -102,25 +102,17 @@ fn signals(record: &Record, clock: &Clock, out: &mut impl Write) -> std::io::Res
         "  {:<16} {:>8} {:>10} {:>10} {:>10}",
         "signal", "units", "lowest", "highest", "invalid"
     )?;
-    for signal in &record.signals {
-        let (mut low, mut high, mut invalid) = (f32::INFINITY, f32::NEG_INFINITY, 0_u64);
-        for &sample in &signal.samples {
-            if sample.is_nan() {
-                invalid += 1;
-            } else {
-                low = low.min(sample);
-                high = high.max(sample);
-            }
-        }
-        write!(out, "  {:<16} {:>8}", signal.name, signal.units)?;
+    for (lead, extent) in recording.leads.iter().zip(extents) {
+        let [low, high] = extent.range;
+        write!(out, "  {:<16} {:>8}", lead.name, lead.units)?;
         if low > high {
             write!(out, " {:>10} {:>10}", "-", "-")?;
         } else {
             write!(out, " {low:>10.3} {high:>10.3}")?;
         }
-        writeln!(out, " {invalid:>10}")?;
+        writeln!(out, " {:>10}", extent.invalid)?;
     }
-    for comment in record.comments.iter().filter(|c| !c.is_empty()) {
+    for comment in recording.comments.iter().filter(|c| !c.is_empty()) {
         writeln!(out, "  # {comment}")?;
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use data::datasets::dataset::{self, Failures, Recordings};
-use data::formats::wfdb::{self, Clock, Header};
+use data::formats::{self, Clock, annotation_path};
 use data::output::{self, Outputs, made_here::MAKER};
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
@@ -175,7 +175,7 @@ fn pass_outputs(
     for name in &found.names {
         let record = found.folder.join(name);
         dataset::protect(&mut outputs, &record, &arguments.reference);
-        outputs.input(&dataset::annotation_path(&test.join(name), &arguments.test));
+        outputs.input(&annotation_path(&test.join(name), &arguments.test));
     }
     if let Some(path) = &arguments.json {
         outputs.file(path)?;
@@ -183,7 +183,8 @@ fn pass_outputs(
     let mut pairs = BTreeMap::new();
     if let Some(folder) = &arguments.pairs {
         for name in &found.names {
-            let path = outputs.annotations(folder, Path::new(name), "bxb")?;
+            let path = formats::new_annotation_path(&folder.join(name), "bxb")?;
+            outputs.annotations(&path)?;
             pairs.insert(name.clone(), path);
         }
     }
@@ -226,7 +227,7 @@ impl Arguments {
 struct Recording {
     name: String,
     clock: Clock,
-    /// In frames, where the header says.
+    /// In samples, where the header says.
     length: Option<i64>,
     reference: Vec<Annotation>,
     test: Vec<Annotation>,
@@ -235,16 +236,13 @@ struct Recording {
 impl Recording {
     fn read(arguments: &Arguments, folder: &Path, name: &str) -> anyhow::Result<Recording> {
         let record = dataset::record_path(folder, name)?;
-        let clock = Clock::of(&record)?;
-        let frames = Header::read(&wfdb::header_path(&record))?.frames;
-        let samples = |frames: u64| (frames as f64 * clock.fs() / clock.frame_fs()) as i64;
-        let read = |record: &Path, annotator: &str| {
-            clock.read(&dataset::annotation_path(record, annotator))
-        };
+        let recording = formats::open(&record)?;
+        let clock = recording.clock();
+        let read = |record: &Path, annotator: &str| clock.read(&annotation_path(record, annotator));
         let test_folder = arguments.test_dir.as_deref().unwrap_or(folder);
         Ok(Recording {
             clock,
-            length: frames.map(samples),
+            length: recording.length.and_then(|l| i64::try_from(l).ok()),
             reference: read(&record, &arguments.reference)
                 .with_context(|| format!("reference annotations of record {name}"))?,
             test: read(&test_folder.join(name), &arguments.test).with_context(|| {

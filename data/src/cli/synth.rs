@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use data::beat_files::kaggle;
 use data::datasets::dataset::{Annotated, REFERENCE};
-use data::formats::wfdb;
+use data::formats::{annotation_path, wfdb};
 use data::output::{Outputs, made_here::RECORD_NOTE};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
@@ -87,7 +87,9 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         let Some(folder) = &arguments.output else {
             break;
         };
-        outputs.made_record(folder, &synth::patient_name(index), REFERENCE)?;
+        let name = synth::patient_name(index);
+        let labels = annotation_path(&folder.join(&name), REFERENCE);
+        outputs.made_record(&wfdb::written_files(folder, &name), &labels)?;
     }
     if let Some(path) = &arguments.kaggle {
         outputs.file(path)?;
@@ -102,7 +104,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         record.comments.push(RECORD_NOTE.into());
         if let Some(folder) = &arguments.output {
             wfdb::write_record(folder, &record)?;
-            let path = folder.join(format!("{}.{REFERENCE}", record.name));
+            let path = annotation_path(&folder.join(&record.name), REFERENCE);
             wfdb::write_annotations(&path, &annotations)?;
         }
         if arguments.kaggle.is_some() {

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sha2::{Digest, Sha256};
 
 use crate::datasets::splits;
-use crate::formats::wfdb::{self, Clock};
+use crate::formats::{self, annotation_path};
 use crate::output::Outputs;
 use crate::record::Record;
 use crate::record::annotation::Annotation;
@@ -52,7 +52,7 @@ pub fn locate(given: Option<&Path>) -> Result<PathBuf> {
         return existing(Path::new(&folder), FOLDER_VARIABLE);
     }
     let folder = PathBuf::from(DEFAULT_FOLDER);
-    if wfdb::record_names(&folder).is_ok() && !unfinished(&folder) {
+    if formats::find(&folder).is_ok() && !unfinished(&folder) {
         return Ok(folder);
     }
     match download(&folder) {
@@ -94,8 +94,9 @@ fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
     }
     if let (Kind::Record, true) = (place.kind, folder.is_dir()) {
         return Err(Error::Invalid(format!(
-            "{0}: a record ({0}.hea) and a folder have this name, and the record goes first; write {0}/ for the folder",
-            folder.display()
+            "{0}: a record ({1}) and a folder have this name, and the record goes first; write {0}/ for the folder",
+            folder.display(),
+            formats::main_file(folder).display()
         )));
     }
     Err(Error::Invalid(format!(
@@ -126,7 +127,7 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
         "ds2" => splits::DS2.map(String::from).to_vec(),
         "all" => {
             by_list = true;
-            wfdb::record_names(folder)?
+            formats::find(folder)?
         }
         path if Path::new(path).is_file() => {
             by_list = true;
@@ -144,11 +145,11 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
                 "record {name} is named twice in '{selection}'"
             )));
         }
-        let header = wfdb::header_path(&folder.join(name));
-        if !by_list && !header.is_file() {
+        let main = formats::main_file(&folder.join(name));
+        if !by_list && !main.is_file() {
             return Err(Error::Invalid(format!(
                 "{}: no such record; choose records with ds1, ds2, all, a file that lists names, or names with commas between",
-                header.display()
+                main.display()
             )));
         }
     }
@@ -158,11 +159,11 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
 /// Makes a record and the annotations that `annotator` made on it inputs of a
 /// run, which no output may replace.
 pub fn protect(outputs: &mut Outputs, record: &Path, annotator: &str) {
-    outputs.record(&wfdb::known_files(record));
+    outputs.record(&formats::known_files(record));
     outputs.input(&annotation_path(record, annotator));
 }
 
-/// The path of a record of a folder, without `.hea`.
+/// The path of a record of a folder, without an ending.
 ///
 /// # Errors
 /// [`Error::Invalid`] when the name is not UTF-8 or leads out of the folder, or
@@ -172,37 +173,30 @@ pub fn record_path(folder: &Path, name: &str) -> Result<PathBuf> {
     if name.contains(char::REPLACEMENT_CHARACTER) {
         return refuse("its name is not UTF-8; rename its files");
     }
-    if !wfdb::is_inside(name) {
+    if !formats::is_inside(name) {
         return refuse("its name leads out of the folder; name records below it");
     }
     let path = folder.join(name);
-    let header = wfdb::header_path(&path);
-    match header.is_file() {
+    let main = formats::main_file(&path);
+    match main.is_file() {
         true => Ok(path),
-        false => refuse(&format!("there is no {}", header.display())),
+        false => refuse(&format!("there is no {}", main.display())),
     }
-}
-
-/// The annotation file of a record: `FOLDER/100.atr` of `FOLDER/100`.
-pub fn annotation_path(record: &Path, annotator: &str) -> PathBuf {
-    let mut path = record.as_os_str().to_owned();
-    path.push(".");
-    path.push(annotator);
-    PathBuf::from(path)
 }
 
 /// Reads one record and the annotations that `annotator` made on it. The
 /// record is called as it was asked for, so that `a/100` and `b/100` differ.
 ///
 /// # Errors
-/// As [`record_path`], [`wfdb::read_ecg`] and [`wfdb::AnnotationFile::read`].
+/// As [`record_path`], [`formats::open`], [`formats::Recording::read`] and
+/// [`formats::Clock::read`].
 pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
     let path = record_path(folder, name)?;
-    let mut record = wfdb::read_ecg(&path)?;
-    record.name = name.to_owned();
+    let recording = formats::open(&path)?.named(name);
+    let clock = recording.clock();
     Ok(Annotated {
-        record,
-        annotations: Clock::of(&path)?.read(&annotation_path(&path, annotator))?,
+        record: recording.read()?,
+        annotations: clock.read(&annotation_path(&path, annotator))?,
     })
 }
 
@@ -211,12 +205,12 @@ pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
 /// them identifies what beats were prepared from, see [`crate::beat_files::store`].
 ///
 /// # Errors
-/// As [`record_path`] and [`wfdb::record_files`]; [`Error::Io`] when a file
+/// As [`record_path`] and [`formats::files`]; [`Error::Io`] when a file
 /// cannot be read.
 pub fn sha256(folder: &Path, name: &str, annotator: &str) -> Result<String> {
     let mut hash = Sha256::new();
     let record = record_path(folder, name)?;
-    let mut files = wfdb::record_files(&record)?;
+    let mut files = formats::files(&record)?;
     files.insert(1, annotation_path(&record, annotator));
     for path in files {
         let content = std::fs::read(&path).map_err(Error::io(&path))?;

@@ -14,7 +14,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ureq::Agent;
 use ureq::http::StatusCode;
 
-use crate::datasets::dataset::file_sha256;
+use crate::datasets::dataset::{REFERENCE, file_sha256};
+use crate::formats::OWN_FILES;
 use crate::output::{self, Outputs};
 use crate::record::error::{Error, Result};
 
@@ -25,9 +26,6 @@ pub const UNFINISHED: &str = ".unfinished";
 
 /// The list of a database's files and their checksums.
 const SUMS: &str = "SHA256SUMS.txt";
-/// Extensions of the files that are fetched: headers, signals and the
-/// reference annotations.
-const EXTENSIONS: [&str; 3] = ["hea", "dat", crate::datasets::dataset::REFERENCE];
 /// The list of records, fetched where the database has one.
 const RECORDS: &str = "RECORDS";
 /// Most bytes of [`SUMS`].
@@ -277,7 +275,8 @@ fn wanted(list: &str, url: &str) -> Result<Vec<(String, String)>> {
             continue;
         }
         let extension = Path::new(name).extension().and_then(|e| e.to_str());
-        if name == RECORDS || extension.is_some_and(|e| EXTENSIONS.contains(&e)) {
+        let wanted = |e: &str| OWN_FILES.contains(&e) || e == REFERENCE;
+        if name == RECORDS || extension.is_some_and(wanted) {
             files.push((name.to_owned(), sum.to_ascii_lowercase()));
         }
     }

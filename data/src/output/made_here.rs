@@ -71,7 +71,12 @@ pub fn is_made_here(path: &Path) -> bool {
     }
     contains(&head, ANNOTATION_NOTE.as_bytes())
         || contains(&tail, SEAL_KEY.as_bytes())
-        || path.extension().is_some_and(|e| e == "hea") && contains(&tail, RECORD_NOTE.as_bytes())
+        || tail.split(|&byte| byte == b'\n').any(is_record_note)
+}
+
+/// Whether a line of a record's header is the comment [`RECORD_NOTE`].
+fn is_record_note(line: &[u8]) -> bool {
+    line.strip_prefix(b"# ") == Some(RECORD_NOTE.as_bytes())
 }
 
 fn ends(path: &Path) -> std::io::Result<(Vec<u8>, Vec<u8>)> {

@@ -9,9 +9,6 @@ use super::temporary::{self, Temporary};
 use crate::record::annotation::REFERENCE;
 use crate::record::error::{Error, Result};
 
-/// Annotator names that are a record's own files everywhere.
-const RECORD_FILES: [&str; 2] = ["hea", "dat"];
-
 /// What a run reads and what it is going to write. Every output passes
 /// [`Outputs::file`] or [`Outputs::annotations`] before the run begins:
 ///
@@ -48,7 +45,7 @@ impl Outputs {
         }
     }
 
-    /// The run reads a record of these files, see [`crate::formats::wfdb::known_files`].
+    /// The run reads a record of these files, see [`crate::formats::known_files`].
     pub fn record(&mut self, files: &[PathBuf]) {
         for file in files {
             self.input(file);
@@ -68,49 +65,35 @@ impl Outputs {
         self.pass(path, |path| !is_made_here(path))
     }
 
-    /// Passes the annotation file that `annotator` makes for the record `name`
-    /// in `folder`, and returns its path.
+    /// Passes the annotation file that the run makes for a record: see
+    /// [`crate::formats::new_annotation_path`].
     ///
     /// # Errors
-    /// As [`Outputs::file`], and for an annotator's name that WFDB cannot
-    /// express or that is a file of the record.
-    pub fn annotations(&mut self, folder: &Path, name: &Path, annotator: &str) -> Result<PathBuf> {
-        self.annotator(annotator)?;
-        let path = folder.join(name).with_added_extension(annotator);
+    /// As [`Outputs::file`], and for a file that is named as one of the records.
+    pub fn annotations(&mut self, path: &Path) -> Result<()> {
+        let annotator = path.extension().unwrap_or_default().to_string_lossy();
+        if self
+            .record_endings
+            .contains(&annotator.to_ascii_lowercase())
+        {
+            return Err(is_own_file(&annotator));
+        }
         // Reference labels are never replaced unasked, whoever made them.
         let reference = annotator.eq_ignore_ascii_case(REFERENCE);
-        self.pass(&path, |path| reference || !is_made_here(path))?;
-        Ok(path)
+        self.pass(path, |path| reference || !is_made_here(path))
     }
 
-    /// Passes the files of a record that the run makes with its labels.
+    /// Passes the files of a record that the run makes, its header first, and
+    /// those of its labels.
     ///
     /// # Errors
     /// As [`Outputs::file`].
-    pub fn made_record(&mut self, folder: &Path, name: &str, annotator: &str) -> Result<()> {
-        let file = |ending| folder.join(name).with_added_extension(ending);
-        let header = file("hea");
+    pub fn made_record(&mut self, [header, signals]: &[PathBuf; 2], labels: &Path) -> Result<()> {
         // Signals are plain numbers; their header tells for them.
-        for path in [&header, &file("dat")] {
-            self.pass(path, |_| !is_made_here(&header))?;
+        for path in [header, signals] {
+            self.pass(path, |_| !is_made_here(header))?;
         }
-        self.pass(&file(annotator), |path| !is_made_here(path))
-    }
-
-    fn annotator(&self, annotator: &str) -> Result<()> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if annotator.is_empty() || !annotator.chars().all(plain) {
-            return Err(Error::Invalid(format!(
-                "--annotator '{annotator}': WFDB's annotator names are letters, digits and underscores"
-            )));
-        }
-        let ending = annotator.to_ascii_lowercase();
-        if RECORD_FILES.contains(&&*ending) || self.record_endings.contains(&ending) {
-            return Err(Error::Invalid(format!(
-                "--annotator {annotator}: files of this name are a record's header or signals; name another annotator, such as qrs"
-            )));
-        }
-        Ok(())
+        self.pass(labels, |path| !is_made_here(path))
     }
 
     fn pass(&mut self, path: &Path, is_foreign: impl Fn(&Path) -> bool) -> Result<()> {
@@ -140,6 +123,13 @@ impl Outputs {
         self.claimed.insert(place);
         Ok(())
     }
+}
+
+/// The refusal of an annotator whose files would be a record's own.
+pub(crate) fn is_own_file(annotator: &str) -> Error {
+    Error::Invalid(format!(
+        "--annotator {annotator}: files of this name are a record's header or signals; name another annotator, such as qrs"
+    ))
 }
 
 /// Where a file lies, however its path is spelled: the folder's own path where
@@ -205,6 +195,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::new_annotation_path;
 
     /// What the rule says to an output beside the input `in.csv`.
     fn verdict(folder: &Path, output: &str, force: bool) -> std::result::Result<(), String> {
@@ -293,7 +284,8 @@ mod tests {
         let verdict = |annotator: &str, force| {
             let mut outputs = Outputs::new(force);
             outputs.record(&record);
-            let passed = outputs.annotations(folder.path(), Path::new("r"), annotator);
+            let path = new_annotation_path(&folder.path().join("r"), annotator);
+            let passed = path.and_then(|path| outputs.annotations(&path).map(|()| path));
             passed.map_err(|e| e.to_string())
         };
         for name in ["hea", "dat", "DAT", "ecg", "d16"] {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::formats::wfdb::{self, AnnotationFile};
+use crate::formats;
+use crate::formats::wfdb::AnnotationFile;
 use crate::record::Record;
 use crate::record::aami::{Class, Convention};
 use crate::simulate::synth::{self, Settings};
@@ -52,7 +53,7 @@ impl Source {
         let shared = std::env::var_os("ECTOPY_SHARED")?;
         let read = |name: &&str| {
             let path = Path::new(&shared).join(name);
-            let record = wfdb::read_record(&path).ok()?;
+            let record = formats::open(&path).ok()?.read().ok()?;
             let file = AnnotationFile::read(&path.with_extension("atr")).ok()?;
             Some(Source::new(&record, &file.at_rate(record.fs)))
         };
@@ -297,7 +298,8 @@ fn saturation_and_gaps_leave_nothing_behind_in_cu02() {
         eprintln!("skipped: ECTOPY_SHARED does not name a folder with cudb");
         return;
     };
-    let record = wfdb::read_record(&Path::new(&shared).join("cudb/cu02")).unwrap();
+    let record = formats::open(&Path::new(&shared).join("cudb/cu02")).unwrap();
+    let record = record.read().unwrap();
     let samples = &record.signals[0].samples;
     let cut = (58.0 * record.fs) as usize;
     let span = (60.0 * record.fs) as u64..(137.0 * record.fs) as u64;

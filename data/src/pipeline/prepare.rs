@@ -1,9 +1,12 @@
-//! Whole records to prepared beats, by the same pipeline that streams.
+//! Recordings to prepared beats, by the same pipeline that streams.
 
-use crate::pipeline::annotator::Annotator;
+mod found;
+
+use crate::formats::{Chunks, Recording};
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout};
 use crate::pipeline::kaggle_cut;
+use crate::pipeline::prepare::found::Found;
 use crate::pipeline::{Beat, Fiducials, Output, Pipeline};
 use crate::record::aami::{Class, Convention};
 use crate::record::annotation::{Annotation, Symbol};
@@ -37,7 +40,7 @@ pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> 
     for (sample, _) in &marks {
         pipeline.mark(*sample)?;
     }
-    let mut beats = empty(record, spec);
+    let mut beats = empty(&record.name, spec);
     let mut labels = marks.iter();
     run(&mut pipeline, &signals, &mut |beat| {
         // Marks come out in order; those that do not come out fell into a gap.
@@ -71,35 +74,80 @@ pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
     }
     let signals = choose(record, spec)?;
     let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)?;
-    let mut beats = empty(record, spec);
-    let mut annotator = Annotator::new(record.fs);
-    watch(&mut pipeline, &signals, &mut |output| {
-        annotator.take(&output);
-        if let Some(beat) = output.beat() {
-            push(&mut beats, &beat);
-            beats.readable.push(beat.readable);
-        }
-    });
-    beats.notes = annotator.all();
-    Ok(outside_fibrillation(beats))
+    let mut found = Found::new(empty(&record.name, spec), record.fs);
+    watch(&mut pipeline, &signals, &mut |output| found.take(&output));
+    found.end();
+    Ok(found.next(usize::MAX))
 }
 
-/// Leaves out the beats within ventricular fibrillation, which are none.
-fn outside_fibrillation(beats: Beats) -> Beats {
-    let of = |symbol| beats.notes.iter().filter(move |a| a.symbol == symbol);
-    let spans: Vec<(i64, i64)> = of(Symbol::VF_ON)
-        .zip(of(Symbol::VF_OFF))
-        .map(|(on, off)| (on.sample, off.sample))
-        .collect();
-    if spans.is_empty() {
-        return beats;
+/// The beats of a recording as [`detected`] finds them in the whole of it, a
+/// batch at a time: in bounded memory, however long it is.
+pub struct Batches {
+    chunks: Chunks,
+    pipeline: Pipeline,
+    found: Found,
+    /// Beats of a batch.
+    rows: usize,
+    /// Room for interleaved samples.
+    frames: Vec<f32>,
+    ended: bool,
+}
+
+impl Batches {
+    /// Finds the beats in the leads at these places of the recording, which are
+    /// those of `spec` in its order, `rows` beats at a time.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `spec` cannot be streamed or served at the
+    /// recording's rate; as [`Recording::chunks`].
+    pub fn new(
+        recording: &Recording,
+        leads: &[usize],
+        spec: &InputSpec,
+        rows: usize,
+    ) -> Result<Batches> {
+        Ok(Batches {
+            pipeline: Pipeline::new(spec, recording.fs, Fiducials::Detected)?,
+            chunks: recording.chunks(leads)?,
+            found: Found::new(empty(&recording.name, spec), recording.fs),
+            rows,
+            frames: Vec::new(),
+            ended: false,
+        })
     }
-    let outside = |row: &usize| {
-        let sample = beats.samples[*row] as i64;
-        !spans.iter().any(|(on, off)| (*on..*off).contains(&sample))
-    };
-    let rows: Vec<usize> = (0..beats.len()).filter(outside).collect();
-    beats.select(&rows)
+
+    /// Reads on until a batch is full or the recording has ended.
+    fn fill(&mut self) -> Result<()> {
+        let Batches {
+            pipeline, found, ..
+        } = self;
+        while !self.ended && found.len() < self.rows {
+            self.frames.clear();
+            if self.chunks.read_frames(FRAMES, &mut self.frames)? > 0 {
+                pipeline.push(&self.frames, &mut |output| found.take(&output));
+                found.settle(pipeline.samples());
+            } else {
+                pipeline.finish(&mut |output| found.take(&output));
+                found.end();
+                self.ended = true;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was noted comes with the beats before it or, at the end, without any.
+impl Iterator for Batches {
+    type Item = Result<Beats>;
+
+    fn next(&mut self) -> Option<Result<Beats>> {
+        if let Err(error) = self.fill() {
+            self.ended = true;
+            return Some(Err(error));
+        }
+        let batch = self.found.next(self.rows);
+        (!batch.is_empty() || !batch.notes.is_empty()).then_some(Ok(batch))
+    }
 }
 
 /// The signals of a record that a contract reads: its leads by name in its
@@ -108,10 +156,8 @@ fn outside_fibrillation(beats: Beats) -> Beats {
 /// # Errors
 /// [`Error::Invalid`] when a lead is missing or no voltage.
 pub fn choose<'a>(record: &'a Record, spec: &InputSpec) -> Result<Vec<&'a Signal>> {
-    if spec.leads.is_empty() {
-        return Ok(vec![record.first_ecg()?]);
-    }
-    spec.leads.iter().map(|lead| record.lead(lead)).collect()
+    let places = record.leads().choose(&spec.leads)?;
+    Ok(places.into_iter().map(|at| &record.signals[at]).collect())
 }
 
 /// Streams whole signals through a pipeline, to the end; passes on the beats.
@@ -159,9 +205,9 @@ fn kaggle_layout(record: &Record, annotations: &[Annotation], spec: &InputSpec) 
     Ok(beats)
 }
 
-fn empty(record: &Record, spec: &InputSpec) -> Beats {
+fn empty(record: &str, spec: &InputSpec) -> Beats {
     let mut beats = Beats::new(spec.clone());
-    beats.record_names.push(record.name.clone());
+    beats.record_names.push(record.to_owned());
     beats
 }
 

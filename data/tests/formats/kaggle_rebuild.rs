@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use data::beat_files::kaggle;
 use data::datasets::dataset::{self, REFERENCE};
-use data::formats::wfdb::record_names;
+use data::formats::find;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::kaggle_cut;
@@ -27,7 +27,7 @@ fn published_rows_are_reproduced() {
         return;
     };
     let folder = shared.join("mitdb");
-    let names = record_names(&folder).unwrap();
+    let names = find(&folder).unwrap();
     let parts = dataset::map(&folder, &names, REFERENCE, |annotated| {
         kaggle_cut::from_record(&annotated.record, &annotated.annotations, None)
     });

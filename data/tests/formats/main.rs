@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod door;
 mod environment;
 mod faults;
 mod faulty_tables;

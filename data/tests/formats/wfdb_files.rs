@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use data::formats::wfdb::{read_record, record_names};
+use data::formats::find;
 use data::record::Record;
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -24,6 +24,11 @@ fn format16(samples: &[i16]) -> Vec<u8> {
 
 fn read(folder: &TempDir, name: &str) -> Record {
     read_record(&folder.path().join(name)).unwrap()
+}
+
+/// The whole record, at the rate of its fastest signal.
+fn read_record(path: &Path) -> data::Result<Record> {
+    data::formats::open(path)?.at_full_rate().read()
 }
 
 fn samples(record: &Record) -> Vec<Vec<f32>> {
@@ -247,11 +252,11 @@ fn segments_that_do_not_fit_are_refused() {
 #[test]
 fn records_of_a_folder() {
     let listed = folder(&[("RECORDS", b"b\na\n"), ("c.hea", b"")]);
-    assert_eq!(record_names(listed.path()).unwrap(), ["b", "a"]);
+    assert_eq!(find(listed.path()).unwrap(), ["b", "a"]);
     let unlisted = folder(&[("b.hea", b""), ("a.hea", b""), ("a.dat", b"")]);
-    assert_eq!(record_names(unlisted.path()).unwrap(), ["a", "b"]);
-    assert!(record_names(folder(&[]).path()).is_err());
-    assert!(record_names(Path::new("no/such/folder")).is_err());
+    assert_eq!(find(unlisted.path()).unwrap(), ["a", "b"]);
+    assert!(find(folder(&[]).path()).is_err());
+    assert!(find(Path::new("no/such/folder")).is_err());
 }
 
 /// Header lines that are nearly right.

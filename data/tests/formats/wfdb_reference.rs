@@ -7,7 +7,6 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use data::formats::wfdb::read_record;
 use data::record::Record;
 
 use crate::environment::{python, root, shared};
@@ -22,7 +21,8 @@ fn compare(python: &Path, records: &[PathBuf]) {
         .unwrap();
     let mut reference = child.stdout.take().unwrap();
     for path in records {
-        let ours = read_record(path).unwrap();
+        let ours = data::formats::open(path).unwrap().at_full_rate();
+        let ours = ours.read().unwrap();
         equal(&ours, &mut reference, path);
     }
     assert!(child.wait().unwrap().success());

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use data::datasets::dataset::{self, Failures};
+use data::formats;
 use data::record::aami::Convention;
 use serde::Serialize;
 
@@ -35,7 +36,8 @@ pub struct NoiseRow {
 /// There are no such records, or as [`gather`].
 pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseRow>> {
     let mut by_snr: BTreeMap<i32, Vec<String>> = BTreeMap::new();
-    for name in header_names(folder)? {
+    // The database's own list of records lacks one of the twelve, 118e_6.
+    for name in formats::find_unlisted(folder)? {
         if let Some(snr) = snr_of(&name) {
             by_snr.entry(snr).or_default().push(name);
         }
@@ -72,23 +74,6 @@ pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseR
         });
     }
     Ok(rows)
-}
-
-/// The names of all header files in a folder, sorted. The database's own list
-/// of records lacks one of the twelve, 118e_6.
-fn header_names(folder: &Path) -> Result<Vec<String>> {
-    let place = || folder.display().to_string();
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(place)? {
-        let path = entry.with_context(place)?.path();
-        if path.extension().is_some_and(|e| e == "hea")
-            && let Some(name) = path.file_stem()
-        {
-            names.push(name.to_string_lossy().into_owned());
-        }
-    }
-    names.sort();
-    Ok(names)
 }
 
 /// The signal-to-noise ratio in a name such as `118e24` or `119e_6`.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::datasets::dataset::select;
-use crate::formats::wfdb;
+use crate::formats;
 use crate::record::error::{Error, Result};
 
 /// What lies at a path.
@@ -22,12 +22,12 @@ pub enum Kind {
 /// A path on a command line, and what it stands for: the one rule of every
 /// program.
 ///
-/// `DIR/100` and `DIR/100.hea` are a record where `DIR/100.hea` is a file, also
-/// where a folder `DIR/100` lies beside it; `DIR/100/` is that folder. Another
-/// file of a record, such as `DIR/100.dat`, is refused with the record's name.
+/// `DIR/100` and the main file of a record `DIR/100` are that record, also where
+/// a folder `DIR/100` lies beside it; `DIR/100/` is that folder. Another file of
+/// a record, such as one of its signals, is refused with the record's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The path; of a record without `.hea`.
+    /// The path; of a record without an ending.
     pub path: PathBuf,
     /// What is there.
     pub kind: Kind,
@@ -43,7 +43,7 @@ impl Place {
     pub fn of(path: &Path) -> Result<Place> {
         let place = Place::of_any(path);
         if place.kind == Kind::File
-            && let Some(record) = wfdb::record_of(path)
+            && let Some(record) = formats::owner(path)
         {
             return Err(Error::Invalid(format!(
                 "{}: a file of a record; give the record: {}",
@@ -67,13 +67,12 @@ impl Place {
         if path.as_os_str().as_encoded_bytes().ends_with(b"/") && path.is_dir() {
             return place(Kind::Folder);
         }
-        let header = wfdb::header_path(path);
-        if header.is_file() {
-            let remark = (header != path && path.is_dir()).then(|| {
+        if let Some(record) = formats::at(path) {
+            let remark = (record == path && path.is_dir()).then(|| {
                 format!("{shown}: both a record and a folder; the record is taken, {shown}/ is the folder")
             });
             return Place {
-                path: header.with_extension(""),
+                path: record,
                 kind: Kind::Record,
                 remark,
             };

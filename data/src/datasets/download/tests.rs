@@ -315,7 +315,7 @@ fn real_records_survive_cuts_and_corruption() {
     }
     let mut files = Files::new();
     for name in ["100", "201"] {
-        for extension in EXTENSIONS {
+        for extension in OWN_FILES.into_iter().chain([REFERENCE]) {
             let name = format!("{name}.{extension}");
             let content = std::fs::read(source.join(&name)).unwrap();
             files.insert(name, content);
@@ -351,6 +351,7 @@ fn real_records_survive_cuts_and_corruption() {
     let fetched = run(&server, folder.path()).unwrap();
     assert_eq!(fetched.new_files, 6);
     assert_complete(folder.path(), &files);
-    let record = crate::formats::wfdb::read_record(&folder.path().join("201")).unwrap();
+    let record = crate::formats::open(&folder.path().join("201")).unwrap();
+    let record = record.read().unwrap();
     assert_eq!(record.len(), 650_000);
 }

@@ -4,8 +4,7 @@
 use std::path::Path;
 
 use crate::formats::wfdb::annotation::{AnnotationFile, AnnotationWriter, made_here};
-use crate::formats::wfdb::header::{Header, NULL};
-use crate::formats::wfdb::record::header_path;
+use crate::formats::wfdb::record::Layout;
 use crate::record::annotation::Annotation;
 use crate::record::error::Result;
 
@@ -13,7 +12,7 @@ use crate::record::error::Result;
 ///
 /// A record holds so many frames per second, and each frame one or more samples
 /// of a signal. The samples that are counted are those of the ECG lead with the
-/// most of them per frame, as [`crate::formats::wfdb::read_ecg`] gives them. An
+/// most of them per frame, as [`crate::formats::open`] hands them out. An
 /// annotation file counts in the time resolution that it states, or else in
 /// frames, as the WFDB library does. All annotations of a record are read and
 /// written here, so that the units cannot be mixed.
@@ -27,27 +26,23 @@ impl Clock {
     /// The clock of a record, `FOLDER/100` or `FOLDER/100.hea`.
     ///
     /// # Errors
-    /// As [`Header::read`], also for the first segment of a multi-segment record.
+    /// A header cannot be read, or is none.
     pub fn of(record: &Path) -> Result<Clock> {
-        let path = header_path(record);
-        let header = Header::read(&path)?;
-        let mut samples_per_frame = header.ecg_samples_per_frame();
-        if let Some(first) = header.segments.iter().find(|s| s.name != NULL) {
-            let segment = header_path(&path.with_file_name(&first.name));
-            samples_per_frame = Header::read(&segment)?.ecg_samples_per_frame();
-        }
-        Ok(Clock {
-            frame_fs: header.frame_fs,
+        Ok(Layout::read(record)?.clock())
+    }
+
+    /// The clock of a record of `frame_fs` frames per second, each of so many
+    /// samples of its fastest ECG lead.
+    pub(super) fn new(frame_fs: f64, samples_per_frame: usize) -> Clock {
+        Clock {
+            frame_fs,
             samples_per_frame,
-        })
+        }
     }
 
     /// The clock of what has one sample per frame, `fs` a second.
     pub fn single(fs: f64) -> Clock {
-        Clock {
-            frame_fs: fs,
-            samples_per_frame: 1,
-        }
+        Clock::new(fs, 1)
     }
 
     /// Samples per second of the record.

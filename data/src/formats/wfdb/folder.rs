@@ -43,17 +43,8 @@ fn collect(root: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> 
     let folder = root.join(prefix);
     let list = folder.join("RECORDS");
     if !list.is_file() {
-        let mut own = Vec::new();
-        for entry in std::fs::read_dir(&folder).map_err(Error::io(&folder))? {
-            let path = entry.map_err(Error::io(&folder))?.path();
-            if path.extension().is_some_and(|e| e == "hea")
-                && let Some(stem) = path.file_stem()
-            {
-                own.push(format!("{prefix}{}", stem.to_string_lossy()));
-            }
-        }
-        own.sort();
-        names.extend(own);
+        let own = header_names(&folder)?.into_iter();
+        names.extend(own.map(|name| format!("{prefix}{name}")));
         return Ok(());
     }
     let bytes = std::fs::read(&list).map_err(Error::io(&list))?;
@@ -76,6 +67,21 @@ fn collect(root: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> 
     Ok(())
 }
 
+/// The names of all header files in a folder, sorted.
+pub(in crate::formats) fn header_names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        if path.extension().is_some_and(|e| e == "hea")
+            && let Some(stem) = path.file_stem()
+        {
+            names.push(stem.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// Whether a name cannot lead out of the folder that it is looked up in.
 pub(crate) fn is_inside(name: &str) -> bool {
     use std::path::Component::Normal;
@@ -84,25 +90,9 @@ pub(crate) fn is_inside(name: &str) -> bool {
 }
 
 /// Every file that a record consists of, the header first: signal files, and
-/// the headers and signal files of its segments. No file is named twice.
-///
-/// # Errors
-/// As [`Header::read`].
-pub fn record_files(record: &Path) -> Result<Vec<PathBuf>> {
-    match files(record) {
-        (files, None) => Ok(files),
-        (_, Some(error)) => Err(error),
-    }
-}
-
-/// The files of a record as far as its headers can be read, the header first:
-/// what no output may replace, even where the record is damaged.
-pub fn known_files(record: &Path) -> Vec<PathBuf> {
-    files(record).0
-}
-
-/// The files that are known, and the first header that cannot be read.
-fn files(record: &Path) -> (Vec<PathBuf>, Option<Error>) {
+/// the headers and signal files of its segments. No file is named twice. With the
+/// first header that cannot be read, where the files behind it are not known.
+pub(in crate::formats) fn files(record: &Path) -> (Vec<PathBuf>, Option<Error>) {
     let path = header_path(record);
     let mut files = vec![path.clone()];
     let header = match Header::read(&path) {
@@ -136,7 +126,7 @@ fn signal_files(header: &Header, path: &Path) -> Vec<PathBuf> {
 
 /// The record that a file belongs to: it has the record's name, or the header
 /// of a record beside it names it. `None` for a file of no record.
-pub fn record_of(file: &Path) -> Option<PathBuf> {
+pub(in crate::formats) fn record_of(file: &Path) -> Option<PathBuf> {
     let extension = file.extension()?.to_str()?;
     if FOREIGN.contains(&extension) {
         return None;
@@ -217,7 +207,9 @@ mod tests {
             ("layout.hea", b"layout 1 50 0\n~ 0 200/mV\n"),
             ("s.hea", b"s 2 50 1\nx.dat 16\nx.dat 16\n"),
         ]);
-        let files = record_files(&folder.path().join("m")).unwrap();
+        let (files, None) = files(&folder.path().join("m")) else {
+            panic!("every header is there");
+        };
         let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap()).collect();
         assert_eq!(names, ["m.hea", "layout.hea", "s.hea", "x.dat"]);
         for (file, record) in [
@@ -240,11 +232,11 @@ mod tests {
             ("s.hea", b"s 1 50 2\nx.dat 16\n"),
         ]);
         let record = folder.path().join("m");
-        assert!(record_files(&record).is_err());
-        let files = known_files(&record);
-        let names: Vec<_> = files.iter().map(|f| f.file_name().unwrap()).collect();
+        let (known, error) = files(&record);
+        assert!(error.is_some());
+        let names: Vec<_> = known.iter().map(|f| f.file_name().unwrap()).collect();
         assert_eq!(names, ["m.hea", "gone.hea", "s.hea", "x.dat"]);
         let absent = folder.path().join("absent");
-        assert_eq!(known_files(&absent), [absent.with_extension("hea")]);
+        assert_eq!(files(&absent).0, [absent.with_extension("hea")]);
     }
 }

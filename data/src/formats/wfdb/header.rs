@@ -5,8 +5,8 @@ use std::path::{Component, Path};
 
 use crate::formats::wfdb::format::Format;
 use crate::record::error::{Error, Result};
-use crate::record::is_ecg;
 use crate::record::units::Units;
+use crate::record::{Start, is_ecg};
 
 /// Frames per second of a record whose header gives none (`DEFFREQ`).
 const DEFAULT_FS: f64 = 250.0;
@@ -24,6 +24,8 @@ pub struct Header {
     pub frame_fs: f64,
     /// Length in frames, where the header gives it.
     pub frames: Option<u64>,
+    /// When the first frame was sampled, where the header gives it.
+    pub start: Option<Start>,
     /// Number of signals, also of a multi-segment record.
     pub signal_count: usize,
     /// One entry per signal; empty for a multi-segment record.
@@ -240,6 +242,9 @@ impl Line<'_> {
             frame_fs,
             // A length of 0 stands for "unknown".
             frames: (frames > 0).then_some(frames),
+            start: fields
+                .next()
+                .and_then(|time| Start::of(time, fields.next())),
             signal_count,
             signals: Vec::new(),
             segments: Vec::new(),

@@ -1,58 +1,46 @@
-//! Whole WFDB records, single or multi-segment, as [`Record`]s.
+//! WFDB records, single or multi-segment, as their headers lay them out, and
+//! their samples a piece at a time.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::formats::wfdb::clock::Clock;
 use crate::formats::wfdb::header::{Header, NULL, SignalHeader};
-use crate::formats::wfdb::signal::{self, Signals, VALUES_ALWAYS_ALLOWED};
+use crate::formats::wfdb::signal::{SignalFiles, VALUES_ALWAYS_ALLOWED};
 use crate::record::error::{Error, Result};
-use crate::record::{Record, Signal};
+use crate::record::units::Units;
 
-/// Reads a record: `FOLDER/100` or `FOLDER/100.hea`.
-///
-/// All storage formats of WFDB are read, multi-segment records of fixed and
-/// variable layout included. Samples are in physical units, mV for every voltage:
-/// the `f32` nearest to `(sample - baseline) / gain`, NaN where the file marks a
-/// sample invalid or a segment lacks the signal. Skew is undone. Where signals
-/// have different rates, the record has the highest, and the samples of the
-/// others are repeated (as WFDB's high-resolution mode does).
-///
-/// # Errors
-/// [`Error::Io`] when a file is missing, [`Error::Malformed`] when the header
-/// makes no sense, a signal file is shorter than it says or fails the
-/// checksum it gives, [`Error::Unsupported`] for what WFDB does not define.
-pub fn read_record(path: &Path) -> Result<Record> {
-    read(path, Header::max_samples_per_frame)
+/// Frames looked at once in search of a valid sample.
+const FRAMES: u64 = 4096;
+
+/// A record by its headers: all of them are read, and no signal file.
+#[derive(Debug)]
+pub(in crate::formats) struct Layout {
+    /// The record's own header.
+    pub header: Header,
+    /// Where it is.
+    path: PathBuf,
+    /// The header that describes the leads: the record's own, or that of its
+    /// first segment.
+    pub leads: Header,
+    /// Per lead the units that its samples are read in.
+    pub units: Vec<Units>,
+    parts: Vec<Part>,
 }
 
-/// Reads a record for its ECG: as [`read_record`], at the rate of its fastest ECG
-/// lead, so that a lead is not repeated for the sake of another kind of signal,
-/// of which samples are then left out. What annotations count is known to
-/// [`crate::formats::wfdb::Clock`].
-///
-/// # Errors
-/// As [`read_record`].
-pub fn read_ecg(path: &Path) -> Result<Record> {
-    read(path, Header::ecg_samples_per_frame)
-}
-
-/// A record with as many samples in a frame as `per_frame` takes from the header
-/// of its signals.
-fn read(path: &Path, per_frame: fn(&Header) -> usize) -> Result<Record> {
-    let path = header_path(path);
-    let header = Header::read(&path)?;
-    let name = path.file_stem().map(|n| n.to_string_lossy().into_owned());
-    let mut record = if header.segments.is_empty() {
-        single(&header, &path, per_frame(&header))?
-    } else {
-        joined(&header, &path, per_frame)?
-    };
-    record.name = name.unwrap_or(header.name);
-    record.comments = header.comments;
-    Ok(record)
+/// A segment of a record; the whole of it, where it has none.
+#[derive(Debug)]
+struct Part {
+    /// Length in frames, where the record's header gives it.
+    frames: Option<u64>,
+    /// Its header and where that is; `None` for a gap.
+    segment: Option<(Header, PathBuf)>,
+    /// Per lead the signal of the segment that holds it, if any does.
+    sources: Vec<Option<usize>>,
 }
 
 /// The header file of a record path with or without its extension.
-pub fn header_path(path: &Path) -> PathBuf {
+pub(in crate::formats) fn header_path(path: &Path) -> PathBuf {
     if path.extension().is_some_and(|e| e == "hea") {
         return path.to_owned();
     }
@@ -61,176 +49,287 @@ pub fn header_path(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn single(header: &Header, path: &Path, per_frame: usize) -> Result<Record> {
-    let read = signal::read(header, path)?;
-    let mut record = empty(header.frame_fs, per_frame, &header.signals);
-    for ((out, spec), values) in record
-        .signals
-        .iter_mut()
-        .zip(&header.signals)
-        .zip(read.values)
-    {
-        if spec.samples_per_frame == per_frame {
-            out.samples = values;
-        } else {
-            repeat(&values, spec.samples_per_frame, per_frame, &mut out.samples);
-        }
-    }
-    Ok(record)
-}
-
-/// A record of these signals without samples, `per_frame` of them in a frame.
-fn empty(frame_fs: f64, per_frame: usize, signals: &[SignalHeader]) -> Record {
-    let signal = |s: &SignalHeader| Signal {
-        name: s.description.clone(),
-        units: s.scale().0,
-        samples: Vec::new(),
-    };
-    Record {
-        name: String::new(),
-        fs: frame_fs * per_frame as f64,
-        signals: signals.iter().map(signal).collect(),
-        comments: Vec::new(),
-    }
-}
-
-/// Appends frames of `from` samples as frames of `to`, each sample held until
-/// the next is due; where `to` is less, the samples between are left out.
-fn repeat(values: &[f32], from: usize, to: usize, out: &mut Vec<f32>) {
-    if from == to {
-        out.extend_from_slice(values);
-        return;
-    }
-    for frame in values.chunks_exact(from) {
-        out.extend((0..to).map(|k| frame[k * from / to]));
-    }
-}
-
-/// Joins the segments of a multi-segment record.
-///
-/// In a variable-layout record, whose first segment has no samples, signals
-/// are matched by name to the layout; in a fixed-layout one by position.
-fn joined(header: &Header, path: &Path, per_frame: fn(&Header) -> usize) -> Result<Record> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let open = |name: &str| -> Result<(Header, PathBuf)> {
-        let path = header_path(&folder.join(name));
-        let segment = Header::read(&path)?;
-        if segment.segments.is_empty() {
-            Ok((segment, path))
-        } else {
-            Err(Error::malformed(
+impl Layout {
+    /// Reads the headers of a record: `FOLDER/100` or `FOLDER/100.hea`.
+    ///
+    /// In a variable-layout record, whose first segment has no samples, leads are
+    /// matched by name to the layout; in a fixed-layout one by position.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a header is missing, [`Error::Malformed`] when one makes
+    /// no sense or they do not fit together, [`Error::Unsupported`] for what WFDB
+    /// does not define.
+    pub fn read(path: &Path) -> Result<Layout> {
+        let path = header_path(path);
+        let header = Header::read(&path)?;
+        if header.segments.is_empty() {
+            let units = header.signals.iter().map(|s| s.scale().0).collect();
+            let part = Part {
+                frames: None,
+                sources: (0..header.signals.len()).map(Some).collect(),
+                segment: Some((header.clone(), path.clone())),
+            };
+            return Ok(Layout {
+                leads: header.clone(),
+                units,
+                parts: vec![part],
+                header,
                 path,
-                "a segment cannot itself be a multi-segment record",
-            ))
+            });
         }
-    };
-    let variable = header.segments[0].frames == 0;
-    let first = header.segments.iter().find(|s| s.name != NULL);
-    let Some(first) = first else {
-        return Err(Error::malformed(path, "every segment is a gap"));
-    };
-    let (layout, _) = open(&first.name)?;
-    if layout.signals.len() != header.signal_count {
-        return Err(Error::malformed(
-            path,
-            format!(
-                "the record line says {} signals, but {} has {}",
-                header.signal_count,
-                first.name,
-                layout.signals.len()
-            ),
-        ));
+        let mut layout = Layout::joined(header, path)?;
+        for lead in 0..layout.units.len() {
+            layout.units[lead] = layout.settled_units(lead)?;
+        }
+        Ok(layout)
     }
-    let per_frame = per_frame(&layout);
-    let mut record = empty(header.frame_fs, per_frame, &layout.signals);
-    let mut gaps = 0_u64;
-    let mut pad = |out: &mut Vec<f32>, frames: u64| {
-        let values = frames.saturating_mul(per_frame as u64);
-        gaps = gaps.saturating_add(values);
+
+    /// How annotations of the record count.
+    pub fn clock(&self) -> Clock {
+        Clock::new(self.header.frame_fs, self.leads.ecg_samples_per_frame())
+    }
+
+    fn joined(header: Header, path: PathBuf) -> Result<Layout> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let open = |name: &str| -> Result<(Header, PathBuf)> {
+            let path = header_path(&folder.join(name));
+            let segment = Header::read(&path)?;
+            if segment.segments.is_empty() {
+                Ok((segment, path))
+            } else {
+                Err(Error::malformed(
+                    path,
+                    "a segment cannot itself be a multi-segment record",
+                ))
+            }
+        };
+        let variable = header.segments[0].frames == 0;
+        let first = header.segments.iter().find(|s| s.name != NULL);
+        let Some(first) = first else {
+            return Err(Error::malformed(path, "every segment is a gap"));
+        };
+        let (leads, _) = open(&first.name)?;
+        if leads.signals.len() != header.signal_count {
+            return Err(Error::malformed(
+                path,
+                format!(
+                    "the record line says {} signals, but {} has {}",
+                    header.signal_count,
+                    first.name,
+                    leads.signals.len()
+                ),
+            ));
+        }
+        let mut parts = Vec::new();
+        for segment in &header.segments[usize::from(variable)..] {
+            let mut part = Part {
+                frames: Some(segment.frames),
+                segment: None,
+                sources: vec![None; leads.signals.len()],
+            };
+            if segment.name != NULL {
+                let (own, own_path) = open(&segment.name)?;
+                if own.frame_fs != header.frame_fs {
+                    return Err(Error::malformed(
+                        own_path,
+                        format!(
+                            "sampled at {} Hz inside a record of {} Hz",
+                            own.frame_fs, header.frame_fs
+                        ),
+                    ));
+                }
+                for (index, lead) in leads.signals.iter().enumerate() {
+                    let same = |s: &SignalHeader| s.description == lead.description;
+                    part.sources[index] = if variable {
+                        own.signals.iter().position(same)
+                    } else {
+                        (index < own.signals.len()).then_some(index)
+                    };
+                }
+                part.segment = Some((own, own_path));
+            }
+            parts.push(part);
+        }
+        let units = leads.signals.iter().map(|s| s.scale().0).collect();
+        Ok(Layout {
+            header,
+            path,
+            leads,
+            units,
+            parts,
+        })
+    }
+
+    /// Refuses a record with more gaps than a genuine one has, whose header may
+    /// be a few forged bytes.
+    fn check_gaps(&self, per_frame: usize) -> Result<()> {
+        let lacking = |part: &Part| part.sources.iter().filter(|s| s.is_none()).count() as u64;
+        let gaps = self.parts.iter().fold(0_u64, |gaps, part| {
+            let values = part.frames.unwrap_or(0).saturating_mul(per_frame as u64);
+            gaps.saturating_add(values.saturating_mul(lacking(part)))
+        });
         if gaps > VALUES_ALWAYS_ALLOWED {
             return Err(Error::unsupported(
-                path,
+                &self.path,
                 format!(
                     "more than {VALUES_ALWAYS_ALLOWED} samples are gaps; read its segments one by one"
                 ),
             ));
         }
-        out.resize(out.len() + values as usize, f32::NAN);
         Ok(())
-    };
-    let parts = if variable {
-        &header.segments[1..]
-    } else {
-        &header.segments[..]
-    };
-    for part in parts {
-        if part.name == NULL {
-            for out in &mut record.signals {
-                pad(&mut out.samples, part.frames)?;
-            }
-            continue;
-        }
-        let (segment, segment_path) = open(&part.name)?;
-        let read = signal::read(&segment, &segment_path)?;
-        check_segment(header, &segment, &read, part.frames, &segment_path)?;
-        for (index, out) in record.signals.iter_mut().enumerate() {
-            let source = if variable {
-                segment
-                    .signals
-                    .iter()
-                    .position(|s| s.description == out.name)
-            } else {
-                (index < segment.signals.len()).then_some(index)
-            };
-            match source {
-                Some(source) => {
-                    let units = segment.signals[source].scale().0;
-                    if out.samples.iter().all(|v| v.is_nan()) {
-                        // The layout may give none, or those of nothing.
-                        out.units = units;
-                    } else if out.units != units {
-                        return Err(Error::malformed(
-                            segment_path,
-                            format!(
-                                "signal '{}' is in {units} here, but in {} in the segments before",
-                                out.name, out.units
-                            ),
-                        ));
-                    }
-                    let from = segment.signals[source].samples_per_frame;
-                    repeat(&read.values[source], from, per_frame, &mut out.samples);
-                }
-                None => pad(&mut out.samples, part.frames)?,
-            }
-        }
     }
-    Ok(record)
+
+    /// The units of a lead over all segments. The layout may give none, or those
+    /// of nothing, and so may a segment without a valid sample: the first segment
+    /// that has one decides, and those behind it must agree.
+    fn settled_units(&self, lead: usize) -> Result<Units> {
+        let mut units = self.units[lead].clone();
+        let source = |part: &Part| -> Option<(Units, PathBuf)> {
+            let (header, path) = part.segment.as_ref()?;
+            let signal = &header.signals[part.sources[lead]?];
+            Some((signal.scale().0, path.clone()))
+        };
+        let given: Vec<_> = self.parts.iter().map(source).collect();
+        let mut all = given.iter().flatten();
+        let first = all.next();
+        if let Some((first, _)) = first.filter(|(first, _)| all.all(|(units, _)| units == first)) {
+            return Ok(first.clone());
+        }
+        let mut decided = false;
+        for (part, given) in self.parts.iter().zip(given) {
+            let Some((own, path)) = given else { continue };
+            if decided && own != units {
+                return Err(Error::malformed(
+                    path,
+                    format!(
+                        "signal '{}' is in {own} here, but in {units} in the segments before",
+                        self.leads.signals[lead].description
+                    ),
+                ));
+            }
+            units = own;
+            decided = decided || part.has_sample(lead)?;
+        }
+        Ok(units)
+    }
 }
 
-fn check_segment(
-    header: &Header,
-    segment: &Header,
-    read: &Signals,
-    frames: u64,
-    path: &Path,
-) -> Result<()> {
-    if segment.frame_fs != header.frame_fs {
-        return Err(Error::malformed(
-            path,
-            format!(
-                "sampled at {} Hz inside a record of {} Hz",
-                segment.frame_fs, header.frame_fs
-            ),
-        ));
+impl Part {
+    fn open(&self, wanted: &[usize]) -> Result<Option<SignalFiles>> {
+        let Some((header, path)) = &self.segment else {
+            return Ok(None);
+        };
+        let sources: Vec<_> = wanted.iter().map(|&lead| self.sources[lead]).collect();
+        let files = SignalFiles::open(header, path, &sources)?;
+        match self.frames {
+            Some(frames) if frames != files.frames() => Err(Error::malformed(
+                path,
+                format!(
+                    "{} samples long, but the multi-segment header says {frames}",
+                    files.frames()
+                ),
+            )),
+            _ => Ok(Some(files)),
+        }
     }
-    if read.frames != frames {
-        return Err(Error::malformed(
-            path,
-            format!(
-                "{} samples long, but the multi-segment header says {frames}",
-                read.frames
-            ),
-        ));
+
+    /// Whether any sample of a lead is valid.
+    fn has_sample(&self, lead: usize) -> Result<bool> {
+        let Some(mut files) = self.open(&[lead])? else {
+            return Ok(false);
+        };
+        let per_frame = self.segment.as_ref().zip(self.sources[lead]);
+        let per_frame = per_frame.map_or(1, |((h, _), s)| h.signals[s].samples_per_frame);
+        let mut values = [Vec::new()];
+        while files.read(FRAMES, per_frame, &mut values)? > 0 {
+            if values[0].iter().any(|v| !v.is_nan()) {
+                return Ok(true);
+            }
+            values[0].clear();
+        }
+        Ok(false)
     }
-    Ok(())
+}
+
+/// Reads leads of a record in step, segment after segment; of each signal file
+/// a piece is in memory.
+pub(in crate::formats) struct Reader {
+    layout: Arc<Layout>,
+    wanted: Vec<usize>,
+    /// Samples that each lead has in a frame as it is handed out.
+    per_frame: usize,
+    /// The part that is opened next.
+    next: usize,
+    files: Option<SignalFiles>,
+    /// Frames of the present gap not yet handed out.
+    gap: u64,
+}
+
+impl Reader {
+    /// Opens the first segment for the `wanted` leads.
+    ///
+    /// # Errors
+    /// As [`SignalFiles::open`]; [`Error::Unsupported`] for a record that is
+    /// nearly all gaps.
+    pub fn new(layout: Arc<Layout>, wanted: &[usize], per_frame: usize) -> Result<Reader> {
+        layout.check_gaps(per_frame)?;
+        let mut reader = Reader {
+            layout,
+            wanted: wanted.into(),
+            per_frame,
+            next: 0,
+            files: None,
+            gap: 0,
+        };
+        reader.open_next()?;
+        Ok(reader)
+    }
+
+    /// Goes on to the next segment; `false` where there is none.
+    fn open_next(&mut self) -> Result<bool> {
+        let Some(part) = self.layout.parts.get(self.next) else {
+            return Ok(false);
+        };
+        self.next += 1;
+        self.files = part.open(&self.wanted)?;
+        self.gap = match part.segment {
+            Some(_) => 0,
+            None => part.frames.unwrap_or(0),
+        };
+        Ok(true)
+    }
+
+    /// Samples of each lead that the present segment still has.
+    pub fn left(&self) -> u64 {
+        let frames = self.files.as_ref().map_or(self.gap, SignalFiles::left);
+        frames.saturating_mul(self.per_frame as u64)
+    }
+
+    /// Appends whole frames of at most `most` samples, at least one frame, to
+    /// `out`, one vector per wanted lead; returns how many samples each got, 0 at
+    /// the end.
+    ///
+    /// # Errors
+    /// As [`SignalFiles::open`] and [`SignalFiles::read`].
+    pub fn read(&mut self, most: usize, out: &mut [Vec<f32>]) -> Result<usize> {
+        while self.left() == 0 {
+            if !self.open_next()? {
+                return Ok(0);
+            }
+        }
+        let most = (most / self.per_frame).max(1) as u64;
+        let frames = match &mut self.files {
+            Some(files) => files.read(most, self.per_frame, out)?,
+            None => {
+                let frames = self.gap.min(most);
+                let values = frames as usize * self.per_frame;
+                for out in out {
+                    out.resize(out.len() + values, f32::NAN);
+                }
+                self.gap -= frames;
+                frames
+            }
+        };
+        Ok(frames as usize * self.per_frame)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::output::{self, OutputFile};
 use crate::record::error::{Error, Result};
@@ -12,6 +12,12 @@ use crate::record::{Record, Signal};
 const INVALID: i16 = i16::MIN;
 /// ADC units per physical unit, where the signal's range allows them.
 const GAIN: f64 = 1000.0;
+
+/// The files that [`write_record`] makes for a record of this name: the header,
+/// and the signals.
+pub fn written_files(folder: &Path, name: &str) -> [PathBuf; 2] {
+    ["hea", "dat"].map(|ending| folder.join(format!("{name}.{ending}")))
+}
 
 /// Writes `FOLDER/NAME.dat` (format 16) and `FOLDER/NAME.hea`. A sample is
 /// rounded to 1/1000 of its unit, or coarser where a signal exceeds 32 units;
@@ -25,7 +31,7 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<()> {
     let gains: Vec<f64> = record.signals.iter().map(gain).collect();
     let mut checksums = vec![0i16; gains.len()];
     let mut initial = vec![None; gains.len()];
-    let path = folder.join(format!("{}.dat", record.name));
+    let [header_path, path] = written_files(folder, &record.name);
     let mut file = OutputFile::create(&path)?;
     for at in 0..record.len() {
         for (i, signal) in record.signals.iter().enumerate() {
@@ -63,10 +69,7 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<()> {
         let _ = writeln!(header, "# {}", comment.replace(['\n', '\r'], " "));
     }
     file.commit()?;
-    output::write(
-        folder.join(format!("{}.hea", record.name)),
-        header.as_bytes(),
-    )
+    output::write(header_path, header.as_bytes())
 }
 
 fn check(record: &Record) -> Result<()> {
@@ -120,7 +123,7 @@ fn gain(signal: &Signal) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::wfdb::read_record;
+    use crate::formats;
 
     fn record() -> Record {
         let signal = |name: &str, samples: &[f32]| Signal {
@@ -143,7 +146,8 @@ mod tests {
     fn a_written_record_reads_back() {
         let folder = tempfile::tempdir().unwrap();
         write_record(folder.path(), &record()).unwrap();
-        let back = read_record(&folder.path().join("r-1")).unwrap();
+        let back = formats::open(&folder.path().join("r-1")).unwrap();
+        let back = back.read().unwrap();
         assert_eq!((back.fs, &back.comments), (128.5, &record().comments));
         for (wrote, read) in record().signals.iter().zip(&back.signals) {
             assert_eq!((&wrote.name, &wrote.units), (&read.name, &read.units));

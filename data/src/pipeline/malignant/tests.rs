@@ -239,7 +239,10 @@ proptest! {
 /// A recording of the shared folder, its first signal and its rate.
 fn shared(record: &str) -> Option<(Vec<f32>, f64)> {
     let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from)?;
-    let record = crate::formats::wfdb::read_record(&folder.join(record)).ok()?;
+    let record = crate::formats::open(&folder.join(record))
+        .ok()?
+        .read()
+        .ok()?;
     Some((record.signals[0].samples.clone(), record.fs))
 }
 

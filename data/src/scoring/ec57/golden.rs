@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::formats::wfdb::{AnnotationFile, Header, record_names};
+use crate::formats::{self, wfdb::AnnotationFile};
 
 /// Sampling rate of the database.
 const FS: f64 = 360.0;
@@ -20,18 +20,18 @@ fn comparisons(shared: &Path, test: &str) -> Vec<(String, Comparison)> {
             .unwrap()
             .at_rate(FS)
     };
-    record_names(&shared.join("mitdb"))
+    formats::find(&shared.join("mitdb"))
         .unwrap()
         .into_iter()
         .map(|name| {
             let reference = read(shared.join("mitdb"), &name, "atr");
             let tested = read(shared.join("golden/ec57/annotations"), &name, test);
-            let header = Header::read(&shared.join(format!("mitdb/{name}.hea"))).unwrap();
+            let recording = formats::open(&shared.join("mitdb").join(&name)).unwrap();
             let pair = Pair {
                 reference: &reference,
                 test: &tested,
                 fs: FS,
-                length: header.frames.map(|frames| frames as i64),
+                length: recording.length.map(|length| length as i64),
             };
             let found = compare(&pair, &Options::default());
             (name, found)

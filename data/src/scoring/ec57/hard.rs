@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::formats::wfdb::{AnnotationFile, Header, record_names};
+use crate::formats::{self, wfdb::AnnotationFile};
 use crate::record::annotation::Annotation;
 
 /// Records for which `rxr` writes no line: an annotator has nothing at or
@@ -42,20 +42,20 @@ fn folder() -> Option<PathBuf> {
 }
 
 fn records(folder: &Path) -> Vec<Record> {
-    let names = record_names(folder).unwrap();
+    let names = formats::find(folder).unwrap();
     names.into_iter().map(|name| read(folder, name)).collect()
 }
 
 fn read(folder: &Path, name: String) -> Record {
-    let header = Header::read(&folder.join(format!("{name}.hea"))).unwrap();
-    let fs = header.frame_fs;
+    let recording = formats::open(&folder.join(&name)).unwrap();
+    let fs = recording.fs;
     let read = |annotator: &str| {
-        let path = folder.join(format!("{name}.{annotator}"));
+        let path = formats::annotation_path(&folder.join(&name), annotator);
         AnnotationFile::read(&path).unwrap().at_rate(fs)
     };
     Record {
         fs,
-        length: header.frames.map(|frames| frames as i64),
+        length: recording.length.map(|length| length as i64),
         reference: read("atr"),
         test: read("tst"),
         name,
