@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use data::formats::wfdb::Clock;
+use data::program::Usage;
 use data::record::Signal;
 use embedded::decode::{Decoder, Format};
 
@@ -199,7 +200,7 @@ impl Source {
     fn decoder(&self) -> Result<Decoder> {
         let format = self.plan.format.clone();
         let format = format.context("the format of the stream is not known")?;
-        Decoder::new(format).map_err(Error::msg)
+        Decoder::new(format).map_err(|words| Usage(words).into())
     }
 
     /// Reads a source that can be lost. The first opening must succeed, so

@@ -17,6 +17,7 @@ use crate::{card, classifier, evaluate};
 #[command(
     name = "infer",
     version,
+    after_help = data::program::EXIT_CODES,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]

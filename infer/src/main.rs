@@ -4,7 +4,8 @@ use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::Parser;
-use data::output::{is_broken_pipe, signals};
+use data::output::signals;
+use data::program;
 use infer::cli::{Cli, Command};
 
 fn main() -> ExitCode {
@@ -15,11 +16,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => program::failed(error.as_ref()),
     }
 }
 

@@ -5,14 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use data::output::Outputs;
 use data::pipeline::input::{InputSpec, Layout};
+use models::shipped::{self, FOLDER, FOLDER_VARIABLE};
 
 use crate::classifier::differences;
-
-/// The variable that names the folder of models.
-const FOLDER_VARIABLE: &str = "ECTOPY_MODELS";
-
-/// The folder's name in the project and beside an installed program.
-const FOLDER: &str = "models";
 
 /// Explain graphs lie beside their classifiers and carry the same contract.
 const EXPLAIN_SUFFIX: &str = ".explain.onnx";
@@ -68,28 +63,20 @@ pub fn protect(model: &Path, outputs: &mut Outputs) {
     outputs.input(&model.with_extension(EXPLAIN_SUFFIX.trim_start_matches('.')));
 }
 
-/// The folder that the user names, else `models` in the current folder, in one
-/// above the program, or in `share/ectopy` beside it.
+/// The folder of models: the one that the user names, else the first of the
+/// usual places that holds any.
 fn folder() -> Result<PathBuf> {
-    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|f| !f.is_empty()) {
-        return Ok(folder.into());
+    let mut folders = shipped::folders();
+    if folders.len() == 1 {
+        return Ok(folders.remove(0));
     }
-    let mut looked = vec![PathBuf::from(FOLDER)];
-    if let Ok(program) = std::env::current_exe() {
-        looked.extend(
-            program
-                .ancestors()
-                .skip(1)
-                .flat_map(|above| [above.join(FOLDER), above.join("share/ectopy").join(FOLDER)]),
-        );
-    }
-    let holds_models = |folder: &&PathBuf| classifiers(folder).is_ok_and(|found| !found.is_empty());
-    match looked.iter().find(holds_models) {
-        Some(folder) => Ok(folder.clone()),
-        None => bail!(
+    let holds_models = |folder: &PathBuf| classifiers(folder).is_ok_and(|found| !found.is_empty());
+    folders
+        .into_iter()
+        .find(holds_models)
+        .with_context(|| format!(
             "no model is given and no folder '{FOLDER}' with .onnx files is in the current folder or above the program; use --model FILE, or set {FOLDER_VARIABLE} to the folder"
-        ),
-    }
+        ))
 }
 
 /// The classifiers in a folder, sorted by name.

@@ -7,6 +7,7 @@ pub mod messages;
 pub mod onnx;
 pub mod reference;
 pub mod seal;
+pub mod shipped;
 pub mod untrained;
 pub mod weights;
 

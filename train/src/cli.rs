@@ -18,7 +18,7 @@ use crate::settings::Settings;
 /// its default depends on the recipe. The resolved settings are saved with the
 /// run, in settings.toml.
 #[derive(Parser, Debug)]
-#[command(name = "train", version, arg_required_else_help = false)]
+#[command(name = "train", version, after_help = data::program::EXIT_CODES)]
 struct Arguments {
     /// Settings file, TOML
     #[arg(long, value_name = "FILE")]

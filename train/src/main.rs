@@ -5,11 +5,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use data::output::signals;
+use data::program::{self, INTERRUPTED};
 use train::cli::Request;
 use train::fit::{Ending, Stop};
-
-/// Exit code of a run that `--stop-after` ended, which is that of Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let stop = Arc::new(Stop::default());
@@ -22,8 +20,7 @@ fn main() -> ExitCode {
             if let Some(usage) = error.downcast_ref::<clap::Error>() {
                 usage.exit();
             }
-            eprintln!("train: {error:#}");
-            ExitCode::FAILURE
+            program::failed(error.as_ref())
         }
     }
 }

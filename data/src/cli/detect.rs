@@ -11,6 +11,7 @@ use data::pipeline::annotator::Annotator;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::pipeline::{Fiducials, Pipeline};
+use data::program::Usage;
 use data::record::annotation::{Annotation, Symbol};
 
 /// Finds the QRS complexes of recordings, without classifying them, and
@@ -43,8 +44,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     ensure!(
         (0.0..=1.0).contains(&arguments.least_quality),
-        "--least-quality is {}; a quality lies between 0 and 1",
-        arguments.least_quality
+        Usage(format!(
+            "--least-quality is {}; a quality lies between 0 and 1",
+            arguments.least_quality
+        ))
     );
     let spec = InputSpec {
         leads: arguments.leads.clone(),
