@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use data::datasets::dataset;
 use data::formats::wfdb;
 use data::output::Outputs;
-use data::plot::{self, ConfusionMatrix};
+use data::plot::{self, ConfusionMatrix, Kernels};
 use data::scoring::metrics::{Confusion, Summary, calibration_error};
 use models::contract::{self, Contract, Training};
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::evaluation::Evaluation;
 use crate::examples::Examples;
 use crate::export;
 use crate::fit::{self, Ending, Stepper, Stop, fit};
-use crate::pictures::{FirstKernels, LossCurve};
+use crate::pictures::LossCurve;
 use crate::run::RunFolder;
 use crate::settings::Settings;
 use crate::source::{self, Parts};
@@ -245,7 +245,7 @@ fn finish(
     )?;
     data::output::write(run.file("report.txt"), text.as_bytes())?;
     draw(
-        run,
+        request,
         state,
         &shown.0,
         &format!("{}, {}", settings.recipe.name(), shown.1),
@@ -293,7 +293,8 @@ fn part_report(
     Ok((evaluation.confusion, report))
 }
 
-fn draw(run: &RunFolder, state: &State, confusion: &Confusion, title: &str) -> Result<()> {
+fn draw(request: &Request, state: &State, confusion: &Confusion, title: &str) -> Result<()> {
+    let Request { settings, run, .. } = request;
     let history = &state.counters.history;
     plot::save(&LossCurve { history }, &run.file("loss.png"))?;
     plot::save(
@@ -301,7 +302,10 @@ fn draw(run: &RunFolder, state: &State, confusion: &Confusion, title: &str) -> R
         &run.file("confusion.png"),
     )?;
     let weights = state.best.weights()?;
-    if let Some(kernels) = FirstKernels::of(state.best.network(), &weights) {
+    let first = weights.first_convolution(state.best.network());
+    if let Some((first, &[_, channels, taps])) = first.map(|f| (f, &f.shape[..])) {
+        let title = format!("First layer, recipe {}", settings.recipe.name());
+        let kernels = Kernels::new(title, settings.input.fs, channels, taps, &first.values);
         plot::save(&kernels, &run.file("kernels.png"))?;
     }
     Ok(())
