@@ -13,8 +13,9 @@
 
 use std::error::Error;
 use std::io::ErrorKind;
-use std::iter::successors;
 use std::process::ExitCode;
+
+use crate::record::error::{causes, told};
 
 /// The code of a run that failed.
 pub const FAILED: u8 = 1;
@@ -47,32 +48,12 @@ pub fn failed(error: &(dyn Error + 'static)) -> ExitCode {
     }
 }
 
-/// An error and its causes in one line, the outermost first. A cause that is
-/// part of the words before it already is not told again.
-pub fn told(error: &(dyn Error + 'static)) -> String {
-    let mut text = String::new();
-    for cause in causes(error) {
-        let words = cause.to_string();
-        if text.is_empty() {
-            text = words;
-        } else if !text.ends_with(&words) {
-            text = format!("{text}: {words}");
-        }
-    }
-    text
-}
-
 /// Whether the reader of a pipe went away, such as `head` that has seen enough:
 /// for a program no failure.
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
         .any(|cause| cause.kind() == ErrorKind::BrokenPipe)
-}
-
-/// An error, its cause, the cause of that, and so on.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

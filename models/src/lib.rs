@@ -3,6 +3,7 @@
 
 pub mod architecture;
 pub mod contract;
+pub mod fit;
 pub mod messages;
 pub mod onnx;
 pub mod reference;
