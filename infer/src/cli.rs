@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::explain::command::{Explain, RowList};
+use crate::explain::arguments::{Explain, RowList};
 use crate::predictions::Format;
 use crate::{card, classifier, evaluate};
 

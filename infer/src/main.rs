@@ -10,17 +10,14 @@ use infer::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match signals::end_on_signals() {
-        Ok(()) => run(&cli),
-        Err(error) => Err(error.into()),
-    };
-    match result {
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => program::failed(error.as_ref()),
+        Err(error) => program::failed(&error),
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<()> {
+fn run(cli: &Cli) -> infer::Result<()> {
+    signals::end_on_signals()?;
     match &cli.command {
         Some(Command::Describe(arguments)) => infer::describe::run(arguments),
         Some(Command::Evaluate(arguments)) => infer::evaluate::run(arguments, &mut stdout().lock()),

@@ -1,16 +1,48 @@
-//! Choosing a shipped model when the user names none.
+//! Which model serves the inputs of a run, and whether it fits them.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use data::output::Outputs;
 use data::pipeline::input::{InputSpec, Layout};
+use data::record::error::ensure;
+use models::fit::differences;
 use models::shipped::{self, FOLDER, FOLDER_VARIABLE};
 
-use crate::classifier::differences;
+use crate::error::{Error, Result};
+use crate::source::Source;
 
 /// Explain graphs lie beside their classifiers and carry the same contract.
 const EXPLAIN_SUFFIX: &str = ".explain.onnx";
+
+/// The model that serves sources: the one that the user names, else the shipped
+/// one that fits all of them.
+///
+/// # Errors
+/// As [`choose`].
+pub fn model_for(sources: &[Source], named: Option<&Path>) -> Result<PathBuf> {
+    let shipped = || choose(&sources.iter().map(Source::input).collect::<Vec<_>>());
+    named.map_or_else(shipped, |path| Ok(path.to_owned()))
+}
+
+/// Refuses sources that were prepared otherwise than a model expects.
+///
+/// # Errors
+/// Says for the first of them what differs.
+pub fn check(sources: &[Source], model: &Path, expected: &InputSpec) -> Result<()> {
+    for source in sources {
+        let prepared = source.input();
+        let unfit = prepared.map_or_else(Vec::new, |input| differences(&input, expected));
+        ensure(unfit.is_empty(), || {
+            Error::Unfit(format!(
+                "{} does not fit {}: {}; choose another model with --model, or prepare the input for this one with `data convert`",
+                source.path.display(),
+                model.display(),
+                unfit.join("; ")
+            ))
+        })?;
+    }
+    Ok(())
+}
 
 /// Finds the shipped model for inputs that were prepared as `inputs` say;
 /// `None` stands for a recording, which is prepared as the model asks.
@@ -22,7 +54,7 @@ pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
     let folder = folder()?;
     let mut candidates = Vec::new();
     for path in classifiers(&folder)? {
-        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        let bytes = std::fs::read(&path).map_err(data::Error::io(&path))?;
         candidates.push((path, models::onnx::contract(&bytes).map(|c| c.input)));
     }
     // Recordings are better served by windows than by the Kaggle format, which
@@ -45,15 +77,15 @@ pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
         }
     }
     let refusals = refusals.concat();
-    bail!(
+    Err(Error::Input(format!(
         "no model in {} fits the input{}; name one with --model{refusals}",
         folder.display(),
         if inputs.len() == 1 {
             ""
         } else {
             "s, all of them"
-        },
-    )
+        }
+    )))
 }
 
 /// Makes a model's file, and the one that explains it, inputs of a run, which
@@ -74,17 +106,17 @@ fn folder() -> Result<PathBuf> {
     folders
         .into_iter()
         .find(holds_models)
-        .with_context(|| format!(
+        .ok_or_else(|| Error::Input(format!(
             "no model is given and no folder '{FOLDER}' with .onnx files is in the current folder or above the program; use --model FILE, or set {FOLDER_VARIABLE} to the folder"
-        ))
+        )))
 }
 
 /// The classifiers in a folder, sorted by name.
 fn classifiers(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let entries = std::fs::read_dir(folder).map_err(data::Error::io(folder))?;
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let path = entry.map_err(data::Error::io(folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.ends_with(".onnx") && !name.ends_with(EXPLAIN_SUFFIX) {
             paths.push(path);

@@ -38,7 +38,7 @@ fn joined(case: &Case, beats: &[f32], rhythm: &[f32]) -> Gradients {
 fn in_onnx_runtime(case: &Case, beats: &Beats, targets: &[i64]) -> Gradients {
     let path = Path::new("explain.onnx");
     let contract = case.contract.clone();
-    let mut explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
+    let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
     let found = explainer.run(&Rows::of(beats), targets).unwrap();
     joined(case, &found.saliency, &found.rhythm)
 }
@@ -219,7 +219,7 @@ fn the_predicted_class_is_the_default_target() {
     let beats = synthetic(&case.contract.input).select(&[0, 1, 2, 3]);
     let path = Path::new("explain.onnx");
     let contract = case.contract.clone();
-    let mut explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
+    let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
     let rows = Rows::of(&beats);
     let open = explainer.run(&rows, &[onnx::PREDICTED; 4]).unwrap();
     let logits = open.logits.chunks_exact(case.contract.classes.len());

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use data::datasets::dataset::{self, Failures};
 use data::record::aami::Convention;
 use serde::Serialize;
@@ -14,6 +13,7 @@ use serde::Serialize;
 use super::beats::{Request, ScoredBeat, gather};
 use super::figures::{Reject, View};
 use crate::classifier::Classifier;
+use crate::error::{Error, Result};
 
 /// The noise starts after five minutes, with the scoring period of EC57.
 const START: f64 = 300.0;
@@ -33,7 +33,7 @@ pub struct NoiseRow {
 ///
 /// # Errors
 /// There are no such records, or as [`gather`].
-pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseRow>> {
+pub fn evaluate(folder: &Path, classifier: &Classifier) -> Result<Vec<NoiseRow>> {
     let mut by_snr: BTreeMap<i32, Vec<String>> = BTreeMap::new();
     for name in header_names(folder)? {
         if let Some(snr) = snr_of(&name) {
@@ -41,10 +41,10 @@ pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseR
         }
     }
     if by_snr.is_empty() {
-        bail!(
+        return Err(Error::Input(format!(
             "{}: no records named like 118e24 or 118e_6; --noise takes the folder of the MIT-BIH Noise Stress Test Database",
             folder.display()
-        );
+        )));
     }
     let request = Request {
         folder,
@@ -77,10 +77,9 @@ pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseR
 /// The names of all header files in a folder, sorted. The database's own list
 /// of records lacks one of the twelve, 118e_6.
 fn header_names(folder: &Path) -> Result<Vec<String>> {
-    let place = || folder.display().to_string();
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(folder).with_context(place)? {
-        let path = entry.with_context(place)?.path();
+    for entry in std::fs::read_dir(folder).map_err(data::Error::io(folder))? {
+        let path = entry.map_err(data::Error::io(folder))?.path();
         if path.extension().is_some_and(|e| e == "hea")
             && let Some(name) = path.file_stem()
         {
