@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
 use data::output::signals;
 use data::program::{self, INTERRUPTED};
 use train::cli::Request;
 use train::fit::{Ending, Stop};
+use train::{Error, Result};
 
 fn main() -> ExitCode {
     let stop = Arc::new(Stop::default());
@@ -16,12 +16,8 @@ fn main() -> ExitCode {
         Ok(Ending::Interrupted) => {
             ExitCode::from(stop.signal().map_or(INTERRUPTED, signals::exit_code))
         }
-        Err(error) => {
-            if let Some(usage) = error.downcast_ref::<clap::Error>() {
-                usage.exit();
-            }
-            program::failed(error.as_ref())
-        }
+        Err(Error::Clap(usage)) => usage.exit(),
+        Err(error) => program::failed(&error),
     }
 }
 
