@@ -105,7 +105,10 @@ fn finish(
     mut report: Report<impl std::io::Write>,
     annotations: Option<&Path>,
 ) -> Result<Summary> {
-    let finished = monitor.finish().and_then(|events| report.events(events));
+    let finished = match monitor.finish() {
+        Ok(events) => report.events(events),
+        Err(error) => Err(error.into()),
+    };
     let summary = report.finish(monitor.samples())?;
     eprintln!("{summary}");
     if let Some(path) = annotations {

@@ -90,10 +90,10 @@ fn pass_outputs(
         };
         return sources.iter().map(path).collect();
     }
-    format(arguments)?;
     if arguments.output != Path::new(STDOUT) {
         outputs.file(&arguments.output)?;
     }
+    format(arguments)?;
     if let Some(picture) = confusion_path(arguments) {
         outputs.file(&picture)?;
     }

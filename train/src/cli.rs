@@ -226,7 +226,7 @@ fn refuse_changes(run: &RunFolder, saved: &Settings, asked: &Settings) -> Result
         })
         .collect();
     ensure(changes.is_empty(), || {
-        Error::usage(format!(
+        Error::Run(format!(
             "{}: the settings of a run are fixed; only --{} and where it is exported to may differ. Leave these out, or begin another run with --out:{}",
             run.path().display(),
             FREE.join(", --"),

@@ -169,7 +169,7 @@ fn go_on(state: &mut State, request: &Request, beats: &str) -> Result<()> {
         },
     )?;
     ensure(settings.epochs >= counters.epoch, || {
-        Error::usage(format!(
+        Error::Run(format!(
             "--epochs is {}, but the run has {} behind it",
             settings.epochs, counters.epoch
         ))
