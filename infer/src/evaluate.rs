@@ -125,26 +125,7 @@ struct Detected {
 /// The model or the records cannot be read or do not fit, or an output cannot
 /// be written.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    let start = arguments.start;
-    ensure((0.0..=LONGEST_START).contains(&start), || {
-        Error::usage(format!(
-            "--start is {start}; it may be 0 to {LONGEST_START} s"
-        ))
-    })?;
-    let selection = match (&arguments.records, arguments.split) {
-        (Some(list), _) => list,
-        (None, Split::Ds1) => "ds1",
-        (None, Split::Ds2) => "ds2",
-        (None, Split::All | Split::Kaggle) => "all",
-    };
-    let data = match &arguments.data {
-        Some(path) => path.clone(),
-        None => dataset::locate(None)?,
-    };
-    let found = Recordings::find(&data, selection)?;
-    if let Some(remark) = &found.remark {
-        eprintln!("{remark}");
-    }
+    let found = records(arguments)?;
     let (folder, names) = (found.folder, found.names);
     let model = match &arguments.model {
         Some(path) => path.clone(),
@@ -219,6 +200,31 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     );
     write_tables(&title, &evaluation, &detected, &noise, out).map_err(Error::Stdout)?;
     Ok(failures.finish()?)
+}
+
+/// The records that the arguments ask for.
+fn records(arguments: &Arguments) -> Result<Recordings> {
+    let start = arguments.start;
+    ensure((0.0..=LONGEST_START).contains(&start), || {
+        Error::usage(format!(
+            "--start is {start}; it may be 0 to {LONGEST_START} s"
+        ))
+    })?;
+    let selection = match (&arguments.records, arguments.split) {
+        (Some(list), _) => list,
+        (None, Split::Ds1) => "ds1",
+        (None, Split::Ds2) => "ds2",
+        (None, Split::All | Split::Kaggle) => "all",
+    };
+    let data = match &arguments.data {
+        Some(path) => path.clone(),
+        None => dataset::locate(None)?,
+    };
+    let found = Recordings::find(&data, selection)?;
+    if let Some(remark) = &found.remark {
+        eprintln!("{remark}");
+    }
+    Ok(found)
 }
 
 fn write_tables(

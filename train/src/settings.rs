@@ -263,6 +263,16 @@ fn from_name<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(toml::Value::String(text.into())).map_err(|e| e.message().to_string())
 }
 
+/// Refuses what is no share: below 0, or 1 and above where not `inclusive`.
+fn share(name: &str, value: f64, inclusive: bool) -> Result<()> {
+    let upper = if inclusive { value <= 1.0 } else { value < 1.0 };
+    ensure(value >= 0.0 && upper, || {
+        Error::usage(format!(
+            "--{name} is {value}; it is a share, from 0 up to 1"
+        ))
+    })
+}
+
 impl Settings {
     /// Lays a TOML file over these settings.
     ///
@@ -307,14 +317,6 @@ impl Settings {
     /// # Errors
     /// Names the flag, what it may be and what it is.
     pub fn check(&self) -> Result<()> {
-        let share = |name: &str, value: f64, inclusive: bool| -> Result<()> {
-            let upper = if inclusive { value <= 1.0 } else { value < 1.0 };
-            ensure(value >= 0.0 && upper, || {
-                Error::usage(format!(
-                    "--{name} is {value}; it is a share, from 0 up to 1"
-                ))
-            })
-        };
         share("validation", self.validation, false)?;
         share("average", self.average, false)?;
         share("label-smoothing", self.label_smoothing, false)?;
