@@ -12,6 +12,7 @@ pub mod output;
 pub mod pipeline;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod program;
 pub mod record;
 pub mod scoring;
 pub mod signal;

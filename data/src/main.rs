@@ -6,11 +6,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use data::output::{is_broken_pipe, signals};
+use data::output::signals;
+use data::program;
 
 /// ECG recordings: look at them, fetch, convert, synthesise and score them.
 #[derive(Parser)]
-#[command(name = "data", version, about)]
+#[command(name = "data", version, about, after_help = program::EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -33,11 +34,7 @@ fn main() -> ExitCode {
     let result = signals::end_on_signals().map_err(anyhow::Error::from);
     match result.and_then(|()| run(&cli.command)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => program::failed(error.as_ref()),
     }
 }
 

@@ -77,14 +77,6 @@ impl Write for OutputFile {
     }
 }
 
-/// Whether the reader of a pipe went away, such as `head` that has seen enough:
-/// for a program no failure.
-pub fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |e| e.source())
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
 /// Writes a whole file at once, whole or not at all.
 ///
 /// # Errors

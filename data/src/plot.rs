@@ -1,7 +1,10 @@
-//! The shared look of all pictures, and the confusion matrix.
+//! The shared look of all pictures, the confusion matrix, and the kernels of a
+//! network's first layer.
 //!
 //! The font travels in the program, so that a picture is the same on a machine
 //! without any. In SVG, text stays text: a viewer takes its own sans-serif.
+
+mod kernels;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -19,6 +22,7 @@ use crate::output::{
 use crate::record::aami::Class;
 use crate::record::error::{Error, Result};
 use crate::scoring::metrics::Confusion;
+pub use kernels::Kernels;
 
 /// The font of all text.
 pub const FONT: &str = "sans-serif";

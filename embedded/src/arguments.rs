@@ -10,19 +10,21 @@ use data::datasets::dataset::{Kind, Place};
 use data::episodes::Thresholds;
 use data::formats;
 use data::pipeline::RATES;
+use data::program::{EXIT_CODES, Usage};
 use embedded::decode::{Encoding, Format, MOST_CHANNELS};
+use models::shipped;
 
 /// ECG samples in, labelled beats out: JSON Lines on standard output as each
 /// beat is decided.
 #[derive(Parser, Debug)]
-#[command(name = "embedded", version, about, after_help = EXAMPLES)]
+#[command(name = "embedded", version, about, after_help = help())]
 pub struct Arguments {
     /// Where the samples come from: `-` (standard input), a WFDB record, a
     /// file, a serial device, or tcp://HOST:PORT. With a model of the Kaggle
     /// layout: beats as Kaggle CSV
     #[arg(default_value = "-")]
     pub input: String,
-    /// The model [default: models/resnet.onnx, or resnet.onnx beside the program]
+    /// The model [default: resnet.onnx in the models folder or beside the program]
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
 
@@ -122,6 +124,11 @@ pub struct Arguments {
     pub geminy: u32,
 }
 
+/// The end of `--help`.
+fn help() -> String {
+    format!("{EXAMPLES}\n\n{EXIT_CODES}")
+}
+
 const EXAMPLES: &str = "Examples:
   embedded data/mitdb/100 --annotator mon --output out   # writes out/100.mon
   embedded data/mitdb/100 --speed 1                      # live replay
@@ -185,7 +192,9 @@ impl Origin {
         if let Some(address) = input.strip_prefix("tcp://") {
             ensure!(
                 address.contains(':'),
-                "{input}: the port is missing; write tcp://HOST:PORT"
+                Usage(format!(
+                    "{input}: the port is missing; write tcp://HOST:PORT"
+                ))
             );
             return Ok(Origin::Tcp(address.to_owned()));
         }
@@ -276,36 +285,43 @@ impl Arguments {
         ] {
             ensure!(
                 value > 0.0 && value <= most,
-                "{flag} is {value}; it must be above 0, and {most} at most"
+                Usage(format!(
+                    "{flag} is {value}; it must be above 0, and {most} at most"
+                ))
             );
         }
         for (flag, beats) in [("--run", self.run), ("--geminy", self.geminy)] {
             ensure!(
                 beats <= MOST_BEATS,
-                "{flag} is {beats}; {MOST_BEATS} beats at most can be asked for"
+                Usage(format!(
+                    "{flag} is {beats}; {MOST_BEATS} beats at most can be asked for"
+                ))
             );
         }
         ensure!(
             self.pause <= self.asystole,
-            "--pause {} is longer than --asystole {}",
-            self.pause,
-            self.asystole
+            Usage(format!(
+                "--pause {} is longer than --asystole {}",
+                self.pause, self.asystole
+            ))
         );
         ensure!(
             self.bradycardia < self.tachycardia,
-            "--bradycardia {} is not below --tachycardia {}",
-            self.bradycardia,
-            self.tachycardia
+            Usage(format!(
+                "--bradycardia {} is not below --tachycardia {}",
+                self.bradycardia, self.tachycardia
+            ))
         );
         ensure!(
             self.run >= 3,
-            "--run is {}; a run has at least 3 beats",
-            self.run
+            Usage(format!("--run is {}; a run has at least 3 beats", self.run))
         );
         ensure!(
             self.geminy >= 2,
-            "--geminy is {}; a pattern needs at least 2 ventricular beats",
-            self.geminy
+            Usage(format!(
+                "--geminy is {}; a pattern needs at least 2 ventricular beats",
+                self.geminy
+            ))
         );
         Ok(Thresholds {
             pause: self.pause,
@@ -325,42 +341,48 @@ impl Arguments {
     /// A flag that is missing or makes no sense; the message names it.
     pub fn stream(&self, origin: &Origin, leads: usize) -> Result<(Format, f64)> {
         let Some(fs) = self.fs else {
-            bail!(
-                "how many samples per second? give --fs HZ (or, for beats in the Kaggle format, a model of that layout with --model)"
-            );
+            bail!(Usage("how many samples per second? give --fs HZ (or, for beats in the Kaggle format, a model of that layout with --model)".into()));
         };
         ensure!(
             RATES.contains(&fs),
-            "--fs is {fs:?}; it may be {} to {} Hz",
-            RATES.start(),
-            RATES.end()
+            Usage(format!(
+                "--fs is {fs:?}; it may be {} to {} Hz",
+                RATES.start(),
+                RATES.end()
+            ))
         );
         ensure!(
             BAUD.contains(&self.baud),
-            "--baud is {}; it may be {} to {}",
-            self.baud,
-            BAUD.start(),
-            BAUD.end()
+            Usage(format!(
+                "--baud is {}; it may be {} to {}",
+                self.baud,
+                BAUD.start(),
+                BAUD.end()
+            ))
         );
         let text = |path: &Path| path.extension().is_some_and(|e| e == "csv" || e == "txt");
         let encoding = match (self.format, origin) {
             (Some(name), _) => name.into(),
             (None, Origin::File(path)) if text(path) => Encoding::Csv,
-            _ => bail!("how are the samples written? give --format i16, i32, f32 or csv"),
+            _ => bail!(Usage(
+                "how are the samples written? give --format i16, i32, f32 or csv".into()
+            )),
         };
         let gain = match (self.gain, encoding) {
             (Some(gain), _) => gain,
             (None, Encoding::F32 | Encoding::Csv) => 1.0,
             (None, Encoding::I16 | Encoding::I32) => {
-                bail!("how many units are 1 mV? give --gain UNITS")
+                bail!(Usage("how many units are 1 mV? give --gain UNITS".into()))
             }
         };
         ensure!(
             !self.columns.contains(&0),
-            "--columns counts from 1; there is no column 0"
+            Usage("--columns counts from 1; there is no column 0".into())
         );
         if let Some(column) = self.columns.iter().find(|c| **c > MOST_CHANNELS) {
-            bail!("--columns names column {column}; a frame has 1 to {MOST_CHANNELS}");
+            bail!(Usage(format!(
+                "--columns names column {column}; a frame has 1 to {MOST_CHANNELS}"
+            )));
         }
         let pick: Vec<usize> = match self.columns.is_empty() {
             true => (0..leads).collect(),
@@ -368,8 +390,10 @@ impl Arguments {
         };
         ensure!(
             pick.len() == leads,
-            "--columns names {} column(s), the model has {leads} lead(s)",
-            pick.len()
+            Usage(format!(
+                "--columns names {} column(s), the model has {leads} lead(s)",
+                pick.len()
+            ))
         );
         let most = pick.iter().max().map_or(1, |c| c + 1);
         let format = Format {
@@ -393,13 +417,18 @@ impl Arguments {
             return Ok(path.clone());
         }
         let beside = std::env::current_exe().ok();
-        let beside = beside.and_then(|exe| Some(exe.parent()?.join(NAME)));
-        [Some(Path::new("models").join(NAME)), beside]
+        let beside = beside.and_then(|exe| Some(exe.parent()?.to_owned()));
+        shipped::folders()
             .into_iter()
-            .flatten()
+            .chain(beside)
+            .map(|folder| folder.join(NAME))
             .find(|path| path.is_file())
             .with_context(|| {
-                format!("no model: neither models/{NAME} nor {NAME} beside the program exists; name one with --model")
+                format!(
+                    "no model: {NAME} is neither beside the program nor in a folder '{}' here or above the program; name one with --model, or set {} to the folder",
+                    shipped::FOLDER,
+                    shipped::FOLDER_VARIABLE
+                )
             })
     }
 }

@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::Class;
 use data::datasets::dataset::hexadecimal;
 use data::pipeline::beats::Beats;
+use data::record::error::ensure;
 use models::contract::{
     BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,
 };
+use models::fit::differences;
 use models::messages::ModelProto;
 use models::{Contract, seal};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tract_core::prelude::*;
 
+use crate::error::{Error, Result};
 use crate::graph;
 
 /// The graph's outputs, in the order in which they are asked for.
@@ -54,14 +56,15 @@ impl Classifier {
     /// contract, or its inputs and outputs are not what the contract says.
     pub fn load(path: &Path) -> Result<Classifier> {
         let size = std::fs::metadata(path)
-            .with_context(|| path.display().to_string())?
+            .map_err(data::Error::io(path))?
             .len();
-        ensure!(
-            size <= LARGEST_FILE,
-            "{}: {size} bytes is more than any model of this project; is it the right file?",
-            path.display()
-        );
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        ensure(size <= LARGEST_FILE, || {
+            let detail = format!(
+                "{size} bytes is more than any model of this project; is it the right file?"
+            );
+            Error::graph(path, detail)
+        })?;
+        let bytes = std::fs::read(path).map_err(data::Error::io(path))?;
         Classifier::from_bytes(&bytes, path)
     }
 
@@ -72,7 +75,7 @@ impl Classifier {
     /// As [`Classifier::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Classifier> {
         let sha256 = hexadecimal(&Sha256::digest(bytes));
-        let (contract, state) = plan(bytes).with_context(|| path.display().to_string())?;
+        let (contract, state) = plan(bytes, path)?;
         Ok(Classifier {
             contract,
             path: path.into(),
@@ -108,19 +111,17 @@ impl Classifier {
         if !input.rhythm.is_empty() {
             inputs.push(map(rhythm, [1, input.rhythm.len()], RHYTHM)?);
         }
-        let outputs = self.state.run(inputs).map_err(of_tract)?;
+        let outputs = self.state.run(inputs)?;
         let row = |i: usize| -> Result<&[f32]> {
             let tensor = outputs
                 .get(i)
-                .with_context(|| format!("the network gave no {}", OUTPUTS[i]))?;
-            let plain = tensor.try_as_plain_ram().map_err(of_tract)?;
-            plain.as_slice::<f32>().map_err(of_tract)
+                .ok_or_else(|| Error::Answer(format!("the network gave no {}", OUTPUTS[i])))?;
+            Ok(tensor.try_as_plain_ram()?.as_slice::<f32>()?)
         };
         let (logits, probabilities) = (row(0)?, row(1)?);
-        let decision = self
-            .contract
-            .decide(probabilities)
-            .context("the network's answer is not a number for every class")?;
+        let decision = self.contract.decide(probabilities).ok_or_else(|| {
+            Error::Answer("the network's answer is not a number for every class".into())
+        })?;
         let mut prediction = Prediction {
             logits: [f32::NEG_INFINITY; Class::ALL.len()],
             probabilities: [0.0; Class::ALL.len()],
@@ -141,20 +142,19 @@ impl Classifier {
     /// The beats were prepared otherwise than the contract says, or as
     /// [`Classifier::classify_beat`].
     pub fn classify(&mut self, beats: &Beats) -> Result<Vec<Prediction>> {
-        ensure!(
-            beats.input == self.contract.input,
-            "the beats were not prepared as {} expects ({:?} at {} Hz against {:?} at {} Hz); prepare them with this model's contract",
-            self.path.display(),
-            beats.input.layout,
-            beats.input.fs,
-            self.contract.input.layout,
-            self.contract.input.fs
-        );
+        let differ = differences(&beats.input, &self.contract.input);
+        ensure(differ.is_empty(), || {
+            Error::Unfit(format!(
+                "the beats were not prepared as {} expects: {}; prepare them with this model's contract",
+                self.path.display(),
+                differ.join("; ")
+            ))
+        })?;
         (0..beats.len())
             .map(|row| {
                 let mut prediction = self
                     .classify_beat(beats.window(row), beats.rhythm_row(row))
-                    .with_context(|| format!("beat {}", row + 1))?;
+                    .map_err(|e| e.within(format!("beat {}", row + 1)))?;
                 // No heartbeat can be in it, whatever the network makes of it.
                 prediction.decision = prediction.decision.with_signal(!beats.is_flat(row));
                 Ok(prediction)
@@ -164,12 +164,20 @@ impl Classifier {
 }
 
 /// Parses, checks and optimises the graph for one beat at a time.
-fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
-    seal::verify(bytes)?;
-    let file = ModelProto::decode(bytes).map_err(|e| anyhow!("not a readable ONNX model: {e}"))?;
+fn plan(bytes: &[u8], path: &Path) -> Result<(Contract, State)> {
+    let refused = |cause| Error::model(path, cause);
+    let unlike = |detail: String| Error::graph(path, detail);
+    seal::verify(bytes).map_err(refused)?;
+    let file =
+        ModelProto::decode(bytes).map_err(|e| unlike(format!("not a readable ONNX model: {e}")))?;
     let entry = file.metadata_props.iter().find(|e| e.key == METADATA_KEY);
-    let contract = Contract::from_json(&entry.ok_or(ContractError::Missing)?.value)?;
-    let graph = file.graph.context("the file has no graph")?;
+    let contract = entry
+        .ok_or(ContractError::Missing)
+        .and_then(|entry| Contract::from_json(&entry.value))
+        .map_err(refused)?;
+    let graph = file
+        .graph
+        .ok_or_else(|| unlike("the file has no graph".into()))?;
     let input = &contract.input;
     let mut inputs = vec![(BEAT, [1, input.length(), input.channels()])];
     if !input.rhythm.is_empty() {
@@ -177,61 +185,66 @@ fn plan(bytes: &[u8]) -> Result<(Contract, State)> {
     }
     let found = || graph.input.iter().map(|i| &*i.name);
     if let Some(extra) = found().find(|name| inputs.iter().all(|i| i.0 != *name)) {
-        bail!(
+        return Err(unlike(format!(
             "the contract knows no input '{extra}': {}",
             if extra == "target" {
                 "this is an explain graph; give the classifier it was exported with"
             } else {
                 "the model was changed after its export; export it again with `train --export`"
             }
-        );
+        )));
     }
     if let Some((missing, _)) = inputs.iter().find(|i| found().all(|name| name != i.0)) {
-        bail!("the contract needs the input '{missing}', the graph does not have it");
+        return Err(unlike(format!(
+            "the contract needs the input '{missing}', the graph does not have it"
+        )));
     }
     let outputs = || graph.output.iter().map(|o| &*o.name);
     if let Some(missing) = OUTPUTS.iter().find(|o| outputs().all(|name| name != **o)) {
-        bail!("the contract needs the output '{missing}', the graph does not have it");
+        return Err(unlike(format!(
+            "the contract needs the output '{missing}', the graph does not have it"
+        )));
     }
     let model = graph::read(&graph, &inputs, &OUTPUTS).map_err(|e| {
-        anyhow!(
+        unlike(format!(
             "the graph does not fit its contract's input of {} channels x {} samples: {e:#}",
             input.channels(),
             input.length()
-        )
+        ))
     })?;
-    let model = model.into_optimized().map_err(of_tract)?;
+    let model = model.into_optimized()?;
     for (i, name) in OUTPUTS.iter().enumerate() {
-        let fact = model.output_fact(i).map_err(of_tract)?;
+        let fact = model.output_fact(i)?;
         let shape = fact.shape.as_concrete().unwrap_or_default();
-        ensure!(
+        ensure(
             fact.datum_type == f32::datum_type() && shape == [1, 1, contract.classes.len()],
-            "by the contract the output '{name}' is {} numbers of 32 bits, in the graph {shape:?} of {:?}",
-            contract.classes.len(),
-            fact.datum_type
-        );
+            || {
+                unlike(format!(
+                    "by the contract the output '{name}' is {} numbers of 32 bits, in the graph {shape:?} of {:?}",
+                    contract.classes.len(),
+                    fact.datum_type
+                ))
+            },
+        )?;
     }
-    let runnable = model.into_runnable().map_err(of_tract)?;
-    let state = runnable.spawn().map_err(of_tract)?;
+    let runnable = model.into_runnable()?;
+    let state = runnable.spawn()?;
     Ok((contract, state))
 }
 
 /// `channels x length` values as the map that the graph takes.
 fn map(values: &[f32], [length, channels]: [usize; 2], name: &str) -> Result<TValue> {
     let expected = length * channels;
-    ensure!(
-        values.len() == expected,
-        "input '{name}' has {} values, the contract asks for {expected}",
-        values.len()
-    );
+    ensure(values.len() == expected, || {
+        Error::Unfit(format!(
+            "input '{name}' has {} values, the contract asks for {expected}",
+            values.len()
+        ))
+    })?;
     let mut map: Vec<f32> = Vec::with_capacity(expected);
     for i in 0..length {
         map.extend(values[i..].iter().step_by(length));
     }
-    let map = Tensor::from_shape(&[1, length, channels], &map).map_err(of_tract)?;
+    let map = Tensor::from_shape(&[1, length, channels], &map)?;
     Ok(map.into_tvalue())
-}
-
-fn of_tract(error: TractError) -> anyhow::Error {
-    anyhow!("tract: {error:#}")
 }

@@ -4,6 +4,7 @@
 mod affine;
 pub mod classifier;
 pub mod decode;
+mod error;
 mod graph;
 mod line;
 pub mod monitor;
@@ -11,4 +12,5 @@ mod plausible;
 mod pool;
 
 pub use classifier::{Classifier, Prediction};
+pub use error::{Error, Result};
 pub use monitor::{Event, Gap, LabelledBeat, Monitor, Unreadable};

@@ -20,6 +20,7 @@ use data::formats::{self, Clock};
 use data::output::{Outputs, signals};
 use data::pipeline::RATES;
 use data::pipeline::input::{InputSpec, Layout};
+use data::program::{self, Usage};
 use embedded::{Classifier, Monitor};
 
 use arguments::{Arguments, Origin};
@@ -33,10 +34,7 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(0) => ExitCode::SUCCESS,
         Ok(signal) => ExitCode::from(signals::exit_code(signal)),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => program::failed(error.as_ref()),
     }
 }
 
@@ -105,7 +103,10 @@ fn finish(
     mut report: Report<impl std::io::Write>,
     annotations: Option<&Path>,
 ) -> Result<Summary> {
-    let finished = monitor.finish().and_then(|events| report.events(events));
+    let finished = match monitor.finish() {
+        Ok(events) => report.events(events),
+        Err(error) => Err(error.into()),
+    };
     let summary = report.finish(monitor.samples())?;
     eprintln!("{summary}");
     if let Some(path) = annotations {
@@ -124,7 +125,7 @@ fn annotations(arguments: &Arguments, origin: &Origin, model: &Path) -> Result<O
     let every = arguments.write_through;
     ensure!(
         every.is_finite() && every > 0.0 && every < 1e6,
-        "--write-through is {every}; it must be above 0"
+        Usage(format!("--write-through is {every}; it must be above 0"))
     );
     let mut outputs = Outputs::new(arguments.force);
     outputs.input(model);
@@ -209,7 +210,7 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
         if let Some(value) = value {
             ensure!(
                 (1e-3..=1e6).contains(&value),
-                "{flag} is {value}; it may be .001 to 1000000"
+                Usage(format!("{flag} is {value}; it may be .001 to 1000000"))
             );
         }
     }
@@ -220,8 +221,10 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
                 arguments.format.is_some() || arguments.fs.is_some() || arguments.gain.is_some();
             ensure!(
                 !foreign,
-                "{}: a WFDB record knows its own format, rate and gain; leave out --format, --fs and --gain",
-                path.display()
+                Usage(format!(
+                    "{}: a WFDB record knows its own format, rate and gain; leave out --format, --fs and --gain",
+                    path.display()
+                ))
             );
             let found = formats::open(path)?;
             // What is told as it comes cannot be taken back: a damaged file is

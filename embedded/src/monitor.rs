@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use anyhow::{Context, Result, bail};
 use data::Class;
 use data::pipeline::annotator::Annotator;
 use data::pipeline::readable::Condition;
@@ -10,6 +9,7 @@ use data::pipeline::{Fiducials, Output, Pipeline};
 use models::contract::Decision;
 
 use crate::classifier::{Classifier, Prediction};
+use crate::error::{Error, Result};
 use data::episodes::{RhythmEvent, RhythmWatch, Thresholds};
 
 /// A beat that has been found and classified.
@@ -149,14 +149,14 @@ impl Monitor {
     ) -> Result<Monitor> {
         let input = &model.contract().input;
         if leads != input.lead_count() {
-            bail!(
+            return Err(Error::Unfit(format!(
                 "{} reads {} lead(s) at once, the input has {leads}; choose among them or take another model",
                 model.path().display(),
                 input.lead_count()
-            );
+            )));
         }
         let mut pipeline = Pipeline::new(input, fs, Fiducials::Detected)
-            .with_context(|| model.path().display().to_string())?;
+            .map_err(|e| Error::from(e).within(model.path().display().to_string()))?;
         pipeline.set_asystole(thresholds.asystole);
         let delay = pipeline.delay();
         Ok(Monitor {
@@ -303,7 +303,7 @@ impl Reader {
             Ok(prediction) => prediction,
             Err(error) => {
                 if self.outcome.is_ok() {
-                    self.outcome = Err(error.context(format!("beat at sample {}", beat.sample)));
+                    self.outcome = Err(error.within(format!("beat at sample {}", beat.sample)));
                 }
                 return;
             }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use data::formats::{Clock, Recording};
+use data::program::Usage;
 use embedded::decode::{Decoder, Format};
 
 use crate::arguments::Origin;
@@ -186,7 +187,7 @@ impl Source {
     fn decoder(&self) -> Result<Decoder> {
         let format = self.plan.format.clone();
         let format = format.context("the format of the stream is not known")?;
-        Decoder::new(format).map_err(Error::msg)
+        Decoder::new(format).map_err(|words| Usage(words).into())
     }
 
     /// Reads a source that can be lost. The first opening must succeed, so

@@ -9,6 +9,7 @@ use std::path::Path;
 use data::episodes::{Kind, Phase};
 use data::pipeline::beat_feature::BeatFeature;
 use data::pipeline::input::{InputSpec, Layout, Normalisation};
+use data::record::error::told;
 use data::simulate::synth::{
     self, Beat, Episode, LEADS, Noise, Origin, Rhythm, Settings, Synthesiser,
 };
@@ -242,7 +243,7 @@ fn a_wrong_number_of_leads_and_a_wrong_rate_are_refused() {
     let model = || Classifier::from_bytes(&bytes, Path::new("m.onnx")).unwrap();
     let refusal = |fs, leads| Monitor::new(model(), fs, leads).err().unwrap();
     assert!(refusal(360.0, 2).to_string().contains("1 lead"));
-    assert!(format!("{:#}", refusal(20.0, 1)).contains("20"));
+    assert!(told(&refusal(20.0, 1)).contains("20"));
 }
 
 #[test]
@@ -250,7 +251,7 @@ fn a_foreign_or_corrupt_model_is_refused() {
     let bytes = models::untrained::classifier_for(&input(&[]), 1).unwrap();
     let refusal = |bytes: &[u8]| {
         let error = Classifier::from_bytes(bytes, Path::new("m.onnx")).err();
-        format!("{:#}", error.expect("a model that must be refused"))
+        told(&error.expect("a model that must be refused"))
     };
     assert!(refusal(b"not a model").contains("m.onnx: "));
     assert!(refusal(b"not a model").contains("not an ONNX model"));

@@ -10,15 +10,16 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use data::datasets::dataset::hexadecimal;
 use data::pipeline::input::InputSpec;
+use data::record::error::ensure;
 use models::Contract;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::error::{Error, Result};
 use evaluation::EvaluationFile;
 
 /// What the card is made from.
@@ -94,16 +95,14 @@ struct Evaluated {
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let manifest: Manifest = read_toml(&arguments.manifest)?;
     let folder = arguments.manifest.parent().unwrap_or(Path::new("."));
-    out.write_all(card(&manifest, folder, &arguments.manifest)?.as_bytes())?;
-    Ok(())
+    let card = card(&manifest, folder, &arguments.manifest)?;
+    out.write_all(card.as_bytes()).map_err(Error::Stdout)
 }
 
 fn card(manifest: &Manifest, folder: &Path, path: &Path) -> Result<String> {
-    ensure!(
-        !manifest.model.is_empty(),
-        "{}: it lists no [[model]]",
-        path.display()
-    );
+    ensure(!manifest.model.is_empty(), || {
+        data::Error::malformed(path, "it lists no [[model]]")
+    })?;
     let mut text = format!(
         "# Models\n\n\
          <!-- Written by `cargo run -p infer -- card {}`: change the manifest, not this page. -->\n\n\
@@ -124,8 +123,8 @@ fn card(manifest: &Manifest, folder: &Path, path: &Path) -> Result<String> {
 
 fn model(entry: &Entry, folder: &Path) -> Result<String> {
     let path = folder.join(&entry.file);
-    let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-    let contract = models::onnx::contract(&bytes).with_context(|| path.display().to_string())?;
+    let bytes = std::fs::read(&path).map_err(data::Error::io(&path))?;
+    let contract = models::onnx::contract(&bytes).map_err(Error::model(&path))?;
     let evaluations: Vec<(&str, EvaluationFile)> = entry
         .evaluation
         .iter()
@@ -167,8 +166,7 @@ fn model(entry: &Entry, folder: &Path) -> Result<String> {
     }
     if let Some(settings) = &entry.settings {
         let path = folder.join(settings);
-        let settings =
-            std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let settings = std::fs::read_to_string(&path).map_err(data::Error::io(&path))?;
         let _ = write!(
             text,
             "### Recipe\n\n<details><summary>Settings of the run</summary>\n\n```toml\n{}\n```\n\n</details>\n\n",
@@ -247,17 +245,17 @@ fn sha256(bytes: &[u8]) -> String {
 
 /// A CSV file with a heading as a Markdown table.
 fn csv_table(path: &Path) -> Result<String> {
-    let place = || path.display().to_string();
-    let mut reader = csv::Reader::from_path(path).with_context(place)?;
+    let malformed = |e: csv::Error| data::Error::malformed(path, e.to_string());
+    let mut reader = csv::Reader::from_path(path).map_err(malformed)?;
     let row = |cells: &csv::StringRecord| {
         let cells: Vec<String> = cells.iter().map(escaped).collect();
         format!("| {} |\n", cells.join(" | "))
     };
-    let heading = reader.headers().with_context(place)?.clone();
+    let heading = reader.headers().map_err(malformed)?.clone();
     let mut text = row(&heading);
     let _ = writeln!(text, "|{}", "---|".repeat(heading.len()));
     for record in reader.records() {
-        text += &row(&record.with_context(place)?);
+        text += &row(&record.map_err(malformed)?);
     }
     Ok(text)
 }
@@ -269,20 +267,18 @@ fn escaped(text: &str) -> String {
 
 /// The JSON file of a command of this program, told by two of its keys.
 fn read_json(path: &Path, command: &str, keys: [&str; 2]) -> Result<Value> {
-    let place = || path.display().to_string();
-    let bytes = std::fs::read(path).with_context(place)?;
-    let value: Value = serde_json::from_slice(&bytes).with_context(place)?;
-    ensure!(
-        keys.iter().all(|key| value.get(key).is_some()),
-        "{}: not a file of `{command}`: it has no '{}' and '{}'",
-        path.display(),
-        keys[0],
-        keys[1]
-    );
+    let bytes = std::fs::read(path).map_err(data::Error::io(path))?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|e| data::Error::malformed(path, e.to_string()))?;
+    ensure(keys.iter().all(|key| value.get(key).is_some()), || {
+        let [a, b] = keys;
+        let detail = format!("not a file of `{command}`: it has no '{a}' and '{b}'");
+        data::Error::malformed(path, detail)
+    })?;
     Ok(value)
 }
 
 fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    toml::from_str(&text).with_context(|| path.display().to_string())
+    let text = std::fs::read_to_string(path).map_err(data::Error::io(path))?;
+    Ok(toml::from_str(&text).map_err(|e| data::Error::malformed(path, e.to_string()))?)
 }

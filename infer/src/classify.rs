@@ -5,7 +5,6 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
 use data::datasets::dataset::Failures;
 use data::formats;
 use data::output::{OutputFile, Outputs};
@@ -14,9 +13,11 @@ use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::Confusion;
 use models::contract::Reject;
 
-use crate::classifier::{Classifier, differences};
+use crate::classifier::Classifier;
 use crate::cli::Classify;
-use crate::explain::command::{self, Explain};
+use crate::error::{Error, Result};
+use crate::explain::arguments::Explain;
+use crate::explain::command;
 use crate::predictions::{Format, Row, Writer};
 use crate::shipped;
 use crate::source::{Choice, Chunks, Fiducials, Source};
@@ -47,39 +48,23 @@ pub fn run(arguments: &Classify) -> Result<()> {
     for path in &arguments.inputs {
         sources.extend(Source::find(path, &choice)?);
     }
-    let prepared: Vec<_> = sources.iter().map(Source::input).collect();
-    let model = match &arguments.model {
-        Some(path) => path.clone(),
-        None => shipped::choose(&prepared)?,
-    };
+    let model = shipped::model_for(&sources, arguments.model.as_deref())?;
     let mut outputs = Outputs::new(arguments.force);
     shipped::protect(&model, &mut outputs);
     sources.iter().for_each(|s| s.protect(&mut outputs));
     let annotations = pass_outputs(arguments, &sources, &mut outputs)?;
     if let Some(explain) = &explain {
-        command::pass_outputs(explain, &mut outputs)?;
+        explain.pass_outputs(&mut outputs)?;
     }
-    let mut classifier = match arguments.threads {
+    let classifier = match arguments.threads {
         Some(threads) => Classifier::with_threads(&model, threads.get())?,
         None => Classifier::load(&model)?,
     };
-    for (source, input) in sources.iter().zip(&prepared) {
-        let unfit = input
-            .iter()
-            .flat_map(|i| differences(i, &classifier.contract.input));
-        let unfit: Vec<_> = unfit.collect();
-        ensure!(
-            unfit.is_empty(),
-            "{} does not fit {}: {}; choose another model with --model, or prepare the input for this one with `data convert`",
-            source.path.display(),
-            model.display(),
-            unfit.join("; ")
-        );
-    }
+    shipped::check(&sources, &model, &classifier.contract.input)?;
     eprintln!("model: {}", model.display());
     match &arguments.annotator {
-        Some(_) => annotate(&mut classifier, &sources, annotations)?,
-        None => predict(&mut classifier, &sources, arguments)?,
+        Some(_) => annotate(&classifier, &sources, annotations)?,
+        None => predict(&classifier, &sources, arguments)?,
     }
     explain
         .as_ref()
@@ -96,10 +81,10 @@ fn pass_outputs(
     if let Some(annotator) = &arguments.annotator {
         let path = |source: &Source| {
             let Some(name) = source.record_name() else {
-                bail!(
+                return Err(Error::Input(format!(
                     "{}: only a WFDB record can be annotated; leave out --annotator to write predictions",
                     source.path.display()
-                );
+                )));
             };
             let record = arguments.output.join(name);
             let path = formats::new_annotation_path(&record, annotator)?;
@@ -111,10 +96,21 @@ fn pass_outputs(
     if arguments.output != Path::new(STDOUT) {
         outputs.file(&arguments.output)?;
     }
+    format(arguments)?;
     if let Some(picture) = confusion_path(arguments) {
         outputs.file(&picture)?;
     }
     Ok(Vec::new())
+}
+
+/// The format of the predictions: what `--format` says, else the name of
+/// `--output`; CSV on standard output.
+fn format(arguments: &Classify) -> Result<Format> {
+    match arguments.format {
+        Some(format) => Ok(format),
+        None if arguments.output == Path::new(STDOUT) => Ok(Format::Csv),
+        None => Format::of(&arguments.output),
+    }
 }
 
 /// Where the confusion matrix goes, if the inputs have labels.
@@ -133,12 +129,10 @@ struct Tally {
     confusion: Confusion,
 }
 
-fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify) -> Result<()> {
+fn predict(classifier: &Classifier, sources: &[Source], arguments: &Classify) -> Result<()> {
     let started = Instant::now();
     let path = (arguments.output != Path::new(STDOUT)).then(|| arguments.output.clone());
-    let by_name = || path.as_deref().map_or(Format::Csv, Format::of);
-    let format = arguments.format.unwrap_or_else(by_name);
-    let mut writer = Writer::create(path.clone(), format, &classifier.contract)?;
+    let mut writer = Writer::create(path.clone(), format(arguments)?, &classifier.contract)?;
     let mut tally = Tally::default();
     let mut failures = Failures::among(sources.len());
     for source in sources {
@@ -173,7 +167,7 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
             }
             Ok(())
         })?;
-        let none = || anyhow!("{name}: there is no beat in it");
+        let none = || Error::Input(format!("{name}: there is no beat in it"));
         let any = (tally.beats > before).then_some(()).ok_or_else(none);
         failures.keep(&name, any)?;
     }
@@ -193,7 +187,8 @@ fn predict(classifier: &mut Classifier, sources: &[Source], arguments: &Classify
     }
     match &path {
         Some(path) => {
-            std::io::stdout().lock().write_all(report.as_bytes())?;
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(report.as_bytes()).map_err(Error::Stdout)?;
             eprintln!("predictions: {}", path.display());
         }
         // Standard output belongs to the predictions.
@@ -268,13 +263,12 @@ fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, 
         plot::png(&picture)?
     };
     let mut file = OutputFile::create(&path)?;
-    file.write_all(&bytes)
-        .with_context(|| path.display().to_string())?;
+    file.write_all(&bytes).map_err(data::Error::io(&path))?;
     Ok((path, file))
 }
 
 /// Writes an annotation file per record. They appear when all are written.
-fn annotate(classifier: &mut Classifier, sources: &[Source], paths: Vec<PathBuf>) -> Result<()> {
+fn annotate(classifier: &Classifier, sources: &[Source], paths: Vec<PathBuf>) -> Result<()> {
     let mut failures = Failures::among(sources.len());
     let mut files = Vec::new();
     for (source, path) in sources.iter().zip(paths) {

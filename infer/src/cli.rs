@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::explain::command::{Explain, RowList};
+use crate::explain::arguments::{Explain, RowList};
 use crate::predictions::Format;
 use crate::{card, classifier, evaluate};
 
@@ -17,6 +17,7 @@ use crate::{card, classifier, evaluate};
 #[command(
     name = "infer",
     version,
+    after_help = data::program::EXIT_CODES,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]

@@ -2,10 +2,9 @@
 
 use std::io::Write;
 
-use anyhow::Result;
-
 use crate::Classifier;
 use crate::cli::Describe;
+use crate::error::{Error, Result};
 
 /// Prints the model's contract as JSON, after checking that the graph keeps it.
 ///
@@ -14,6 +13,8 @@ use crate::cli::Describe;
 pub fn run(arguments: &Describe) -> Result<()> {
     let classifier = Classifier::with_threads(&arguments.model, 1)?;
     let mut stdout = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, &classifier.contract)?;
-    Ok(writeln!(stdout)?)
+    serde_json::to_writer_pretty(&mut stdout, &classifier.contract)
+        .map_err(std::io::Error::from)
+        .and_then(|()| writeln!(stdout))
+        .map_err(Error::Stdout)
 }

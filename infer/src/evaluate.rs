@@ -8,7 +8,6 @@ mod table;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use data::datasets::dataset;
 use data::datasets::dataset::{Failures, Recordings};
@@ -17,12 +16,14 @@ use data::formats;
 use data::output::{self, Outputs, made_here::MAKER};
 use data::plot::{self, ConfusionMatrix};
 use data::record::aami::Convention;
+use data::record::error::ensure;
 use data::scoring::ec57;
 use data::scoring::metrics::Confusion;
 use models::Contract;
 use serde::Serialize;
 
 use crate::classifier::Classifier;
+use crate::error::{Error, Result};
 use crate::shipped;
 pub use beats::{Gathered, Request, ScoredBeat, ScoredRecord, gather};
 pub use figures::{Evaluation, Period, Reject, Setting, View, beat_by_beat};
@@ -124,39 +125,21 @@ struct Detected {
 /// The model or the records cannot be read or do not fit, or an output cannot
 /// be written.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
-    let start = arguments.start;
-    ensure!(
-        (0.0..=LONGEST_START).contains(&start),
-        "--start is {start}; it may be 0 to {LONGEST_START} s"
-    );
-    let selection = match (&arguments.records, arguments.split) {
-        (Some(list), _) => list,
-        (None, Split::Ds1) => "ds1",
-        (None, Split::Ds2) => "ds2",
-        (None, Split::All | Split::Kaggle) => "all",
-    };
-    let data = match &arguments.data {
-        Some(path) => path.clone(),
-        None => dataset::locate(None)?,
-    };
-    let found = Recordings::find(&data, selection)?;
-    if let Some(remark) = &found.remark {
-        eprintln!("{remark}");
-    }
+    let found = records(arguments)?;
     let (folder, names) = (found.folder, found.names);
     let model = match &arguments.model {
         Some(path) => path.clone(),
         None => shipped::choose(&[None])?,
     };
     pass_outputs(arguments, &folder, &names, &model)?;
-    let mut classifier = Classifier::load(&model)?;
+    let classifier = Classifier::load(&model)?;
     let request = Request {
         folder: &folder,
         reference: &arguments.reference,
         detect: false,
     };
     let mut failures = Failures::among(names.len());
-    let mut gathered = gather(&request, &names, &mut classifier, &mut failures)?;
+    let mut gathered = gather(&request, &names, &classifier, &mut failures)?;
     let by_records = arguments.split != Split::Kaggle;
     if !by_records {
         keep_kaggle_test(&mut gathered.records);
@@ -171,28 +154,24 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         },
     );
     if evaluation.whole.beats == 0 {
-        bail!(
+        return Err(Error::Input(format!(
             "{}: the '{}' annotations mark no beat",
             folder.display(),
             arguments.reference
-        );
+        )));
     }
     let detected = if arguments.detect {
         let read = |n: &&String| gathered.records.iter().any(|r| r.name == **n);
         let names: Vec<String> = names.iter().filter(read).cloned().collect();
         let (request, failures) = (&request, &mut failures);
-        Some(detected(
-            arguments,
-            request,
-            &names,
-            &mut classifier,
-            failures,
-        )?)
+        Some(detected(arguments, request, &names, &classifier, failures)?)
     } else {
         None
     };
     let noise = match &arguments.noise {
-        Some(folder) => Some(noise::evaluate(folder, &mut classifier).context("--noise")?),
+        Some(folder) => {
+            Some(noise::evaluate(folder, &classifier).map_err(|e| e.within("--noise"))?)
+        }
         None => None,
     };
     // Files first: a reader of the tables that has seen enough must not cost them.
@@ -206,7 +185,8 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             model: model.display().to_string(),
             contract: &classifier.contract,
         };
-        output::write(path, &serde_json::to_vec_pretty(&document)?)?;
+        let json = serde_json::to_vec_pretty(&document).map_err(Error::output(path))?;
+        output::write(path, &json)?;
     }
     if let Some(path) = &arguments.confusion {
         draw(&evaluation.whole.summary.confusion, path)?;
@@ -218,16 +198,52 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         &gathered,
         &evaluation,
     );
+    write_tables(&title, &evaluation, &detected, &noise, out).map_err(Error::Stdout)?;
+    Ok(failures.finish()?)
+}
+
+/// The records that the arguments ask for.
+fn records(arguments: &Arguments) -> Result<Recordings> {
+    let start = arguments.start;
+    ensure((0.0..=LONGEST_START).contains(&start), || {
+        Error::usage(format!(
+            "--start is {start}; it may be 0 to {LONGEST_START} s"
+        ))
+    })?;
+    let selection = match (&arguments.records, arguments.split) {
+        (Some(list), _) => list,
+        (None, Split::Ds1) => "ds1",
+        (None, Split::Ds2) => "ds2",
+        (None, Split::All | Split::Kaggle) => "all",
+    };
+    let data = match &arguments.data {
+        Some(path) => path.clone(),
+        None => dataset::locate(None)?,
+    };
+    let found = Recordings::find(&data, selection)?;
+    if let Some(remark) = &found.remark {
+        eprintln!("{remark}");
+    }
+    Ok(found)
+}
+
+fn write_tables(
+    title: &str,
+    evaluation: &Evaluation,
+    detected: &Option<Detected>,
+    noise: &Option<Vec<NoiseRow>>,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     write!(out, "{title}")?;
-    table::write(&evaluation, out)?;
-    if let Some(detected) = &detected {
+    table::write(evaluation, out)?;
+    if let Some(detected) = detected {
         writeln!(out, "\nRaw signal, detector's beats, EC57, e j as S, %")?;
         table::write_rates(&detected.bxb, out)?;
     }
-    if let Some(rows) = &noise {
+    if let Some(rows) = noise {
         table::write_noise(rows, out)?;
     }
-    Ok(failures.finish()?)
+    Ok(())
 }
 
 /// Checks the files that will be written, before the work.
@@ -243,7 +259,7 @@ fn pass_outputs(
         dataset::protect(&mut outputs, &folder.join(name), &arguments.reference);
     }
     if let Some(folder) = &arguments.noise {
-        for name in formats::find(folder).context("--noise")? {
+        for name in formats::find(folder).map_err(|e| Error::from(e).within("--noise"))? {
             dataset::protect(&mut outputs, &folder.join(name), dataset::REFERENCE);
         }
     }
@@ -276,7 +292,7 @@ fn detected(
     arguments: &Arguments,
     request: &Request<'_>,
     names: &[String],
-    classifier: &mut Classifier,
+    classifier: &Classifier,
     failures: &mut Failures,
 ) -> Result<Detected> {
     let request = Request {

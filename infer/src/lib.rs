@@ -5,11 +5,15 @@ pub mod classifier;
 pub mod classify;
 pub mod cli;
 pub mod describe;
+mod error;
 pub mod evaluate;
 pub mod explain;
+mod pool;
 pub mod predictions;
+mod progress;
 pub mod runtime;
 pub mod shipped;
 pub mod source;
 
 pub use classifier::{Classifier, Prediction};
+pub use error::{Error, Result};

@@ -4,26 +4,20 @@ use std::io::stdout;
 use std::process::ExitCode;
 
 use clap::Parser;
-use data::output::{is_broken_pipe, signals};
+use data::output::signals;
+use data::program;
 use infer::cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match signals::end_on_signals() {
-        Ok(()) => run(&cli),
-        Err(error) => Err(error.into()),
-    };
-    match result {
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(error.as_ref()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => program::failed(&error),
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<()> {
+fn run(cli: &Cli) -> infer::Result<()> {
+    signals::end_on_signals()?;
     match &cli.command {
         Some(Command::Describe(arguments)) => infer::describe::run(arguments),
         Some(Command::Evaluate(arguments)) => infer::evaluate::run(arguments, &mut stdout().lock()),

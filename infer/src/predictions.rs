@@ -5,7 +5,6 @@ mod hdf5;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use data::Class;
 use data::output::OutputFile;
 use models::Contract;
@@ -14,6 +13,7 @@ use tempfile::SpooledTempFile;
 
 use self::hdf5::Hdf5File;
 use crate::Prediction;
+use crate::error::{Error, Result};
 
 /// How predictions are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -27,14 +27,21 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that a file's name asks for: `.jsonl` or `.ndjson`, `.h5` or
-    /// `.hdf5`, else CSV.
-    pub fn of(path: &Path) -> Format {
+    /// The format that a file's name asks for: `.csv`, `.jsonl` or `.ndjson`,
+    /// `.h5` or `.hdf5`; CSV for a name without an ending.
+    ///
+    /// # Errors
+    /// The name ends in something else: the user may expect what is not written.
+    pub fn of(path: &Path) -> Result<Format> {
         let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
         match extension.to_str() {
-            Some("jsonl" | "ndjson") => Format::Jsonl,
-            Some("h5" | "hdf5") => Format::Hdf5,
-            _ => Format::Csv,
+            Some("csv" | "") => Ok(Format::Csv),
+            Some("jsonl" | "ndjson") => Ok(Format::Jsonl),
+            Some("h5" | "hdf5") => Ok(Format::Hdf5),
+            _ => Err(Error::usage(format!(
+                "{}: the name tells no format; end it in .csv, .jsonl or .h5, or say which with --format",
+                path.display()
+            ))),
         }
     }
 }
@@ -55,7 +62,11 @@ pub struct Row<'a> {
 }
 
 /// Where predictions go: nothing can be seen there before [`Writer::commit`].
-pub struct Writer(Sink);
+pub struct Writer {
+    sink: Sink,
+    /// The file; `None` for standard output.
+    path: Option<PathBuf>,
+}
 
 enum Sink {
     Csv(Box<csv::Writer<Target>>),
@@ -93,12 +104,23 @@ impl Target {
         match self {
             Target::File(file) => Ok(file.commit()?),
             Target::Spool(mut spool) => {
-                spool.seek(SeekFrom::Start(0))?;
-                let mut stdout = std::io::stdout().lock();
-                std::io::copy(&mut spool, &mut stdout)?;
-                Ok(stdout.flush()?)
+                let mut copy = || {
+                    spool.seek(SeekFrom::Start(0))?;
+                    let mut stdout = std::io::stdout().lock();
+                    std::io::copy(&mut spool, &mut stdout)?;
+                    stdout.flush()
+                };
+                copy().map_err(Error::Stdout)
             }
         }
+    }
+}
+
+/// What a full disk says of the file, or of the bytes for standard output.
+fn failed(path: Option<&Path>) -> impl FnOnce(std::io::Error) -> Error {
+    move |cause| match path {
+        Some(path) => data::Error::io(path)(cause).into(),
+        None => Error::Stdout(cause),
     }
 }
 
@@ -108,26 +130,32 @@ impl Writer {
     /// # Errors
     /// The folder cannot be written, or HDF5 is asked for on standard output.
     pub fn create(path: Option<PathBuf>, format: Format, contract: &Contract) -> Result<Writer> {
-        if format == Format::Hdf5 {
-            let Some(path) = path else {
-                bail!("HDF5 cannot go to standard output; name a file with --output");
-            };
-            return Ok(Writer(Sink::Hdf5(Box::new(Hdf5File::create(
-                path, contract,
-            )?))));
-        }
-        let target = match path {
-            Some(path) => Target::File(OutputFile::create(path)?),
-            None => Target::Spool(SpooledTempFile::new(SPOOL_IN_MEMORY)),
+        let target = || -> Result<Target> {
+            Ok(match &path {
+                Some(path) => Target::File(OutputFile::create(path)?),
+                None => Target::Spool(SpooledTempFile::new(SPOOL_IN_MEMORY)),
+            })
         };
-        if format == Format::Jsonl {
-            return Ok(Writer(Sink::JsonLines(target)));
-        }
-        let mut csv = csv::Writer::from_writer(target);
-        let head = ["input", "row", "record", "sample", "label", "class"];
-        let probabilities = Class::ALL.iter().map(|c| c.name());
-        csv.write_record(head.into_iter().chain(probabilities).chain(["rejected"]))?;
-        Ok(Writer(Sink::Csv(Box::new(csv))))
+        let sink = match (format, &path) {
+            (Format::Hdf5, Some(path)) => {
+                Sink::Hdf5(Box::new(Hdf5File::create(path.clone(), contract)?))
+            }
+            (Format::Hdf5, None) => {
+                return Err(Error::usage(
+                    "HDF5 cannot go to standard output; name a file with --output".into(),
+                ));
+            }
+            (Format::Jsonl, _) => Sink::JsonLines(target()?),
+            (Format::Csv, _) => {
+                let mut csv = csv::Writer::from_writer(target()?);
+                let head = ["input", "row", "record", "sample", "label", "class"];
+                let probabilities = Class::ALL.iter().map(|c| c.name());
+                csv.write_record(head.into_iter().chain(probabilities).chain(["rejected"]))
+                    .map_err(|e| failed(path.as_deref())(e.into()))?;
+                Sink::Csv(Box::new(csv))
+            }
+        };
+        Ok(Writer { sink, path })
     }
 
     /// Adds one beat.
@@ -135,15 +163,14 @@ impl Writer {
     /// # Errors
     /// The disk is full.
     pub fn write(&mut self, row: &Row) -> Result<()> {
-        match &mut self.0 {
-            Sink::Csv(csv) => write_csv(csv, row)?,
-            Sink::JsonLines(target) => {
-                serde_json::to_writer(&mut *target, &as_json(row))?;
-                target.write_all(b"\n")?;
-            }
-            Sink::Hdf5(file) => file.write(row)?,
-        }
-        Ok(())
+        let written = match &mut self.sink {
+            Sink::Csv(csv) => write_csv(csv, row).map_err(std::io::Error::from),
+            Sink::JsonLines(target) => serde_json::to_writer(&mut *target, &as_json(row))
+                .map_err(std::io::Error::from)
+                .and_then(|()| target.write_all(b"\n")),
+            Sink::Hdf5(file) => return file.write(row),
+        };
+        written.map_err(failed(self.path.as_deref()))
     }
 
     /// Gives the file its name, or copies everything to standard output.
@@ -151,11 +178,10 @@ impl Writer {
     /// # Errors
     /// The disk is full, or the reader of standard output is gone.
     pub fn commit(self) -> Result<()> {
-        match self.0 {
+        match self.sink {
             Sink::Csv(csv) => csv
                 .into_inner()
-                .map_err(|e| e.into_error())
-                .context("predictions")?
+                .map_err(|e| failed(self.path.as_deref())(e.into_error()))?
                 .commit(),
             Sink::JsonLines(target) => target.commit(),
             Sink::Hdf5(file) => file.commit(),

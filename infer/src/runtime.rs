@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, anyhow, bail};
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
+
+use crate::error::{Error, Result};
 
 /// The variable that names the library.
 const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -36,12 +37,21 @@ pub fn session(model: &[u8], name: &Path) -> Result<Session> {
             .commit_from_memory(model)
     };
     build().map_err(|e| {
-        anyhow!(
+        Error::Runtime(format!(
             "{}: ONNX Runtime cannot load this model: {}",
             name.display(),
             e.message()
-        )
+        ))
     })
+}
+
+/// What ONNX Runtime says while it runs a model.
+pub(crate) fn failed(model: &Path, error: &ort::Error) -> Error {
+    Error::Runtime(format!(
+        "{}: ONNX Runtime: {}",
+        model.display(),
+        error.message()
+    ))
 }
 
 fn environment() -> Result<Environment> {
@@ -51,17 +61,20 @@ fn environment() -> Result<Environment> {
     }
     let library = locate(std::env::var_os(LIBRARY_VARIABLE).map(PathBuf::from))?;
     let builder = ort::init_from(&library).map_err(|e| {
-        anyhow!(
-            "ONNX Runtime cannot be loaded: {e}; run `make setup` in the project's folder, or set {LIBRARY_VARIABLE} to a libonnxruntime of version 1.{} or later",
-            ort::MINOR_VERSION
-        )
+        Error::Runtime(format!("ONNX Runtime cannot be loaded: {e}; run `make setup` in the project's folder, or set {LIBRARY_VARIABLE} to a libonnxruntime of version 1.{} or later",
+            ort::MINOR_VERSION))
     })?;
     let environment = builder
         .with_name("ectopy")
         .with_telemetry(false)
         .build()
-        .map_err(|e| anyhow!("{}", e.message()))
-        .with_context(|| format!("{}: ONNX Runtime does not start", library.display()))?;
+        .map_err(|e| {
+            Error::Runtime(format!(
+                "{}: ONNX Runtime does not start: {}",
+                library.display(),
+                e.message()
+            ))
+        })?;
     *current = Some(environment.clone());
     Ok(environment)
 }
@@ -72,10 +85,10 @@ fn environment() -> Result<Environment> {
 fn locate(chosen: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(path) = chosen.filter(|p| !p.as_os_str().is_empty()) {
         if !path.exists() {
-            bail!(
+            return Err(Error::Runtime(format!(
                 "{}: ONNX Runtime is not there; run `make setup` in the project's folder, or set {LIBRARY_VARIABLE} to the path of libonnxruntime",
                 path.display()
-            );
+            )));
         }
         return Ok(path);
     }

@@ -1,21 +1,48 @@
-//! Choosing a shipped model when the user names none.
+//! Which model serves the inputs of a run, and whether it fits them.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use data::output::Outputs;
 use data::pipeline::input::{InputSpec, Layout};
+use data::record::error::ensure;
+use models::fit::differences;
+use models::shipped::{self, FOLDER, FOLDER_VARIABLE};
 
-use crate::classifier::differences;
-
-/// The variable that names the folder of models.
-const FOLDER_VARIABLE: &str = "ECTOPY_MODELS";
-
-/// The folder's name in the project and beside an installed program.
-const FOLDER: &str = "models";
+use crate::error::{Error, Result};
+use crate::source::Source;
 
 /// Explain graphs lie beside their classifiers and carry the same contract.
 const EXPLAIN_SUFFIX: &str = ".explain.onnx";
+
+/// The model that serves sources: the one that the user names, else the shipped
+/// one that fits all of them.
+///
+/// # Errors
+/// As [`choose`].
+pub fn model_for(sources: &[Source], named: Option<&Path>) -> Result<PathBuf> {
+    let shipped = || choose(&sources.iter().map(Source::input).collect::<Vec<_>>());
+    named.map_or_else(shipped, |path| Ok(path.to_owned()))
+}
+
+/// Refuses sources that were prepared otherwise than a model expects.
+///
+/// # Errors
+/// Says for the first of them what differs.
+pub fn check(sources: &[Source], model: &Path, expected: &InputSpec) -> Result<()> {
+    for source in sources {
+        let prepared = source.input();
+        let unfit = prepared.map_or_else(Vec::new, |input| differences(&input, expected));
+        ensure(unfit.is_empty(), || {
+            Error::Unfit(format!(
+                "{} does not fit {}: {}; choose another model with --model, or prepare the input for this one with `data convert`",
+                source.path.display(),
+                model.display(),
+                unfit.join("; ")
+            ))
+        })?;
+    }
+    Ok(())
+}
 
 /// Finds the shipped model for inputs that were prepared as `inputs` say;
 /// `None` stands for a recording, which is prepared as the model asks.
@@ -27,7 +54,7 @@ pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
     let folder = folder()?;
     let mut candidates = Vec::new();
     for path in classifiers(&folder)? {
-        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
+        let bytes = std::fs::read(&path).map_err(data::Error::io(&path))?;
         candidates.push((path, models::onnx::contract(&bytes).map(|c| c.input)));
     }
     // Recordings are better served by windows than by the Kaggle format, which
@@ -50,15 +77,15 @@ pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
         }
     }
     let refusals = refusals.concat();
-    bail!(
+    Err(Error::Input(format!(
         "no model in {} fits the input{}; name one with --model{refusals}",
         folder.display(),
         if inputs.len() == 1 {
             ""
         } else {
             "s, all of them"
-        },
-    )
+        }
+    )))
 }
 
 /// Makes a model's file, and the one that explains it, inputs of a run, which
@@ -68,36 +95,28 @@ pub fn protect(model: &Path, outputs: &mut Outputs) {
     outputs.input(&model.with_extension(EXPLAIN_SUFFIX.trim_start_matches('.')));
 }
 
-/// The folder that the user names, else `models` in the current folder, in one
-/// above the program, or in `share/ectopy` beside it.
+/// The folder of models: the one that the user names, else the first of the
+/// usual places that holds any.
 fn folder() -> Result<PathBuf> {
-    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|f| !f.is_empty()) {
-        return Ok(folder.into());
+    let mut folders = shipped::folders();
+    if folders.len() == 1 {
+        return Ok(folders.remove(0));
     }
-    let mut looked = vec![PathBuf::from(FOLDER)];
-    if let Ok(program) = std::env::current_exe() {
-        looked.extend(
-            program
-                .ancestors()
-                .skip(1)
-                .flat_map(|above| [above.join(FOLDER), above.join("share/ectopy").join(FOLDER)]),
-        );
-    }
-    let holds_models = |folder: &&PathBuf| classifiers(folder).is_ok_and(|found| !found.is_empty());
-    match looked.iter().find(holds_models) {
-        Some(folder) => Ok(folder.clone()),
-        None => bail!(
+    let holds_models = |folder: &PathBuf| classifiers(folder).is_ok_and(|found| !found.is_empty());
+    folders
+        .into_iter()
+        .find(holds_models)
+        .ok_or_else(|| Error::Input(format!(
             "no model is given and no folder '{FOLDER}' with .onnx files is in the current folder or above the program; use --model FILE, or set {FOLDER_VARIABLE} to the folder"
-        ),
-    }
+        )))
 }
 
 /// The classifiers in a folder, sorted by name.
 fn classifiers(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let entries = std::fs::read_dir(folder).map_err(data::Error::io(folder))?;
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.with_context(|| folder.display().to_string())?.path();
+        let path = entry.map_err(data::Error::io(folder))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.ends_with(".onnx") && !name.ends_with(EXPLAIN_SUFFIX) {
             paths.push(path);

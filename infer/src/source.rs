@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use data::beat_files::kaggle;
 use data::beat_files::store::Store;
 use data::datasets::dataset::{self, Place, REFERENCE, Recordings};
@@ -15,7 +14,8 @@ use data::pipeline::input::{InputSpec, Layout};
 use data::pipeline::prepare;
 use data::record::Leads;
 
-use crate::classifier::BATCH;
+use crate::error::{Error, Result};
+use crate::pool::BATCH;
 
 /// Where the beats of a recording come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,13 +94,15 @@ impl Source {
                     .map(|name| Source::record(&found.folder, name, choice))
                     .collect());
             }
-            dataset::Kind::Absent => bail!(
-                "{}: there is no such input; give a CSV file in the Kaggle format, an HDF5 store, or a WFDB record as FOLDER/100 for {}",
-                path.display(),
-                formats::main_file(Path::new("FOLDER/100")).display()
-            ),
+            dataset::Kind::Absent => {
+                return Err(Error::Input(format!(
+                    "{}: there is no such input; give a CSV file in the Kaggle format, an HDF5 store, or a WFDB record as FOLDER/100 for {}",
+                    path.display(),
+                    formats::main_file(Path::new("FOLDER/100")).display()
+                )));
+            }
             dataset::Kind::File => {
-                if starts_as_hdf5(path).with_context(|| path.display().to_string())? {
+                if starts_as_hdf5(path).map_err(data::Error::io(path))? {
                     Kind::Store(Box::new(Store::open(path)?.input().clone()))
                 } else {
                     Kind::Kaggle
@@ -182,7 +184,7 @@ impl Source {
                 choice,
             } => {
                 let prepared = prepare(folder, name, choice, input);
-                prepared.with_context(|| self.path.display().to_string())?
+                prepared.map_err(|e| e.within(self.path.display().to_string()))?
             }
         })
     }
@@ -195,10 +197,10 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
     let path = dataset::record_path(folder, name)?;
     let annotations = choice.annotations(&path);
     if let Some(file) = annotations.as_ref().filter(|f| !f.exists()) {
-        bail!(
+        return Err(Error::Input(format!(
             "{}: there is no such annotation file; name another annotator with --reference, or use --detect",
             file.display()
-        );
+        )));
     }
     // A lead that is asked for by name is read for the one of the model.
     let mut spec = input.clone();
@@ -235,11 +237,11 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
             let annotations = clock.annotations(file);
             let beats = prepare::record(&record, &annotations, &spec)?;
             if beats.is_empty() && !own.is_empty() {
-                bail!(
+                return Err(Error::Input(format!(
                     "{}: there is no beat in it; its labels {} are defined by the file and have no AAMI class",
                     path_of_file.display(),
                     own.join(", ")
-                );
+                )));
             }
             beats
         }

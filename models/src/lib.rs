@@ -3,10 +3,12 @@
 
 pub mod architecture;
 pub mod contract;
+pub mod fit;
 pub mod messages;
 pub mod onnx;
 pub mod reference;
 pub mod seal;
+pub mod shipped;
 pub mod untrained;
 pub mod weights;
 

@@ -67,6 +67,16 @@ pub enum WeightsError {
 }
 
 impl Weights {
+    /// The kernels of a network's first convolution, `[kernels, channels,
+    /// taps]`; `None` without one.
+    pub fn first_convolution(&self, network: &Network) -> Option<&Tensor> {
+        let name = network.nodes.iter().find_map(|node| match &node.op {
+            Op::Conv { name, .. } => Some(name),
+            _ => None,
+        })?;
+        self.0.get(&format!("{name}.weight"))
+    }
+
     /// Checks that these are the parameters of `network`, whole and finite.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 use tract_onnx::prelude::{
     Framework, InferenceModelExt, IntoRunnable, Tensor as TractTensor, tvec,
 };
-use train::network::{Mode, ResidualCnn};
+use train::network::ResidualCnn;
 
 use crate::networks::{Case, cases, real, synthetic};
 
@@ -38,7 +38,7 @@ fn joined(case: &Case, beats: &[f32], rhythm: &[f32]) -> Gradients {
 fn in_onnx_runtime(case: &Case, beats: &Beats, targets: &[i64]) -> Gradients {
     let path = Path::new("explain.onnx");
     let contract = case.contract.clone();
-    let mut explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
+    let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
     let found = explainer.run(&Rows::of(beats), targets).unwrap();
     joined(case, &found.saliency, &found.rhythm)
 }
@@ -95,7 +95,7 @@ fn in_libtorch(case: &Case, beats: &Beats, targets: &[i64]) -> Gradients {
         let beat = part(&beats.windows, &[input.channels(), input.length()]);
         let features = input.rhythm.len();
         let rhythm = (features > 0).then(|| part(&beats.rhythm, &[features]));
-        let logits = cnn.forward(&beat, rhythm.as_ref(), Mode::Evaluation);
+        let logits = cnn.forward(&beat, rhythm.as_ref());
         let target = Tensor::from_slice(&targets[rows.clone()]).unsqueeze(1);
         logits.gather(1, &target, false).sum(Kind::Float).backward();
         let values = |t: &Tensor| Vec::<f32>::try_from(t.grad().contiguous().view(-1)).unwrap();
@@ -219,7 +219,7 @@ fn the_predicted_class_is_the_default_target() {
     let beats = synthetic(&case.contract.input).select(&[0, 1, 2, 3]);
     let path = Path::new("explain.onnx");
     let contract = case.contract.clone();
-    let mut explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
+    let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
     let rows = Rows::of(&beats);
     let open = explainer.run(&rows, &[onnx::PREDICTED; 4]).unwrap();
     let logits = open.logits.chunks_exact(case.contract.classes.len());

@@ -5,6 +5,7 @@
 
 mod annotations;
 mod edge_cli;
+mod exit_codes;
 mod explain;
 mod gradient;
 mod kills;

@@ -67,7 +67,7 @@ fn check(python: &Path, case: &Case, beats: &Beats) {
 
     let path = Path::new("model.explain.onnx");
     let contract = case.contract.clone();
-    let mut explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
+    let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
     let ours = explainer.run(&Rows::of(beats), &targets).unwrap();
     for (name, ours) in [
         ("logits", &ours.logits),

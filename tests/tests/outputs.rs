@@ -56,9 +56,14 @@ impl Desk {
 
     /// The program refuses at once, with these words, and touches nothing.
     fn refused(&self, name: &str, arguments: &str, words: &str) {
+        self.refused_with(1, name, arguments, words);
+    }
+
+    /// The same, with this exit code.
+    fn refused_with(&self, code: i32, name: &str, arguments: &str, words: &str) {
         let before = self.everything();
         self.run(name, arguments)
-            .code(1)
+            .code(code)
             .stderr(contains(words).and(contains("panicked").not()));
         assert!(before == self.everything(), "{name} {arguments}");
     }
@@ -218,19 +223,27 @@ fn what_others_made_is_replaced_only_by_force() {
 fn what_cannot_be_written_or_run_fails_before_the_training() {
     let desk = Desk::new();
     std::fs::create_dir(desk.path("dir.onnx")).unwrap();
-    for (arguments, words) in [
-        ("--export dir.onnx", "a folder"),
-        ("--export in.csv/m.onnx", "in.csv"),
-        ("--export /proc/nowhere/m.onnx", "/proc"),
-        ("--export /dev/null", "device"),
-        ("--recipe kaggle --input after=5", "Kaggle format"),
-        ("--recipe notebook --input before=5", "Kaggle format"),
-        ("--recipe kaggle --leads MLII", "Kaggle format"),
-        ("--input layout=\"kaggle\" --input after=5", "Kaggle format"),
-        ("--input before=1 --input after=0 --blocks 8x5+2", "pooling"),
+    for (code, arguments, words) in [
+        (1, "--export dir.onnx", "a folder"),
+        (1, "--export in.csv/m.onnx", "in.csv"),
+        (1, "--export /proc/nowhere/m.onnx", "/proc"),
+        (1, "--export /dev/null", "device"),
+        (2, "--recipe kaggle --input after=5", "Kaggle format"),
+        (2, "--recipe notebook --input before=5", "Kaggle format"),
+        (2, "--recipe kaggle --leads MLII", "Kaggle format"),
+        (
+            2,
+            "--input layout=\"kaggle\" --input after=5",
+            "Kaggle format",
+        ),
+        (
+            1,
+            "--input before=1 --input after=0 --blocks 8x5+2",
+            "pooling",
+        ),
     ] {
         let arguments = format!("--data absent --out run {arguments}");
-        desk.refused("train", &arguments, words);
+        desk.refused_with(code, "train", &arguments, words);
     }
     desk.refused("train", "--data synthetic --out ecg", "s0");
 }

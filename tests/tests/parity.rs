@@ -29,7 +29,7 @@ fn in_onnx_runtime(case: &Case, beats: &Beats) -> Vec<f32> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
     std::fs::write(&path, case.classifier()).unwrap();
-    let mut classifier = Classifier::with_threads(&path, 1).unwrap();
+    let classifier = Classifier::with_threads(&path, 1).unwrap();
     let predictions = classifier.classify(beats).unwrap();
     let classes = &case.contract.classes;
     let logits = predictions

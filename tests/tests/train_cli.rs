@@ -338,3 +338,16 @@ fn kaggle_rows_on_another_scale_are_refused() {
         .failure()
         .stderr(contains("mitbih_train.csv, line 51").and(contains("by the contract")));
 }
+
+#[test]
+fn help_begins_with_the_program_and_tells_the_defaults() {
+    let desk = Desk::new();
+    for flag in ["-h", "--help"] {
+        desk.train(&[flag])
+            .assert()
+            .success()
+            .stdout(predicates::str::starts_with("Train the residual CNN"))
+            .stdout(contains("[default: inter-patient]"))
+            .stdout(contains("[default: 6, 12 for kaggle, 30 for"));
+    }
+}

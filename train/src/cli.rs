@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+use crate::error::{Error, Result};
 use crate::run::RunFolder;
-use crate::settings::Settings;
+use crate::settings::{Recipe, Settings};
+use data::record::error::ensure;
 
 /// Train the residual CNN on annotated beats and export it to ONNX.
 ///
@@ -18,7 +19,7 @@ use crate::settings::Settings;
 /// its default depends on the recipe. The resolved settings are saved with the
 /// run, in settings.toml.
 #[derive(Parser, Debug)]
-#[command(name = "train", version, arg_required_else_help = false)]
+#[command(name = "train", version, after_help = data::program::EXIT_CODES)]
 struct Arguments {
     /// Settings file, TOML
     #[arg(long, value_name = "FILE")]
@@ -75,10 +76,7 @@ impl Request {
     /// [`clap::Error`] for arguments that clap refuses and for `--help`; else
     /// what is wrong with the settings.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request> {
-        // Settings have no defaults of their own: those that are not given
-        // stay as the recipe or the file has them.
-        let command = Settings::augment_args_for_update(Arguments::command());
-        let matches = command.try_get_matches_from(arguments)?;
+        let matches = command()?.try_get_matches_from(arguments)?;
         let arguments = Arguments::from_arg_matches(&matches)?;
         let (saved, run) = match &arguments.resume {
             Some(folder) => {
@@ -131,6 +129,71 @@ impl Request {
     }
 }
 
+/// The command line, with the recipes' defaults in its help.
+///
+/// For clap the settings have no defaults of their own: those that are not
+/// given stay as the recipe or the file has them.
+fn command() -> Result<Command> {
+    let command = Arguments::command();
+    let about = command.get_about().cloned().unwrap_or_default();
+    let long = command.get_long_about().cloned().unwrap_or_default();
+    // The settings would put their own comment in the place of this one.
+    let command = Settings::augment_args_for_update(command)
+        .about(about)
+        .long_about(long);
+    let mut defaults = Vec::new();
+    for recipe in Recipe::value_variants() {
+        defaults.push((recipe.name(), toml::Table::try_from(recipe.defaults())?));
+    }
+    Ok(command.mut_args(|arg| {
+        let key = arg.get_id().as_str().replace('_', "-");
+        let values: Vec<(&str, String)> = defaults
+            .iter()
+            .filter_map(|(recipe, table)| Some((*recipe, shown(table.get(&key)?)?)))
+            .collect();
+        match (arg.get_help(), told(&values)) {
+            (Some(help), Some(default)) => {
+                let help = format!("{help} [default: {default}]");
+                arg.help(help)
+            }
+            _ => arg,
+        }
+    }))
+}
+
+/// A default as it is typed; `None` where there is nothing to type.
+fn shown(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::Table(_) => None,
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Array(values) => {
+            let values: Option<Vec<String>> = values.iter().map(shown).collect();
+            values.filter(|v| !v.is_empty()).map(|v| v.join(","))
+        }
+        other => Some(other.to_string()),
+    }
+}
+
+/// The default of the first recipe, and those of others that have another.
+fn told(values: &[(&str, String)]) -> Option<String> {
+    let ((first, value), others) = values.split_first()?;
+    if first != &Recipe::default().name() {
+        let all = values
+            .iter()
+            .map(|(name, value)| format!("{value} for {name}"));
+        return Some(all.collect::<Vec<_>>().join(", "));
+    }
+    let mut text = value.clone();
+    // The recipe's own name differs with the recipe, and is no default of it.
+    for (name, other) in others
+        .iter()
+        .filter(|(name, other)| other != value && other != name)
+    {
+        text += &format!(", {other} for {name}");
+    }
+    Some(text)
+}
+
 /// Settings that may change when a run goes on: they alter nothing of what was
 /// learnt already.
 const FREE: [&str; 3] = ["epochs", "device", "threads"];
@@ -162,13 +225,14 @@ fn refuse_changes(run: &RunFolder, saved: &Settings, asked: &Settings) -> Result
             format!("\n  --{key}: the run has {was}, asked for is {wanted}")
         })
         .collect();
-    ensure!(
-        changes.is_empty(),
-        "{}: the settings of a run are fixed; only --{} and where it is exported to may differ. Leave these out, or begin another run with --out:{}",
-        run.path().display(),
-        FREE.join(", --"),
-        changes.concat()
-    );
+    ensure(changes.is_empty(), || {
+        Error::Run(format!(
+            "{}: the settings of a run are fixed; only --{} and where it is exported to may differ. Leave these out, or begin another run with --out:{}",
+            run.path().display(),
+            FREE.join(", --"),
+            changes.concat()
+        ))
+    })?;
     Ok(())
 }
 
@@ -178,14 +242,15 @@ fn overlay_input(
 ) -> Result<data::pipeline::input::InputSpec> {
     let mut table = toml::Table::try_from(&settings.input)?;
     for pair in pairs {
-        ensure!(
-            pair.contains('='),
-            "--input {pair}: write KEY=VALUE, such as before=96"
-        );
-        let given: toml::Table = pair.parse().with_context(|| {
-            format!("--input {pair}: the value is written as in TOML, text in double quotes")
+        ensure(pair.contains('='), || {
+            Error::usage(format!(
+                "--input {pair}: write KEY=VALUE, such as before=96"
+            ))
         })?;
+        let given: toml::Table = pair.parse().map_err(Error::flag(&format!(
+            "--input {pair}: the value is written as in TOML, text in double quotes"
+        )))?;
         table.extend(given);
     }
-    table.try_into().context("--input")
+    table.try_into().map_err(Error::flag("--input"))
 }

@@ -1,7 +1,8 @@
 //! Where to compute.
 
-use anyhow::{Result, bail};
 use tch::{Cuda, Device};
+
+use crate::error::{Error, Result};
 
 /// The device that `name` asks for: `auto`, `cpu`, `cuda` or `cuda:N`.
 ///
@@ -18,7 +19,11 @@ pub fn choose(name: &str) -> Result<Device> {
             .and_then(|n| n.parse::<usize>().ok())
         {
             Some(number) => number,
-            None => bail!("--device {name}: write auto, cpu, cuda or cuda:N, such as cuda:1"),
+            None => {
+                return Err(Error::usage(format!(
+                    "--device {name}: write auto, cpu, cuda or cuda:N, such as cuda:1"
+                )));
+            }
         },
     };
     if !tch::utils::has_cuda() {
@@ -28,13 +33,15 @@ pub fn choose(name: &str) -> Result<Device> {
         } else {
             "Neither an NVIDIA driver (/proc/driver/nvidia) nor libtorch's CUDA part is there: install the driver first"
         };
-        bail!(
+        return Err(Error::Device(format!(
             "--device {name}: no usable GPU. {card}; fetch the GPU libraries with `make setup CUDA=1`, build again, or use --device cpu"
-        );
+        )));
     }
     let count = Cuda::device_count() as usize;
     if number >= count {
-        bail!("--device {name}: this machine has {count} GPU(s), numbered from 0; see nvidia-smi");
+        return Err(Error::Device(format!(
+            "--device {name}: this machine has {count} GPU(s), numbered from 0; see nvidia-smi"
+        )));
     }
     Ok(Device::Cuda(number))
 }

@@ -1,11 +1,11 @@
 //! Figures of a model on beats whose classes are known.
 
-use anyhow::Result;
 use data::Class;
 use data::scoring::metrics::Confusion;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
+use crate::error::Result;
 use crate::examples::Examples;
 use crate::network::ResidualCnn;
 use crate::settings::Monitor;

@@ -1,10 +1,12 @@
 //! Labelled beats as tensors: all rows lie in memory, on the device, and a
 //! batch is one indexing call.
 
-use anyhow::{Result, ensure};
 use data::Class;
 use data::pipeline::beats::Beats;
 use tch::{Device, Tensor};
+
+use crate::error::{Error, Result};
+use data::record::error::ensure;
 
 /// Labelled beats on a device.
 #[derive(Debug)]
@@ -45,14 +47,12 @@ impl Examples {
     /// When there are no beats, when they carry no labels, or when libtorch
     /// cannot allocate.
     pub fn new(beats: &Beats, device: Device) -> Result<Examples> {
-        ensure!(
-            !beats.is_empty(),
-            "there are no beats to train on or to validate with"
-        );
-        ensure!(
-            beats.labels.len() == beats.len(),
-            "the beats carry no labels; training needs annotated records or a labelled Kaggle file"
-        );
+        ensure(!beats.is_empty(), || {
+            Error::Beats("there are no beats to train on or to validate with".into())
+        })?;
+        ensure(beats.labels.len() == beats.len(), || {
+            Error::Beats("the beats carry no labels; training needs annotated records or a labelled Kaggle file".into())
+        })?;
         let rows = beats.len() as i64;
         let features = beats.input.rhythm.len() as i64;
         let windows = Tensor::f_from_slice(&beats.windows)?

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use data::Class;
 use data::output::OutputFile;
 use data::pipeline::beats::Beats;
@@ -13,10 +12,12 @@ use models::onnx;
 use models::onnx::Dense;
 use tch::Tensor;
 
+use crate::error::{Error, Result};
 use crate::examples::Examples;
 use crate::network::ResidualCnn;
 use crate::settings::Settings;
 use crate::standard::Standard;
+use data::record::error::ensure;
 
 /// Largest difference of a logit that passes as the same network.
 pub const TOLERANCE: f32 = 1e-4;
@@ -63,12 +64,10 @@ pub fn rehearse(settings: &Settings, network: Network) -> Result<()> {
         difference(&graph, &model, &examples, true)?;
         Ok(())
     };
-    rehearsed().with_context(|| {
-        format!(
-            "the network of --stem and --blocks on windows of {} samples (--input before, after) cannot be exported",
-            input.length()
-        )
-    })
+    rehearsed().map_err(Error::within(format!(
+        "the network of --stem and --blocks on windows of {} samples (--input before, after) cannot be exported",
+        input.length()
+    )))
 }
 
 /// Writes the classifier to `path`, reads it back, and compares its logits
@@ -115,22 +114,23 @@ fn verified(
     let mut file = OutputFile::create(path)?;
     file.write_all(bytes)
         .and_then(|()| file.flush())
-        .with_context(|| path.display().to_string())?;
-    let written =
-        std::fs::read(file.temporary_path()).with_context(|| path.display().to_string())?;
+        .map_err(data::Error::io(path))?;
+    let written = std::fs::read(file.temporary_path()).map_err(data::Error::io(path))?;
     let found = onnx::contract(&written)?;
-    ensure!(
-        found == *contract,
-        "{}: the contract read back differs",
-        path.display()
-    );
+    ensure(found == *contract, || {
+        Error::Verification(format!(
+            "{}: the contract read back differs",
+            path.display()
+        ))
+    })?;
     let difference = difference(&written, model, examples, explains)
-        .with_context(|| format!("{}: verification", path.display()))?;
-    ensure!(
-        difference <= TOLERANCE,
-        "{}: not written, since its logits differ from libtorch's by {difference:.1e}, more than {TOLERANCE:.0e}",
-        path.display()
-    );
+        .map_err(Error::within(format!("{}: verification", path.display())))?;
+    ensure(difference <= TOLERANCE, || {
+        Error::Verification(format!(
+            "{}: not written, since its logits differ from libtorch's by {difference:.1e}, more than {TOLERANCE:.0e}",
+            path.display()
+        ))
+    })?;
     file.commit()?;
     Ok(difference)
 }
@@ -159,12 +159,13 @@ fn difference(
     }
     let outputs = onnx::evaluate(bytes, &inputs)?;
     let logits = &outputs[0].values;
-    ensure!(
-        logits.len() == expected.len(),
-        "{} logits instead of {}",
-        logits.len(),
-        expected.len()
-    );
+    ensure(logits.len() == expected.len(), || {
+        Error::Verification(format!(
+            "{} logits instead of {}",
+            logits.len(),
+            expected.len()
+        ))
+    })?;
     Ok(logits.iter().zip(&expected).fold(0.0, |worst, (a, b)| {
         // A NaN must not pass as no difference.
         let difference = (*a as f32 - b).abs();

@@ -3,22 +3,23 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
 use data::Class;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::augment::Augmentation;
 use crate::cli::Request;
+use crate::error::{Error, Result};
 use crate::evaluation::Evaluation;
 use crate::examples::{Batch, Examples};
 use crate::loss::Loss;
-use crate::network::{Mode, ResidualCnn};
+use crate::network::ResidualCnn;
 use crate::optimiser::{self, Optimiser};
 use crate::progress::Progress;
 use crate::sampler::{Sampler, mix};
 use crate::schedule::Schedule;
 use crate::settings::Settings;
 use crate::state::{Epoch, State};
+use data::record::error::ensure;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ impl Stop {
 pub struct Stepper {
     augmentation: Augmentation,
     loss: Loss,
-    mode: Mode,
+    precision: Kind,
     clip: f64,
     average: f64,
 }
@@ -84,7 +85,7 @@ impl Stepper {
                 shown_more: shown_more(settings, train),
                 distillation: settings.distillation(),
             },
-            mode: Mode::Training(settings.precision.kind(train.labels.device())),
+            precision: settings.precision.kind(train.labels.device()),
             clip: settings.clip,
             average: settings.average,
         }
@@ -98,15 +99,16 @@ impl Stepper {
             .rhythm
             .as_ref()
             .map(|r| self.augmentation.apply_rhythm(r));
-        let logits = state.model.forward(&windows, rhythm.as_ref(), self.mode);
+        let lesson = state.model.learn(&windows, rhythm.as_ref(), self.precision);
         let loss = self
             .loss
-            .mean(&logits, &batch.labels, batch.teacher.as_ref());
+            .mean(&lesson.logits, &batch.labels, batch.teacher.as_ref());
         let gradients = Tensor::run_backward(&[&loss], &[&state.model.values], false, false);
         let gradient = optimiser::clip(&gradients[0], self.clip);
         state
             .optimiser
             .step(&state.model.values, &gradient, learning_rate);
+        state.model.keep(lesson.statistics);
         state.update_average(self.average);
         loss.detach()
     }
@@ -215,11 +217,12 @@ fn steps(
         let train_loss = loss_sum.double_value(&[]) / batches.len() as f64;
         let shown: usize = batches.iter().skip(first).map(|rows| rows.len()).sum();
         let beats_per_second = shown as f64 / started.elapsed().as_secs_f64();
-        ensure!(
-            train_loss.is_finite(),
-            "the training loss of epoch {} is {train_loss}: the training diverged; lower --learning-rate or set --clip 1",
-            epoch + 1
-        );
+        ensure(train_loss.is_finite(), || {
+            Error::Diverged(format!(
+                "the training loss of epoch {} is {train_loss}: the training diverged; lower --learning-rate or set --clip 1",
+                epoch + 1
+            ))
+        })?;
 
         let figures = Evaluation::of(state.validated(), validation)?.figures();
         let monitored = figures.monitored(settings.monitor, epoch + 1);

@@ -6,6 +6,7 @@ pub mod augment;
 pub mod calibrate;
 pub mod cli;
 pub mod device;
+pub mod error;
 pub mod evaluation;
 pub mod examples;
 pub mod export;
@@ -27,3 +28,5 @@ pub mod shorthand;
 pub mod source;
 pub mod standard;
 pub mod state;
+
+pub use error::{Error, Result};

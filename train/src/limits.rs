@@ -4,12 +4,13 @@
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
-use anyhow::{Context, Result, ensure};
 use data::pipeline::input::{InputSpec, Layout};
 use data::pipeline::{Fiducials, Pipeline, RATES};
 use models::architecture::Network;
 
+use crate::error::{Error, Result};
 use crate::settings::{Recipe, Settings};
+use data::record::error::ensure;
 
 /// Most threads of a machine, and most epochs and beats of a run.
 const THREADS: usize = 1024;
@@ -26,12 +27,13 @@ const WINDOW: usize = 8192;
 const WINDOW_SECONDS: f64 = 20.0;
 
 fn within<T: PartialOrd + Debug>(flag: &str, value: T, range: RangeInclusive<T>) -> Result<()> {
-    ensure!(
-        range.contains(&value),
-        "--{flag} is {value:?}; it may be {:?} to {:?}",
-        range.start(),
-        range.end()
-    );
+    ensure(range.contains(&value), || {
+        Error::usage(format!(
+            "--{flag} is {value:?}; it may be {:?} to {:?}",
+            range.start(),
+            range.end()
+        ))
+    })?;
     Ok(())
 }
 
@@ -70,11 +72,15 @@ pub fn check(settings: &Settings) -> Result<()> {
     for bias in &settings.class_bias {
         within("class-bias", *bias, -1e3..=1e3)?;
     }
-    ensure!(
+    ensure(
         settings.hold_out.is_empty() || settings.recipe == Recipe::InterPatient,
-        "--hold-out names records, which the recipe {} does not hold out; leave it out, or take --recipe inter-patient",
-        settings.recipe.name()
-    );
+        || {
+            Error::usage(format!(
+                "--hold-out names records, which the recipe {} does not hold out; leave it out, or take --recipe inter-patient",
+                settings.recipe.name()
+            ))
+        },
+    )?;
     input(&settings.input)?;
     layers(settings)
 }
@@ -84,19 +90,24 @@ fn input(input: &InputSpec) -> Result<()> {
         fs, before, after, ..
     } = *input;
     for (key, value) in [("before", before), ("after", after)] {
-        ensure!(
-            value <= WINDOW,
-            "--input {key} is {value}; a window has up to {WINDOW} samples"
-        );
+        ensure(value <= WINDOW, || {
+            Error::usage(format!(
+                "--input {key} is {value}; a window has up to {WINDOW} samples"
+            ))
+        })?;
     }
     let samples = before + after;
     let seconds = samples as f64 / fs;
-    ensure!(
+    ensure(
         (1..=WINDOW).contains(&samples) && seconds > 0.0 && seconds <= WINDOW_SECONDS,
-        "--input: the window has {samples} samples at {fs} Hz; 1 to {WINDOW} samples and up to {WINDOW_SECONDS} s can be learned from"
-    );
+        || {
+            Error::usage(format!(
+                "--input: the window has {samples} samples at {fs} Hz; 1 to {WINDOW} samples and up to {WINDOW_SECONDS} s can be learned from"
+            ))
+        },
+    )?;
     if input.layout == Layout::Window {
-        Pipeline::new(input, *RATES.start(), Fiducials::Marked).context("--input")?;
+        Pipeline::new(input, *RATES.start(), Fiducials::Marked).map_err(Error::flag("--input"))?;
     }
     Ok(())
 }
@@ -121,24 +132,28 @@ fn layers(settings: &Settings) -> Result<()> {
         .map(|n| ("stem", n))
         .chain(numbers.map(|n| ("blocks", n)))
     {
-        ensure!(
-            number <= WIDTH,
-            "--{flag} has the number {number}; channels, kernels and strides may be 1 to {WIDTH}"
-        );
+        ensure(number <= WIDTH, || {
+            Error::usage(format!(
+                "--{flag} has the number {number}; channels, kernels and strides may be 1 to {WIDTH}"
+            ))
+        })?;
     }
     let count = settings.blocks.len() + settings.hidden.len() + settings.rhythm_hidden.len();
-    ensure!(
-        count <= LAYERS,
-        "--blocks, --hidden and --rhythm-hidden name {count} layers; {LAYERS} at most can be trained"
-    );
+    ensure(count <= LAYERS, || {
+        Error::usage(format!(
+            "--blocks, --hidden and --rhythm-hidden name {count} layers; {LAYERS} at most can be trained"
+        ))
+    })?;
     let network = settings.architecture(&settings.input).network()?;
     let parameters = network.parameter_count();
-    ensure!(
-        parameters <= PARAMETERS,
-        "the network has {parameters} parameters; {PARAMETERS} at most can be trained; see --blocks and --hidden"
-    );
-    Network::from_json(&network.to_json())
-        .context("--blocks or --hidden: the network is too large")?;
+    ensure(parameters <= PARAMETERS, || {
+        Error::usage(format!(
+            "the network has {parameters} parameters; {PARAMETERS} at most can be trained; see --blocks and --hidden"
+        ))
+    })?;
+    Network::from_json(&network.to_json()).map_err(Error::flag(
+        "--blocks or --hidden: the network is too large",
+    ))?;
     Ok(())
 }
 

@@ -3,13 +3,11 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Result;
 use data::output::signals;
+use data::program::{self, INTERRUPTED};
 use train::cli::Request;
 use train::fit::{Ending, Stop};
-
-/// Exit code of a run that `--stop-after` ended, which is that of Ctrl-C.
-const INTERRUPTED: u8 = 130;
+use train::{Error, Result};
 
 fn main() -> ExitCode {
     let stop = Arc::new(Stop::default());
@@ -18,13 +16,8 @@ fn main() -> ExitCode {
         Ok(Ending::Interrupted) => {
             ExitCode::from(stop.signal().map_or(INTERRUPTED, signals::exit_code))
         }
-        Err(error) => {
-            if let Some(usage) = error.downcast_ref::<clap::Error>() {
-                usage.exit();
-            }
-            eprintln!("train: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(Error::Clap(usage)) => usage.exit(),
+        Err(error) => program::failed(&error),
     }
 }
 

@@ -7,20 +7,24 @@
 //! Convolutions run as 2-D ones of height 1 on channels-last memory, where
 //! libtorch's CPU kernels are fastest; tch has no memory-format argument, so the
 //! layout is made by permuting a contiguous `[N, 1, L, C]` tensor.
+//!
+//! A pass changes nothing: what a batch makes of the batch-norm statistics is
+//! part of the answer ([`Lesson`]), and the caller keeps it or not.
 
-use anyhow::{Context, Result, bail, ensure};
-use models::architecture::{NORM_EPSILON, Network, Op, Parameter};
+mod pass;
+#[cfg(test)]
+mod tests;
+
+use data::record::error::ensure;
+use models::architecture::{Network, Op, Parameter};
 use models::weights::{self, Weights};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use tch::{Device, Kind, Tensor};
 
-/// Weight of a batch in the running batch-norm statistics.
-const NORM_MOMENTUM: f64 = 0.1;
-
-/// Beats per call when nothing is to be learned.
-const EVALUATION_BATCH: i64 = 512;
+use crate::error::{Error, Result};
+pub use pass::Lesson;
 
 /// The residual CNN with its values, on one device.
 pub struct ResidualCnn {
@@ -56,15 +60,6 @@ struct Norm {
     bias: usize,
     mean: usize,
     variance: usize,
-}
-
-/// Whether a pass learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Batch statistics, dropout, and convolutions in this precision.
-    Training(Kind),
-    /// Running statistics, no dropout, `f32`.
-    Evaluation,
 }
 
 impl ResidualCnn {
@@ -202,133 +197,6 @@ impl ResidualCnn {
         Tensor::from_slice(&mask).to_device(self.values.device())
     }
 
-    /// Logits `[N, classes]` of windows `[N, channels, length]` and, for a
-    /// network that has them, rhythm features `[N, features]`.
-    pub fn forward(&self, beat: &Tensor, rhythm: Option<&Tensor>, mode: Mode) -> Tensor {
-        let (training, precision) = match mode {
-            Mode::Training(kind) => (true, kind),
-            Mode::Evaluation => (false, Kind::Float),
-        };
-        let sizes: Vec<i64> = self.trainable.iter().map(|s| s.size).collect();
-        let full = self.values.split_with_sizes(&sizes, 0);
-        let reduced = (precision != Kind::Float)
-            .then(|| self.values.to_kind(precision).split_with_sizes(&sizes, 0));
-        let sizes: Vec<i64> = self.tracked.iter().map(|s| s.size).collect();
-        let tracked = self.statistics.split_with_sizes(&sizes, 0);
-        let normalise = |x: Tensor, norm: Option<Norm>| match norm {
-            None => x,
-            Some(n) => x.batch_norm(
-                Some(&full[n.weight]),
-                Some(&full[n.bias]),
-                Some(&tracked[n.mean]),
-                Some(&tracked[n.variance]),
-                training,
-                NORM_MOMENTUM,
-                NORM_EPSILON,
-                true,
-            ),
-        };
-
-        let mut results: Vec<Tensor> = Vec::with_capacity(self.network.nodes.len());
-        for (node, layer) in self.network.nodes.iter().zip(&self.layers) {
-            let input = |i: usize| &results[node.inputs[i]];
-            let result = match (&node.op, layer) {
-                (Op::Beat, _) => channels_last(&beat.to_kind(precision)),
-                (Op::Rhythm, _) => rhythm.map_or_else(
-                    || {
-                        Tensor::zeros(
-                            [beat.size()[0], node.shape[0] as i64],
-                            (Kind::Float, beat.device()),
-                        )
-                    },
-                    |r| r.to_kind(Kind::Float),
-                ),
-                (
-                    Op::Conv {
-                        kernel,
-                        stride,
-                        dilation,
-                        padding,
-                        ..
-                    },
-                    Some(layer),
-                ) => {
-                    let from = reduced.as_ref().unwrap_or(&full);
-                    let channels = self.trainable[layer.weight].parameter.shape[1] as i64;
-                    let weight = from[layer.weight]
-                        .view([node.shape[0] as i64, 1, *kernel as i64, channels])
-                        .permute([0, 3, 1, 2]);
-                    let x = input(0).conv2d(
-                        &weight,
-                        Some(&from[layer.bias]),
-                        [1, *stride as i64],
-                        [0, *padding as i64],
-                        [1, *dilation as i64],
-                        1,
-                    );
-                    normalise(x, layer.norm)
-                }
-                (Op::Dense { .. }, Some(layer)) => {
-                    let inputs = self.trainable[layer.weight].parameter.shape[1] as i64;
-                    let weight = full[layer.weight].view([node.shape[0] as i64, inputs]);
-                    normalise(
-                        input(0).linear(&weight, Some(&full[layer.bias])),
-                        layer.norm,
-                    )
-                }
-                (Op::Relu, _) => input(0).relu(),
-                (Op::Add, _) => input(0) + input(1),
-                (Op::MaxPool { size }, _) => {
-                    let window = [1, *size as i64];
-                    input(0).max_pool2d(window, window, [0, 0], [1, 1], false)
-                }
-                (Op::AveragePool { size }, _) => {
-                    let window = [1, *size as i64];
-                    input(0).avg_pool2d(window, window, [0, 0], false, true, None)
-                }
-                (Op::GlobalAveragePool, _) => {
-                    input(0).mean_dim([2_i64, 3].as_slice(), false, Kind::Float)
-                }
-                (Op::GlobalMaxPool, _) => input(0)
-                    .squeeze_dim(2)
-                    .max_dim(2, false)
-                    .0
-                    .to_kind(Kind::Float),
-                (Op::Flatten, _) => input(0).flatten(1, -1).to_kind(Kind::Float),
-                (Op::Concat, _) => {
-                    let parts: Vec<&Tensor> = node.inputs.iter().map(|&i| &results[i]).collect();
-                    Tensor::cat(&parts, 1)
-                }
-                (Op::Dropout { probability }, _) => input(0).dropout(*probability, training),
-                (Op::Conv { .. } | Op::Dense { .. }, None) => {
-                    unreachable!("every layer has a slot")
-                }
-            };
-            results.push(result);
-        }
-        results.pop().unwrap_or_else(|| beat.shallow_clone())
-    }
-
-    /// Logits `[N, classes]` of any number of beats, on their device, without
-    /// a gradient.
-    pub fn logits(&self, beats: &Tensor, rhythm: Option<&Tensor>) -> Tensor {
-        let _guard = tch::no_grad_guard();
-        let rows = beats.size()[0];
-        let parts: Vec<Tensor> = (0..rows)
-            .step_by(EVALUATION_BATCH as usize)
-            .map(|start| {
-                let count = EVALUATION_BATCH.min(rows - start);
-                let rhythm = rhythm.map(|r| r.narrow(0, start, count));
-                self.forward(
-                    &beats.narrow(0, start, count),
-                    rhythm.as_ref(),
-                    Mode::Evaluation,
-                )
-            })
-            .collect();
-        Tensor::cat(&parts, 0)
-    }
-
     /// The weights by name, in the layout of [`Network::parameters`].
     ///
     /// # Errors
@@ -375,14 +243,12 @@ impl ResidualCnn {
             let found = weights
                 .0
                 .get(&parameter.name)
-                .with_context(|| format!("the weights lack {}", parameter.name))?;
+                .ok_or_else(|| Error::Network(format!("the weights lack {}", parameter.name)))?;
             if found.shape != parameter.shape {
-                bail!(
+                return Err(Error::Network(format!(
                     "{} has shape {:?}, expected {:?}",
-                    parameter.name,
-                    found.shape,
-                    parameter.shape
-                );
+                    parameter.name, found.shape, parameter.shape
+                )));
             }
             let mut tensor = Tensor::f_from_slice(&found.values)?;
             if let &[outputs, inputs, kernel] = parameter.shape.as_slice() {
@@ -397,7 +263,9 @@ impl ResidualCnn {
             };
             list.push(tensor.contiguous().view(-1));
         }
-        ensure!(!values.is_empty(), "the network has no parameters");
+        ensure(!values.is_empty(), || {
+            Error::Network("the network has no parameters".into())
+        })?;
         // A network without batch norm has no statistics to join.
         let join = |parts: Vec<Tensor>| match parts.is_empty() {
             true => Tensor::zeros([0], (Kind::Float, device)),
@@ -408,186 +276,5 @@ impl ResidualCnn {
             join(values),
             join(statistics),
         ))
-    }
-}
-
-/// `[N, C, L]` to `[N, C, 1, L]` in channels-last memory.
-fn channels_last(x: &Tensor) -> Tensor {
-    x.permute([0, 2, 1])
-        .contiguous()
-        .unsqueeze(1)
-        .permute([0, 3, 1, 2])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use models::Architecture;
-    use models::architecture::{Block, Pooling, Stem};
-
-    fn architecture() -> Architecture {
-        Architecture {
-            channels: 2,
-            length: 61,
-            rhythm: 4,
-            classes: 5,
-            stem: Some(Stem {
-                channels: 6,
-                kernel: 7,
-                stride: 2,
-            }),
-            blocks: vec![
-                Block {
-                    channels: 8,
-                    kernel: 5,
-                    stride: 1,
-                    dilation: 2,
-                    pool: 2,
-                },
-                Block {
-                    channels: 8,
-                    kernel: 3,
-                    stride: 2,
-                    dilation: 1,
-                    pool: 1,
-                },
-            ],
-            pooling: Pooling::AverageMax,
-            rhythm_hidden: vec![7],
-            hidden: vec![9],
-            dropout: 0.2,
-        }
-    }
-
-    fn built() -> ResidualCnn {
-        let network = architecture().network().unwrap();
-        ResidualCnn::new(network, 3, Device::Cpu).unwrap()
-    }
-
-    fn inputs(rows: i64) -> (Tensor, Tensor) {
-        let options = (Kind::Float, Device::Cpu);
-        (
-            Tensor::randn([rows, 2, 61], options),
-            Tensor::randn([rows, 4], options),
-        )
-    }
-
-    #[test]
-    fn flat_tensors_hold_every_parameter() {
-        let model = built();
-        assert_eq!(
-            model.values.size1().unwrap(),
-            model.network().parameter_count() as i64
-        );
-        model.weights().unwrap().check(model.network()).unwrap();
-    }
-
-    #[test]
-    fn weights_survive_extraction() {
-        let model = built();
-        let (beat, rhythm) = inputs(5);
-        // Moves the running statistics away from where they start.
-        let _ = model.forward(&beat, Some(&rhythm), Mode::Training(Kind::Float));
-        let weights = model.weights().unwrap();
-        let network = model.network().clone();
-        let again = ResidualCnn::from_weights(network, &weights, Device::Cpu).unwrap();
-        assert_eq!(again.values, model.values);
-        assert_eq!(again.statistics, model.statistics);
-        assert_eq!(again.weights().unwrap(), weights);
-        let logits = |m: &ResidualCnn| m.logits(&beat, Some(&rhythm));
-        assert_eq!(logits(&again), logits(&model));
-    }
-
-    /// Against libtorch's own layers, without the layout tricks.
-    #[test]
-    fn a_convolution_block_is_the_textbook_one() {
-        let model = built();
-        let (beat, rhythm) = inputs(3);
-        let weights = model.weights().unwrap();
-        let get = |name: &str| {
-            let t = &weights.0[name];
-            let shape: Vec<i64> = t.shape.iter().map(|&n| n as i64).collect();
-            Tensor::from_slice(&t.values).view(shape.as_slice())
-        };
-        let conv = |x: &Tensor, name: &str, stride: i64, padding: i64, dilation: i64| {
-            x.conv1d(
-                &get(&format!("{name}.weight")),
-                Some(&get(&format!("{name}.bias"))),
-                [stride],
-                [padding],
-                [dilation],
-                1,
-            ) / (1.0 + NORM_EPSILON).sqrt()
-        };
-        let x = conv(&beat, "stem", 2, 3, 1).relu();
-        let y = conv(
-            &conv(&x, "block1.conv1", 1, 4, 2).relu(),
-            "block1.conv2",
-            1,
-            4,
-            2,
-        );
-        let x = (y + conv(&x, "block1.shortcut", 1, 0, 1))
-            .relu()
-            .max_pool1d([2], [2], [0], [1], false);
-        let y = conv(
-            &conv(&x, "block2.conv1", 2, 1, 1).relu(),
-            "block2.conv2",
-            1,
-            1,
-            1,
-        );
-        let x = (y + conv(&x, "block2.shortcut", 2, 0, 1)).relu();
-        let linear = |x: &Tensor, name: &str| {
-            x.linear(
-                &get(&format!("{name}.weight")),
-                Some(&get(&format!("{name}.bias"))),
-            )
-        };
-        let branch = (linear(&rhythm, "rhythm1") / (1.0 + NORM_EPSILON).sqrt()).relu();
-        let pooled = Tensor::cat(
-            &[x.mean_dim(2, false, Kind::Float), x.amax(2, false), branch],
-            1,
-        );
-        let expected = linear(&linear(&pooled, "dense1").relu(), "logits");
-        let found = model.logits(&beat, Some(&rhythm));
-        let difference = (found - expected).abs().max().double_value(&[]);
-        assert!(difference < 1e-5, "{difference:e}");
-    }
-
-    #[test]
-    fn reduced_precision_stays_close() {
-        let model = built();
-        let (beat, rhythm) = inputs(64);
-        let network = Architecture {
-            dropout: 0.0,
-            ..architecture()
-        }
-        .network()
-        .unwrap();
-        let model =
-            ResidualCnn::from_weights(network, &model.weights().unwrap(), Device::Cpu).unwrap();
-        let pass = |kind| {
-            model
-                .forward(&beat, Some(&rhythm), Mode::Training(kind))
-                .to_kind(Kind::Float)
-        };
-        let (full, reduced) = (pass(Kind::Float), pass(Kind::BFloat16));
-        let difference = (&full - reduced).abs().mean(Kind::Float).double_value(&[]);
-        let scale = full.std(false).double_value(&[]);
-        assert!(
-            difference > 0.0 && difference < 0.05 * scale,
-            "{difference} of {scale}"
-        );
-    }
-
-    #[test]
-    fn weights_of_another_network_are_refused() {
-        let weights = built().weights().unwrap();
-        let other = Architecture::notebook().network().unwrap();
-        let error = ResidualCnn::from_weights(other, &weights, Device::Cpu)
-            .err()
-            .unwrap();
-        assert!(error.to_string().contains("block1.conv1.weight"), "{error}");
     }
 }

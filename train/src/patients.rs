@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use data::Class;
 use data::datasets::dataset::{self, Annotated, REFERENCE};
 use data::datasets::splits::{self, Split};
@@ -13,9 +12,11 @@ use data::pipeline::prepare;
 use data::record::Record;
 use data::simulate::retime::{Retiming, retime};
 
+use crate::error::{Error, Result};
 use crate::sampler::mix;
 use crate::settings::Settings;
 use crate::source::{Parts, cohort, is_synthetic, join, name_of, shares};
+use data::record::error::ensure;
 
 /// What each recording is turned into by `--retimed`, each with its own seed,
 /// and of its normal and of its S beats one in how many is kept. Normal beats
@@ -109,7 +110,7 @@ pub fn parts(settings: &Settings) -> Result<Parts> {
     };
     let (train, validation) = (take(&train), take(&validation));
     let validation = join(validation.into_iter().map(|r| r.beats).collect())
-        .context("no patients are held out for validation")?;
+        .map_err(Error::within("no patients are held out for validation"))?;
     let mut description = descriptions.join(" + ");
     if settings.second_lead > 0.0 && settings.input.leads.is_empty() {
         description += ", second leads";
@@ -128,12 +129,13 @@ fn known<'a>(hold_out: &[String], there: impl Iterator<Item = &'a str>) -> Resul
         .map(String::as_str)
         .filter(|name| !there.contains(name))
         .collect();
-    ensure!(
-        unknown.is_empty(),
-        "--hold-out: there is no record {}; the records are {}",
-        unknown.join(", "),
-        there.join(", ")
-    );
+    ensure(unknown.is_empty(), || {
+        Error::usage(format!(
+            "--hold-out: there is no record {}; the records are {}",
+            unknown.join(", "),
+            there.join(", ")
+        ))
+    })?;
     Ok(())
 }
 
@@ -227,10 +229,10 @@ impl Fit {
             }
         }
         if let (true, Some(reason)) = (records.is_empty(), reason) {
-            bail!(
+            return Err(Error::Beats(format!(
                 "{}: no record has the leads asked for: {reason}",
                 folder.display()
-            );
+            )));
         }
         let lacking = match left_out.as_slice() {
             [] => String::new(),
@@ -301,13 +303,17 @@ fn hold_out(records: &[Prepared], settings: &Settings, what: &str) -> Result<Spl
         .iter()
         .flat_map(|r| r.beats.record_names.clone())
         .collect();
-    ensure!(
+    ensure(
         names.len() == records.len()
             && names
                 .iter()
                 .any(|n| splits::patient(n) != splits::patient(&names[0])),
-        "{what} is of one patient; the inter-patient recipe needs at least two to hold one out"
-    );
+        || {
+            Error::Beats(format!(
+                "{what} is of one patient; the inter-patient recipe needs at least two to hold one out"
+            ))
+        },
+    )?;
     if !settings.hold_out.is_empty() {
         let asked = |i: &usize| settings.hold_out.contains(&names[*i]);
         let (held_out, train) = (0..names.len()).partition(asked);
@@ -335,5 +341,5 @@ fn hold_out(records: &[Prepared], settings: &Settings, what: &str) -> Result<Spl
     (0..CANDIDATES)
         .map(|i| splits::by_patient(&names, share, mix(settings.seed, i, 0)))
         .min_by(|a, b| stray(a).total_cmp(&stray(b)))
-        .context("no patients to hold out")
+        .ok_or_else(|| Error::Beats("no patients to hold out".into()))
 }

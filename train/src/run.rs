@@ -5,13 +5,14 @@ mod lock;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use data::Class;
 use data::output;
 use serde::Serialize;
 
+use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::state::Epoch;
+use data::record::error::ensure;
 pub use lock::Lock;
 
 /// Where runs go unless told otherwise.
@@ -39,30 +40,29 @@ impl RunFolder {
         };
         let run = RunFolder { path };
         if run.settings_file().exists() {
-            bail!(
+            return Err(Error::Run(format!(
                 "{0} holds a run already; go on with --resume {0}, or name another folder with --out",
                 run.path.display()
-            );
+            )));
         }
         if let Some(other) = run.foreign_file()?.filter(|_| !force) {
-            bail!(
+            return Err(Error::Run(format!(
                 "{}: {} is in it, and a run's files could replace what is not its own; name an empty or a new folder with --out, or give --force",
                 run.path.display(),
                 other.display()
-            );
+            )));
         }
         Ok(run)
     }
 
     /// A file in the folder that is neither a lock nor a temporary file.
     fn foreign_file(&self) -> Result<Option<PathBuf>> {
-        let place = || self.path.display().to_string();
         let entries = match std::fs::read_dir(&self.path) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            entries => entries.with_context(place)?,
+            entries => entries.map_err(data::Error::io(&self.path))?,
         };
         for entry in entries {
-            let name = PathBuf::from(entry.with_context(place)?.file_name());
+            let name = PathBuf::from(entry.map_err(data::Error::io(&self.path))?.file_name());
             let passing = name.extension().is_some_and(|e| e == "tmp");
             if !passing && name != Path::new(lock::FILE) {
                 return Ok(Some(name));
@@ -79,12 +79,13 @@ impl RunFolder {
         let run = RunFolder {
             path: path.to_owned(),
         };
-        ensure!(
-            run.settings_file().is_file(),
-            "{}: no run here ({} is missing); name the folder of a run, such as {RUNS}/kaggle-1",
-            path.display(),
-            run.settings_file().display()
-        );
+        ensure(run.settings_file().is_file(), || {
+            Error::Run(format!(
+                "{}: no run here ({} is missing); name the folder of a run, such as {RUNS}/kaggle-1",
+                path.display(),
+                run.settings_file().display()
+            ))
+        })?;
         Ok(run)
     }
 
@@ -134,8 +135,8 @@ impl RunFolder {
     /// When the file cannot be read.
     pub fn read_settings(&self) -> Result<Settings> {
         let path = self.settings_file();
-        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        toml::from_str(&text).with_context(|| path.display().to_string())
+        let text = std::fs::read_to_string(&path).map_err(data::Error::io(&path))?;
+        Ok(toml::from_str(&text).map_err(|e| data::Error::malformed(&path, e.to_string()))?)
     }
 
     /// Writes `metrics.csv` and `metrics.jsonl`, one row per epoch.
@@ -147,23 +148,24 @@ impl RunFolder {
             "epoch,learning_rate,train_loss,validation_loss,validation_accuracy,validation_macro_f1",
         );
         for class in Class::ALL {
-            write!(csv, ",validation_f1_{class}")?;
+            let _ = write!(csv, ",validation_f1_{class}");
         }
         csv.push_str(",best,beats_per_second,seconds\n");
         let mut lines = String::new();
         for epoch in history {
             let v = &epoch.validation;
-            write!(
+            let _ = write!(
                 csv,
                 "{},{:.3e},{:.6},{:.6},{:.6},{:.6}",
                 epoch.epoch, epoch.learning_rate, epoch.train_loss, v.loss, v.accuracy, v.macro_f1
-            )?;
+            );
             for f1 in v.f1 {
-                write!(csv, ",{f1:.6}")?;
+                let _ = write!(csv, ",{f1:.6}");
             }
             let (best, speed) = (u8::from(epoch.best), epoch.beats_per_second);
-            writeln!(csv, ",{best},{speed:.1},{:.2}", epoch.seconds)?;
-            writeln!(lines, "{}", serde_json::to_string(epoch)?)?;
+            let _ = writeln!(csv, ",{best},{speed:.1},{:.2}", epoch.seconds);
+            lines += &serde_json::to_string(epoch)?;
+            lines.push('\n');
         }
         output::write(self.file("metrics.csv"), csv.as_bytes())?;
         output::write(self.file("metrics.jsonl"), lines.as_bytes())?;

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use data::datasets::dataset;
 use data::formats;
 use data::output::Outputs;
-use data::plot::{self, ConfusionMatrix};
+use data::plot::{self, ConfusionMatrix, Kernels};
 use data::scoring::metrics::{Confusion, Summary, calibration_error};
 use models::contract::{self, Contract, Training};
 use serde::Serialize;
@@ -15,16 +14,18 @@ use tch::{Device, Kind, Tensor};
 use crate::calibrate;
 use crate::cli::Request;
 use crate::device;
+use crate::error::{Error, Result};
 use crate::evaluation::Evaluation;
 use crate::examples::Examples;
 use crate::export;
 use crate::fit::{self, Ending, Stepper, Stop, fit};
-use crate::pictures::{FirstKernels, LossCurve};
+use crate::pictures::LossCurve;
 use crate::run::RunFolder;
 use crate::settings::Settings;
 use crate::source::{self, Parts};
 use crate::standard::Standard;
 use crate::state::{State, best_of};
+use data::record::error::ensure;
 
 /// `report.json` of a run.
 #[derive(Serialize)]
@@ -72,14 +73,19 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     let _lock = run.lock()?;
 
     let parts = Parts::load(settings)?;
-    ensure!(
+    ensure(
         parts.train.input == settings.input && parts.validation.input == settings.input,
-        "the beats are not cut as the settings say (--input); take another recipe or other data"
-    );
+        || {
+            Error::usage(
+                "the beats are not cut as the settings say (--input); take another recipe or other data",
+            )
+        },
+    )?;
     let mut train = Examples::new(&parts.train, device)?;
     train.weights = parts.weights.clone();
     train.occurs = parts.occurs;
-    let mut validation = Examples::new(&parts.validation, device).context("validation part")?;
+    let mut validation =
+        Examples::new(&parts.validation, device).map_err(Error::within("validation part"))?;
     train.teacher = teachers(settings, &train, device)?;
     let standard = Standard::of(&parts.train);
     standard.apply(&mut train);
@@ -151,19 +157,23 @@ fn go_on(state: &mut State, request: &Request, beats: &str) -> Result<()> {
     let Request { settings, run, .. } = request;
     state.resume(run)?;
     let counters = &state.counters;
-    ensure!(
+    ensure(
         counters.epoch == 0 && counters.steps == 0 || counters.data_sha256 == beats,
-        "{}: its recordings are no longer those that it was trained on (SHA-256 of the beats {}, now {}); bring them back, or begin another run",
-        run.path().display(),
-        &counters.data_sha256.get(..12).unwrap_or_default(),
-        &beats[..12]
-    );
-    ensure!(
-        settings.epochs >= counters.epoch,
-        "--epochs is {}, but the run has {} behind it",
-        settings.epochs,
-        counters.epoch
-    );
+        || {
+            Error::Run(format!(
+                "{}: its recordings are no longer those that it was trained on (SHA-256 of the beats {}, now {}); bring them back, or begin another run",
+                run.path().display(),
+                &counters.data_sha256.get(..12).unwrap_or_default(),
+                &beats[..12]
+            ))
+        },
+    )?;
+    ensure(settings.epochs >= counters.epoch, || {
+        Error::Run(format!(
+            "--epochs is {}, but the run has {} behind it",
+            settings.epochs, counters.epoch
+        ))
+    })?;
     Ok(())
 }
 
@@ -212,7 +222,7 @@ fn finish(
     let mut shown = (on_validation, "validation part");
     let mut test_figures = None;
     if let Some(test) = &parts.test {
-        let examples = Examples::new(test, device).context("test part")?;
+        let examples = Examples::new(test, device).map_err(Error::within("test part"))?;
         let logits = best.logits(&examples.windows, examples.rhythm.as_ref());
         let (confusion, figures) = part_report(&logits, &examples, temperature)?;
         text.push_str(&format!("\ntest part\n{}", confusion.report()));
@@ -245,7 +255,7 @@ fn finish(
     )?;
     data::output::write(run.file("report.txt"), text.as_bytes())?;
     draw(
-        run,
+        request,
         state,
         &shown.0,
         &format!("{}, {}", settings.recipe.name(), shown.1),
@@ -293,7 +303,8 @@ fn part_report(
     Ok((evaluation.confusion, report))
 }
 
-fn draw(run: &RunFolder, state: &State, confusion: &Confusion, title: &str) -> Result<()> {
+fn draw(request: &Request, state: &State, confusion: &Confusion, title: &str) -> Result<()> {
+    let Request { settings, run, .. } = request;
     let history = &state.counters.history;
     plot::save(&LossCurve { history }, &run.file("loss.png"))?;
     plot::save(
@@ -301,7 +312,10 @@ fn draw(run: &RunFolder, state: &State, confusion: &Confusion, title: &str) -> R
         &run.file("confusion.png"),
     )?;
     let weights = state.best.weights()?;
-    if let Some(kernels) = FirstKernels::of(state.best.network(), &weights) {
+    let first = weights.first_convolution(state.best.network());
+    if let Some((first, &[_, channels, taps])) = first.map(|f| (f, &f.shape[..])) {
+        let title = format!("First layer, recipe {}", settings.recipe.name());
+        let kernels = Kernels::new(title, settings.input.fs, channels, taps, &first.values);
         plot::save(&kernels, &run.file("kernels.png"))?;
     }
     Ok(())
@@ -313,11 +327,12 @@ fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Opt
     for folder in &settings.teacher {
         let run = RunFolder::open(folder)?;
         let its = run.read_settings()?;
-        anyhow::ensure!(
-            its.input == settings.input,
-            "--teacher {}: it was trained on windows made in another way",
-            folder.display()
-        );
+        ensure(its.input == settings.input, || {
+            Error::usage(format!(
+                "--teacher {}: it was trained on windows made in another way",
+                folder.display()
+            ))
+        })?;
         let network = its.architecture(&its.input).network()?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
         let teacher = Standard::load(&run)?.fold(&teacher)?;

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use data::pipeline::input::InputSpec;
 use models::Architecture;
@@ -13,10 +12,12 @@ use tch::{Device, Kind};
 
 use crate::augment::Augmentation;
 use crate::device::has_fast_bf16;
+use crate::error::{Error, Result};
 use crate::loss::Distillation;
 use crate::optimiser::Algorithm;
 use crate::schedule::{Schedule, Shape};
 use crate::shorthand::{BlockText, StemText};
+use data::record::error::ensure;
 
 /// What is trained, for which task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
@@ -262,15 +263,25 @@ fn from_name<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(toml::Value::String(text.into())).map_err(|e| e.message().to_string())
 }
 
+/// Refuses what is no share: below 0, or 1 and above where not `inclusive`.
+fn share(name: &str, value: f64, inclusive: bool) -> Result<()> {
+    let upper = if inclusive { value <= 1.0 } else { value < 1.0 };
+    ensure(value >= 0.0 && upper, || {
+        Error::usage(format!(
+            "--{name} is {value}; it is a share, from 0 up to 1"
+        ))
+    })
+}
+
 impl Settings {
     /// Lays a TOML file over these settings.
     ///
     /// # Errors
     /// Names the file and what it says wrongly.
     pub fn overlay_file(&self, path: &Path) -> Result<Settings> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let text = std::fs::read_to_string(path).map_err(data::Error::io(path))?;
         let file: toml::Table =
-            toml::from_str(&text).with_context(|| path.display().to_string())?;
+            toml::from_str(&text).map_err(|e| data::Error::malformed(path, e.to_string()))?;
         let mut table = toml::Table::try_from(self)?;
         for (key, value) in file {
             // The input may be given in part, too.
@@ -281,7 +292,9 @@ impl Settings {
                 }
             }
         }
-        table.try_into().with_context(|| path.display().to_string())
+        Ok(table
+            .try_into()
+            .map_err(|e: toml::de::Error| data::Error::malformed(path, e.to_string()))?)
     }
 
     /// The recipe that a settings file asks for, if it does.
@@ -293,8 +306,9 @@ impl Settings {
         struct Only {
             recipe: Option<Recipe>,
         }
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        let only: Only = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let text = std::fs::read_to_string(path).map_err(data::Error::io(path))?;
+        let only: Only =
+            toml::from_str(&text).map_err(|e| data::Error::malformed(path, e.to_string()))?;
         Ok(only.recipe)
     }
 
@@ -303,14 +317,6 @@ impl Settings {
     /// # Errors
     /// Names the flag, what it may be and what it is.
     pub fn check(&self) -> Result<()> {
-        let share = |name: &str, value: f64, inclusive: bool| {
-            let upper = if inclusive { value <= 1.0 } else { value < 1.0 };
-            ensure!(
-                value >= 0.0 && upper,
-                "--{name} is {value}; it is a share, from 0 up to 1"
-            );
-            Ok(())
-        };
         share("validation", self.validation, false)?;
         share("average", self.average, false)?;
         share("label-smoothing", self.label_smoothing, false)?;
@@ -319,10 +325,9 @@ impl Settings {
         share("rhythm-dropout", self.rhythm_dropout, false)?;
         share("reject", self.reject, false)?;
         share("stretch", self.stretch, false)?;
-        ensure!(
-            self.validation > 0.0,
-            "--validation is 0; the best epoch could not be chosen"
-        );
+        ensure(self.validation > 0.0, || {
+            Error::usage("--validation is 0; the best epoch could not be chosen")
+        })?;
         for (name, value) in [
             ("weight-decay", self.weight_decay),
             ("clip", self.clip),
@@ -338,40 +343,53 @@ impl Settings {
             ("second-lead", self.second_lead),
             ("retimed", self.retimed),
         ] {
-            ensure!(
-                value.is_finite() && value >= 0.0,
-                "--{name} is {value}; it must be a finite number and cannot be below 0"
-            );
+            ensure(value.is_finite() && value >= 0.0, || {
+                Error::usage(format!(
+                    "--{name} is {value}; it must be a finite number and cannot be below 0"
+                ))
+            })?;
         }
         for (name, value) in [
             ("learning-rate", self.learning_rate),
             ("plateau-factor", self.plateau_factor),
             ("teacher-temperature", self.teacher_temperature),
         ] {
-            ensure!(
-                value.is_finite() && value > 0.0,
-                "--{name} is {value}; it must be a finite number above 0"
-            );
+            ensure(value.is_finite() && value > 0.0, || {
+                Error::usage(format!(
+                    "--{name} is {value}; it must be a finite number above 0"
+                ))
+            })?;
         }
-        ensure!(
+        ensure(
             self.class_bias.is_empty() || self.class_bias.len() == data::Class::ALL.len(),
-            "--class-bias has {} values; give one for each of N, S, V, F, Q",
-            self.class_bias.len()
-        );
+            || {
+                Error::usage(format!(
+                    "--class-bias has {} values; give one for each of N, S, V, F, Q",
+                    self.class_bias.len()
+                ))
+            },
+        )?;
         let kaggle = InputSpec::kaggle();
-        ensure!(
+        ensure(
             self.recipe == Recipe::InterPatient && self.input.layout != kaggle.layout
                 || self.input == kaggle,
-            "--input, --leads: the Kaggle format is one lead and {} samples of {} Hz, and cannot be cut otherwise; leave them out, or take --recipe inter-patient",
-            kaggle.length(),
-            kaggle.fs
-        );
-        ensure!(self.epochs > 0, "--epochs is 0; train at least one");
-        ensure!(
-            self.batch >= 2,
-            "--batch is {}; batch norm needs at least 2 beats",
-            self.batch
-        );
+            || {
+                Error::usage(format!(
+                    "--input, --leads: the Kaggle format is one lead and {} samples of {} Hz, and cannot be cut otherwise; leave them out, or take --recipe inter-patient",
+                    kaggle.length(),
+                    kaggle.fs
+                ))
+            },
+        )?;
+        ensure(self.epochs > 0, || {
+            Error::usage("--epochs is 0; train at least one")
+        })?;
+        ensure(self.batch >= 2, || {
+            Error::usage(format!(
+                "--batch is {}; batch norm needs at least 2 beats",
+                self.batch
+            ))
+        })?;
         crate::limits::check(self)
     }
 

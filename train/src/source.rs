@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
 use data::Class;
 use data::beat_files::kaggle;
 use data::datasets::dataset::{self, Annotated, REFERENCE, hexadecimal};
@@ -13,8 +12,10 @@ use data::pipeline::kaggle_cut;
 use data::simulate::synth;
 use sha2::{Digest, Sha256};
 
+use crate::error::{Error, Result};
 use crate::patients;
 use crate::settings::{Recipe, Settings};
+use data::record::error::ensure;
 
 /// What `--data` says for recordings that are made up on the spot.
 pub const SYNTHETIC: &str = "synthetic";
@@ -100,7 +101,7 @@ pub(crate) fn join(parts: Vec<Beats>) -> Result<Beats> {
     let mut parts = parts.into_iter();
     let mut all = parts
         .next()
-        .context("there are no records to take beats from")?;
+        .ok_or_else(|| Error::Beats("there are no records to take beats from".into()))?;
     for part in parts {
         all.append(&part)?;
     }
@@ -155,12 +156,13 @@ fn split_off_test(all: &Beats) -> (Beats, Beats) {
 /// The beats of a Kaggle CSV file that has the column of the class.
 fn labelled(path: &Path) -> Result<Beats> {
     let beats = kaggle::read(path)?;
-    ensure!(
-        beats.labels.len() == beats.len(),
-        "{}: its rows have no class, which training needs as column {}",
-        path.display(),
-        beats.input.length() + 1
-    );
+    ensure(beats.labels.len() == beats.len(), || {
+        Error::Beats(format!(
+            "{}: its rows have no class, which training needs as column {}",
+            path.display(),
+            beats.input.length() + 1
+        ))
+    })?;
     Ok(beats)
 }
 
@@ -170,12 +172,13 @@ fn kaggle_files(folder: Option<&Path>) -> Result<Option<[PathBuf; 2]>> {
         return Ok(None);
     };
     let there = [&train, &test].map(|file| file.is_file());
-    ensure!(
-        there[0] == there[1],
-        "{}: it has only one of {}",
-        folder.unwrap_or(&train).display(),
-        KAGGLE_FILES.join(" and ")
-    );
+    ensure(there[0] == there[1], || {
+        Error::Beats(format!(
+            "{}: it has only one of {}",
+            folder.unwrap_or(&train).display(),
+            KAGGLE_FILES.join(" and ")
+        ))
+    })?;
     Ok(there[0].then_some([train, test]))
 }
 

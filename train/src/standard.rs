@@ -8,15 +8,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use data::pipeline::beats::Beats;
 use models::architecture::Op;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 
+use crate::error::{Error, Result};
 use crate::examples::Examples;
 use crate::network::ResidualCnn;
 use crate::run::RunFolder;
+use data::record::error::ensure;
 
 /// Name of the file in a run's folder.
 const FILE: &str = "rhythm.json";
@@ -62,16 +63,17 @@ impl Standard {
     }
 
     fn read(path: &Path) -> Result<Standard> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        let text = std::fs::read_to_string(path).map_err(data::Error::io(path))?;
         let standard: Standard =
-            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-        ensure!(
-            standard.mean.len() == standard.deviation.len(),
-            "{}: {} means but {} deviations",
-            path.display(),
-            standard.mean.len(),
-            standard.deviation.len()
-        );
+            serde_json::from_str(&text).map_err(|e| data::Error::malformed(path, e.to_string()))?;
+        ensure(standard.mean.len() == standard.deviation.len(), || {
+            Error::Run(format!(
+                "{}: {} means but {} deviations",
+                path.display(),
+                standard.mean.len(),
+                standard.deviation.len()
+            ))
+        })?;
         Ok(standard)
     }
 
@@ -106,15 +108,15 @@ impl Standard {
             matches!(node.op, Op::Dense { .. }) && nodes[node.inputs[0]].op == Op::Rhythm
         };
         let Some(Op::Dense { name, .. }) = nodes.iter().find(takes_rhythm).map(|n| &n.op) else {
-            anyhow::bail!(
-                "the rhythm features need a dense layer of their own; set --rhythm-hidden"
-            );
+            return Err(Error::usage(
+                "the rhythm features need a dense layer of their own; set --rhythm-hidden",
+            ));
         };
         let _guard = tch::no_grad_guard();
         let weight = folded.parameter(&format!("{name}.weight"));
         let bias = folded.parameter(&format!("{name}.bias"));
         let (Some(mut weight), Some(mut bias)) = (weight, bias) else {
-            anyhow::bail!("the network has no layer {name}");
+            return Err(Error::Network(format!("the network has no layer {name}")));
         };
         let on = |values: &[f32]| Tensor::from_slice(values).to_device(weight.device());
         let scaled = &weight / on(&self.deviation);

@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
 use data::datasets::dataset::hexadecimal;
 use data::output::OutputFile;
 use models::Network;
@@ -12,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
+use crate::error::{Error, Result};
 use crate::evaluation::Figures;
 use crate::network::ResidualCnn;
 use crate::optimiser::Optimiser;
 use crate::run::RunFolder;
 use crate::schedule::Plateau;
+use data::record::error::{ensure, told};
 
 /// Key of the counters, as JSON bytes, among the tensors.
 const COUNTERS: &str = "counters";
@@ -152,10 +153,10 @@ impl State {
         tensors.push((DIGEST.into(), Tensor::from_slice(digest.as_bytes())));
         let file = OutputFile::create(path)?;
         Tensor::write_safetensors(&tensors, file.temporary_path())
-            .with_context(|| path.display().to_string())?;
+            .map_err(|e| data::Error::malformed(path, e.to_string()))?;
         if path.exists() {
             let previous = run.previous_checkpoint();
-            std::fs::rename(path, &previous).with_context(|| previous.display().to_string())?;
+            std::fs::rename(path, &previous).map_err(data::Error::io(&previous))?;
         }
         file.commit()?;
         Ok(())
@@ -182,13 +183,14 @@ impl State {
             return Err(error);
         }
         eprintln!(
-            "{error:#}; going on from the one before, after epoch {}",
+            "{}; going on from the one before, after epoch {}",
+            told(&error),
             self.counters.epoch
         );
         if last.exists() {
             // The next checkpoint must not make it the previous one.
             let aside = run.file("checkpoint.damaged.safetensors");
-            std::fs::rename(&last, &aside).with_context(|| aside.display().to_string())?;
+            std::fs::rename(&last, &aside).map_err(data::Error::io(&aside))?;
         }
         Ok(())
     }
@@ -209,13 +211,17 @@ impl State {
         let device = self.model.values.device();
         let get = |name: &str, like: &Tensor| -> Result<Tensor> {
             let tensor = find(&tensors, name, path)?;
-            ensure!(
+            ensure(
                 tensor.size() == like.size() && tensor.kind() == like.kind(),
-                "{}: {name} has shape {:?}, the settings' network needs {:?}; resume with the settings of the run",
-                path.display(),
-                tensor.size(),
-                like.size()
-            );
+                || {
+                    Error::Run(format!(
+                        "{}: {name} has shape {:?}, the settings' network needs {:?}; resume with the settings of the run",
+                        path.display(),
+                        tensor.size(),
+                        like.size()
+                    ))
+                },
+            )?;
             Ok(tensor.to_device(device))
         };
         let restore = |name: &str, model: &ResidualCnn| -> Result<ResidualCnn> {
@@ -249,13 +255,14 @@ pub fn best_of(path: &Path, network: Network, device: Device) -> Result<Residual
     let fresh = ResidualCnn::new(network, 0, Device::Cpu)?;
     let take = |name: &str, like: &Tensor| -> Result<Tensor> {
         let tensor = find(&tensors, name, path)?;
-        ensure!(
-            tensor.size() == like.size(),
-            "{}: {name} has shape {:?}, its settings' network needs {:?}",
-            path.display(),
-            tensor.size(),
-            like.size()
-        );
+        ensure(tensor.size() == like.size(), || {
+            Error::Run(format!(
+                "{}: {name} has shape {:?}, its settings' network needs {:?}",
+                path.display(),
+                tensor.size(),
+                like.size()
+            ))
+        })?;
         Ok(tensor.to_device(device))
     };
     let values = take("best.values", &fresh.values)?;
@@ -268,28 +275,34 @@ pub fn best_of(path: &Path, network: Network, device: Device) -> Result<Residual
 }
 
 fn read(path: &Path) -> Result<Vec<(String, Tensor)>> {
-    ensure!(
-        path.is_file(),
-        "{}: no checkpoint here; name the folder of a run that finished at least one epoch",
-        path.display()
-    );
-    let damaged = || format!("{}: not a checkpoint, or damaged", path.display());
-    let mut tensors = Tensor::read_safetensors(path).with_context(damaged)?;
+    ensure(path.is_file(), || {
+        Error::Run(format!(
+            "{}: no checkpoint here; name the folder of a run that finished at least one epoch",
+            path.display()
+        ))
+    })?;
+    let mut tensors = Tensor::read_safetensors(path).map_err(|e| {
+        Error::Run(format!(
+            "{}: not a checkpoint, or damaged: {e}",
+            path.display()
+        ))
+    })?;
     let at = tensors.iter().position(|(name, _)| name == DIGEST);
-    let at = at.with_context(|| {
-        format!(
+    let at = at.ok_or_else(|| {
+        Error::Run(format!(
             "{}: the checkpoint has no checksum: it is damaged, or of an earlier version of this program; train anew",
             path.display()
-        )
+        ))
     })?;
     let (_, stated) = tensors.swap_remove(at);
     let whole = stated.kind() == Kind::Uint8
         && Vec::<u8>::try_from(&stated)? == digest(&tensors)?.as_bytes();
-    ensure!(
-        whole,
-        "{}: the checkpoint is damaged: its content does not match its checksum",
-        path.display()
-    );
+    ensure(whole, || {
+        Error::Run(format!(
+            "{}: the checkpoint is damaged: its content does not match its checksum",
+            path.display()
+        ))
+    })?;
     Ok(tensors)
 }
 
@@ -315,21 +328,20 @@ fn find<'a>(tensors: &'a [(String, Tensor)], name: &str, path: &Path) -> Result<
         .iter()
         .find(|(n, _)| n == name)
         .map(|(_, t)| t)
-        .with_context(|| {
-            format!(
+        .ok_or_else(|| {
+            Error::Run(format!(
                 "{}: the checkpoint lacks {name}; it is of another kind of run",
                 path.display()
-            )
+            ))
         })
 }
 
 fn counters(tensors: &[(String, Tensor)], path: &Path) -> Result<Counters> {
     let json = find(tensors, COUNTERS, path)?;
-    ensure!(
-        json.kind() == Kind::Uint8,
-        "{}: damaged counters",
-        path.display()
-    );
+    ensure(json.kind() == Kind::Uint8, || {
+        Error::Run(format!("{}: damaged counters", path.display()))
+    })?;
     let json = Vec::<u8>::try_from(json)?;
-    serde_json::from_slice(&json).with_context(|| format!("{}: damaged counters", path.display()))
+    serde_json::from_slice(&json)
+        .map_err(|e| Error::Run(format!("{}: damaged counters: {e}", path.display())))
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use data::Class;
 use data::Result;
 use data::datasets::splits;
-use data::formats::wfdb;
+use data::formats::wfdb::AnnotationFile;
+use data::formats::{self};
 use data::pipeline::input::InputSpec;
 use data::record::aami::Convention;
 use data::record::annotation::Symbol;
@@ -45,7 +46,7 @@ pub fn read(shared: &Path) -> Result<Vec<Recording>> {
     let mut recordings = Vec::new();
     for database in ["mitdb", "svdb", "nstdb", "cudb", "stdb", "qtdb"] {
         let folder = shared.join(database);
-        for name in wfdb::record_names(&folder)? {
+        for name in formats::find(&folder)? {
             // The noise recordings hold no beats; paced ones are left out of DS1.
             let test = splits::DS2.contains(&name.as_str());
             let unused = database == "mitdb" && !test && !splits::DS1.contains(&name.as_str());
@@ -59,9 +60,9 @@ pub fn read(shared: &Path) -> Result<Vec<Recording>> {
 }
 
 fn record(database: &'static str, name: &str, path: &Path, test: bool) -> Result<Vec<Recording>> {
-    let record = wfdb::read_record(path)?;
+    let record = formats::open(path)?.read()?;
     let annotations =
-        wfdb::AnnotationFile::read(&path.with_added_extension("atr"))?.at_rate(record.fs);
+        AnnotationFile::read(&formats::annotation_path(path, "atr"))?.at_rate(record.fs);
     let frames = |sample: i64| sample as f64 / record.fs * rate();
     let mut beats = Vec::new();
     let (mut excluded, mut start) = (Vec::new(), None);

@@ -11,6 +11,7 @@ use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
+use data::program::Usage;
 use data::record::aami::Class;
 
 /// Records read before their beats are written.
@@ -68,11 +69,11 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
             kaggle::write(&arguments.output, &beats)?;
             report(&arguments.output, beats.len(), beats.support(), out)
         }
-        _ => bail!(
+        _ => bail!(Usage(format!(
             "{} and {} have the same format; there is nothing to convert",
             arguments.input.display(),
             arguments.output.display()
-        ),
+        ))),
     }
 }
 
@@ -87,10 +88,10 @@ impl Format {
         match path.extension().and_then(|e| e.to_str()) {
             Some("h5" | "hdf5") => Ok(Format::Store),
             Some("csv") => Ok(Format::Csv),
-            _ => bail!(
+            _ => bail!(Usage(format!(
                 "{}: expected a folder of records, or a file of beats that ends in .h5 or .csv",
                 path.display()
-            ),
+            ))),
         }
     }
 }
@@ -112,7 +113,9 @@ fn records(
     };
     input.leads.clone_from(&arguments.leads);
     if format == Format::Csv && input != InputSpec::kaggle() {
-        bail!("a CSV file holds one lead in the Kaggle layout only; name an .h5 file instead");
+        bail!(Usage(
+            "a CSV file holds one lead in the Kaggle layout only; name an .h5 file instead".into()
+        ));
     }
     for name in &found.names {
         dataset::protect(outputs, &folder.join(name), annotator);

@@ -10,6 +10,7 @@ use data::output::Outputs;
 use data::pipeline::annotator::Annotator;
 use data::pipeline::input::InputSpec;
 use data::pipeline::{Fiducials, Output, Pipeline};
+use data::program::Usage;
 use data::record::annotation::{Annotation, Symbol};
 
 /// Frames read at once.
@@ -45,8 +46,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     ensure!(
         (0.0..=1.0).contains(&arguments.least_quality),
-        "--least-quality is {}; a quality lies between 0 and 1",
-        arguments.least_quality
+        Usage(format!(
+            "--least-quality is {}; a quality lies between 0 and 1",
+            arguments.least_quality
+        ))
     );
     let spec = InputSpec {
         leads: arguments.leads.clone(),

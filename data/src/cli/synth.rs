@@ -11,6 +11,7 @@ use data::output::{Outputs, made_here::RECORD_NOTE};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::kaggle_cut;
+use data::program::Usage;
 use data::simulate::synth;
 
 /// Synthesises recordings of different patients, as WFDB records with
@@ -60,22 +61,31 @@ fn check(arguments: &Arguments) -> anyhow::Result<()> {
     } = arguments;
     ensure!(
         (1..=MOST_PATIENTS).contains(patients),
-        "--patients is {patients}; it may be 1 to {MOST_PATIENTS}"
+        Usage(format!(
+            "--patients is {patients}; it may be 1 to {MOST_PATIENTS}"
+        ))
     );
     for (flag, value, range) in [("--minutes", minutes, MINUTES), ("--fs", fs, RATES)] {
         ensure!(
             range.contains(value),
-            "{flag} is {value:?}; it may be {} to {}",
-            range.start(),
-            range.end()
+            Usage(format!(
+                "{flag} is {value:?}; it may be {} to {}",
+                range.start(),
+                range.end()
+            ))
         );
     }
     ensure!(
         minutes * 60.0 * fs <= MOST_FRAMES,
-        "--minutes {minutes} at --fs {fs} are {:e} frames; a recording may have {MOST_FRAMES:e}",
-        minutes * 60.0 * fs
+        Usage(format!(
+            "--minutes {minutes} at --fs {fs} are {:e} frames; a recording may have {MOST_FRAMES:e}",
+            minutes * 60.0 * fs
+        ))
     );
-    ensure!(*rows != Some(0), "--rows is 0; it may be 1 and above");
+    ensure!(
+        *rows != Some(0),
+        Usage("--rows is 0; it may be 1 and above".into())
+    );
     Ok(())
 }
 

@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
 use data::Class;
 use data::scoring::metrics::{Confusion, fraction, percent};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::read_json;
+use crate::error::{Error, Result};
 
 /// The JSON file of `infer evaluate`.
 pub struct EvaluationFile(Value);
@@ -44,7 +44,7 @@ impl EvaluationFile {
 
     fn confusion(&self) -> Result<Confusion> {
         Confusion::deserialize(&self.0["confusion"])
-            .context("an evaluation's 'confusion' is not a matrix of five by five numbers; make the file again with `infer evaluate --json`")
+            .map_err(|e| Error::Input(format!("an evaluation's 'confusion' is not a matrix of five by five numbers; make the file again with `infer evaluate --json`: {e}")))
     }
 
     fn number(&self, place: &str) -> Option<f64> {

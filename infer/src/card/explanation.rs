@@ -3,13 +3,13 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::Result;
 use clap::ValueEnum;
 use data::Class;
 use data::scoring::metrics::percent;
 use serde_json::Value;
 
 use super::read_json;
+use crate::error::Result;
 use crate::explain::methods::Method;
 use crate::explain::path::STEPS;
 use crate::explain::quality::FINE_STEPS;

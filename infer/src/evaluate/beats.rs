@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
 use data::datasets::dataset::{self, Annotated, Failures};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
@@ -12,6 +11,7 @@ use data::record::aami::{Class, Convention};
 use data::record::annotation::{Annotation, Symbol};
 
 use crate::classifier::{Classifier, Prediction};
+use crate::error::{Error, Result};
 
 /// A beat, as the reference and as the model see it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,7 +79,7 @@ pub struct Request<'a> {
 pub fn gather(
     request: &Request<'_>,
     names: &[String],
-    classifier: &mut Classifier,
+    classifier: &Classifier,
     failures: &mut Failures,
 ) -> Result<Gathered> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
@@ -97,7 +97,7 @@ pub fn gather(
                 Prepared::Ready(prepared) => {
                     let predictions = classifier
                         .classify(&prepared.beats)
-                        .with_context(|| format!("record {name}"))?;
+                        .map_err(|e| e.within(format!("record {name}")))?;
                     gathered.records.push(prepared.scored(name, &predictions));
                 }
                 Prepared::Unfit(reason) => gathered.skipped.push((name.clone(), reason)),
@@ -106,7 +106,9 @@ pub fn gather(
     }
     failures.unless_all()?;
     if let (true, Some((_, reason))) = (gathered.records.is_empty(), gathered.skipped.first()) {
-        bail!("the model fits none of the records: {reason}");
+        return Err(Error::Unfit(format!(
+            "the model fits none of the records: {reason}"
+        )));
     }
     Ok(gathered)
 }

@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Result, bail};
 use data::datasets::dataset::{self, Failures};
 use data::formats;
 use data::record::aami::Convention;
@@ -15,6 +14,7 @@ use serde::Serialize;
 use super::beats::{Request, ScoredBeat, gather};
 use super::figures::{Reject, View};
 use crate::classifier::Classifier;
+use crate::error::{Error, Result};
 
 /// The noise starts after five minutes, with the scoring period of EC57.
 const START: f64 = 300.0;
@@ -34,7 +34,7 @@ pub struct NoiseRow {
 ///
 /// # Errors
 /// There are no such records, or as [`gather`].
-pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseRow>> {
+pub fn evaluate(folder: &Path, classifier: &Classifier) -> Result<Vec<NoiseRow>> {
     let mut by_snr: BTreeMap<i32, Vec<String>> = BTreeMap::new();
     // The database's own list of records lacks one of the twelve, 118e_6.
     for name in formats::find_unlisted(folder)? {
@@ -43,10 +43,10 @@ pub fn evaluate(folder: &Path, classifier: &mut Classifier) -> Result<Vec<NoiseR
         }
     }
     if by_snr.is_empty() {
-        bail!(
+        return Err(Error::Input(format!(
             "{}: no records named like 118e24 or 118e_6; --noise takes the folder of the MIT-BIH Noise Stress Test Database",
             folder.display()
-        );
+        )));
     }
     let request = Request {
         folder,

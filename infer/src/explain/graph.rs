@@ -1,17 +1,17 @@
 //! The gradient graph behind its contract, run in batches on every core.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, ensure};
 use data::Class;
 use data::pipeline::beats::Beats;
+use data::record::error::ensure;
 use models::Contract;
 use models::onnx;
 use ort::session::Session;
 use ort::value::TensorRef;
 
-use crate::classifier::BATCH;
-use crate::runtime;
+use crate::error::{Error, Result};
+use crate::pool::Pool;
 
 /// What the file of an explain graph is called beside its classifier's.
 const ENDING: &str = "explain.onnx";
@@ -38,12 +38,12 @@ pub struct Gradients {
     pub gradcam: Vec<f32>,
 }
 
-/// A gradient graph that has been checked against its contract.
+/// A gradient graph that has been checked against its contract. Several
+/// threads may use one at the same time.
 pub struct Explainer {
     /// What the model expects and what its answers mean.
     pub contract: Contract,
-    path: PathBuf,
-    sessions: Vec<Session>,
+    pool: Pool,
 }
 
 impl Explainer {
@@ -55,9 +55,8 @@ impl Explainer {
     /// A file cannot be read, the graph beside the classifier has another
     /// contract, or ONNX Runtime refuses it.
     pub fn of(model: &Path, threads: usize) -> Result<Explainer> {
-        let shown = || model.display().to_string();
-        let bytes = std::fs::read(model).with_context(shown)?;
-        let contract = onnx::contract(&bytes).with_context(shown)?;
+        let bytes = std::fs::read(model).map_err(data::Error::io(model))?;
+        let contract = onnx::contract(&bytes).map_err(Error::model(model))?;
         if model.to_string_lossy().ends_with(ENDING) {
             return Explainer::load(model, &bytes, contract, threads);
         }
@@ -65,24 +64,25 @@ impl Explainer {
         if !beside.exists() {
             return Explainer::built(model, &bytes, threads);
         }
-        let bytes = std::fs::read(&beside).with_context(|| beside.display().to_string())?;
-        let found = onnx::contract(&bytes).with_context(|| beside.display().to_string())?;
-        ensure!(
-            found.hash() == contract.hash(),
-            "{} does not explain {}: their contracts differ (hash {} and {}); export both again with `train --export`",
-            beside.display(),
-            model.display(),
-            &found.hash()[..12],
-            &contract.hash()[..12]
-        );
+        let bytes = std::fs::read(&beside).map_err(data::Error::io(&beside))?;
+        let found = onnx::contract(&bytes).map_err(Error::model(&beside))?;
+        ensure(found.hash() == contract.hash(), || {
+            let detail = format!(
+                "it does not explain {}: their contracts differ (hash {} and {}); export both again with `train --export`",
+                model.display(),
+                &found.hash()[..12],
+                &contract.hash()[..12]
+            );
+            Error::graph(&beside, detail)
+        })?;
         Explainer::load(&beside, &bytes, contract, threads)
     }
 
     /// An explainer written from the network inside a classifier's file.
     fn built(model: &Path, bytes: &[u8], threads: usize) -> Result<Explainer> {
-        let shown = || model.display().to_string();
-        let (network, weights, contract) = onnx::network(bytes).with_context(shown)?;
-        let graph = onnx::explainer(&network, &weights, &contract).with_context(shown)?;
+        let (network, weights, contract) = onnx::network(bytes).map_err(Error::model(model))?;
+        let graph =
+            onnx::explainer(&network, &weights, &contract).map_err(Error::explain(model))?;
         Explainer::load(model, &graph, contract, threads)
     }
 
@@ -96,31 +96,27 @@ impl Explainer {
         contract: Contract,
         threads: usize,
     ) -> Result<Explainer> {
-        let sessions = (0..threads.max(1))
-            .map(|_| runtime::session(bytes, path))
-            .collect::<Result<Vec<Session>>>()?;
-        let has_target = |s: &Session| s.inputs().iter().any(|i| i.name() == onnx::TARGET);
-        ensure!(
-            sessions.iter().all(has_target),
-            "{}: the graph has no input '{}', so it is not an explain graph; export it again with `train --export`",
-            path.display(),
-            onnx::TARGET
-        );
-        Ok(Explainer {
-            contract,
-            path: path.into(),
-            sessions,
-        })
+        let pool = Pool::new(path, bytes.to_vec(), threads)?;
+        pool.with(|session| {
+            ensure(session.inputs().iter().any(|i| i.name() == onnx::TARGET), || {
+                let detail = format!(
+                    "the graph has no input '{}', so it is not an explain graph; export it again with `train --export`",
+                    onnx::TARGET
+                );
+                Error::graph(path, detail)
+            })
+        })?;
+        Ok(Explainer { contract, pool })
     }
 
     /// The file that the graph was loaded or built from.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.pool.path()
     }
 
     /// Sessions that run at once.
     pub fn threads(&self) -> usize {
-        self.sessions.len()
+        self.pool.size()
     }
 
     /// The output index of a class.
@@ -131,12 +127,12 @@ impl Explainer {
         let classes = &self.contract.classes;
         let names: Vec<&str> = classes.iter().map(|c| c.name()).collect();
         let index = classes.iter().position(|c| *c == class);
-        index.map(|i| i as i64).with_context(|| {
-            format!(
+        index.map(|i| i as i64).ok_or_else(|| {
+            Error::usage(format!(
                 "{} has no class {class}; its classes are {}",
-                self.path.display(),
+                self.path().display(),
                 names.join(", ")
-            )
+            ))
         })
     }
 
@@ -145,48 +141,29 @@ impl Explainer {
     ///
     /// # Errors
     /// The rows are not as wide as the contract says, or ONNX Runtime fails.
-    pub fn run(&mut self, rows: &Rows, targets: &[i64]) -> Result<Gradients> {
+    pub fn run(&self, rows: &Rows, targets: &[i64]) -> Result<Gradients> {
         let input = &self.contract.input;
         let widths = (input.window_values(), input.rhythm.len());
         let count = targets.len();
-        ensure!(
-            rows.windows.len() == count * widths.0 && rows.rhythm.len() == count * widths.1,
-            "{count} rows of {} values and {} rhythm features are needed, {} and {} values are given",
-            widths.0,
-            widths.1,
-            rows.windows.len(),
-            rows.rhythm.len()
-        );
+        let fits = rows.windows.len() == count * widths.0 && rows.rhythm.len() == count * widths.1;
+        ensure(fits, || {
+            Error::Unfit(format!(
+                "{count} rows of {} values and {} rhythm features are needed, {} and {} values are given",
+                widths.0,
+                widths.1,
+                rows.windows.len(),
+                rows.rhythm.len()
+            ))
+        })?;
         let shape = [input.channels(), input.length()];
-        let workers = self.sessions.len().min(count.div_ceil(BATCH)).max(1);
-        let share = count.div_ceil(workers).next_multiple_of(BATCH);
-        let parts: Vec<Result<Gradients>> = std::thread::scope(|scope| {
-            let running: Vec<_> = self.sessions[..workers]
-                .iter_mut()
-                .enumerate()
-                .map(|(i, session)| {
-                    let range = (i * share).min(count)..((i + 1) * share).min(count);
-                    scope.spawn(move || {
-                        let mut part = Gradients::default();
-                        for start in range.clone().step_by(BATCH) {
-                            let batch = start..(start + BATCH).min(range.end);
-                            let at = |width| batch.start * width..batch.end * width;
-                            let (windows, rhythm) =
-                                (&rows.windows[at(widths.0)], &rows.rhythm[at(widths.1)]);
-                            part.extend(session, shape, windows, rhythm, &targets[batch])?;
-                        }
-                        Ok(part)
-                    })
-                })
-                .collect();
-            let joined = running.into_iter().map(|handle| handle.join());
-            joined
-                .map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
+        let parts = self.pool.batches(count, |session, batch| {
+            let at = |width| batch.start * width..batch.end * width;
+            let (windows, rhythm) = (&rows.windows[at(widths.0)], &rows.rhythm[at(widths.1)]);
+            Gradients::of(session, shape, windows, rhythm, &targets[batch.clone()])
+                .map_err(|detail| Error::graph(self.path(), detail))
+        })?;
         let mut all = Gradients::default();
         for part in parts {
-            let part = part.with_context(|| self.path.display().to_string())?;
             all.logits.extend(part.logits);
             all.saliency.extend(part.saliency);
             all.rhythm.extend(part.rhythm);
@@ -197,16 +174,15 @@ impl Explainer {
 }
 
 impl Gradients {
-    /// Runs one batch and adds its results.
-    fn extend(
-        &mut self,
+    /// Runs one batch. Errors are in words.
+    fn of(
         session: &mut Session,
         [channels, length]: [usize; 2],
         windows: &[f32],
         rhythm: &[f32],
         targets: &[i64],
-    ) -> Result<()> {
-        let failed = |e: ort::Error| anyhow!("ONNX Runtime: {}", e.message());
+    ) -> Result<Gradients, String> {
+        let failed = |e: ort::Error| format!("ONNX Runtime: {}", e.message());
         let rows = targets.len();
         let beat = TensorRef::from_array_view(([rows, channels, length], windows));
         let target = TensorRef::from_array_view(([rows], targets)).map_err(failed)?;
@@ -219,20 +195,24 @@ impl Gradients {
             inputs.push((onnx::RHYTHM.into(), features.map_err(failed)?.into()));
         }
         let outputs = session.run(inputs).map_err(failed)?;
-        let take = |name: &str, to: &mut Vec<f32>| -> Result<()> {
-            let value = outputs
-                .get(name)
-                .with_context(|| format!("the graph has no output '{name}'"))?;
-            to.extend(value.try_extract_tensor::<f32>().map_err(failed)?.1);
-            Ok(())
+        let take = |name: &str| -> Result<Vec<f32>, String> {
+            let value = outputs.get(name);
+            let value = value.ok_or_else(|| format!("the graph has no output '{name}'"))?;
+            Ok(value
+                .try_extract_tensor::<f32>()
+                .map_err(failed)?
+                .1
+                .to_vec())
         };
-        take(onnx::LOGITS, &mut self.logits)?;
-        take(onnx::SALIENCY, &mut self.saliency)?;
-        take(onnx::GRADCAM, &mut self.gradcam)?;
-        if !rhythm.is_empty() {
-            take(onnx::RHYTHM_SALIENCY, &mut self.rhythm)?;
-        }
-        Ok(())
+        Ok(Gradients {
+            logits: take(onnx::LOGITS)?,
+            saliency: take(onnx::SALIENCY)?,
+            gradcam: take(onnx::GRADCAM)?,
+            rhythm: match rhythm.is_empty() {
+                true => Vec::new(),
+                false => take(onnx::RHYTHM_SALIENCY)?,
+            },
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! Attribution methods: what of a beat speaks for a class. All of them only
 //! call the gradient graph, in batches.
 
-use anyhow::Result;
 use clap::ValueEnum;
 use data::pipeline::input::InputSpec;
 use models::onnx::PREDICTED;
@@ -11,6 +10,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::graph::{Explainer, Gradients, Rows};
 use super::path::integrated;
+use crate::error::Result;
 
 /// Noisy copies that SmoothGrad averages over.
 const COPIES: usize = 32;
@@ -67,7 +67,7 @@ pub struct Attributions {
 /// # Errors
 /// Those of the graph.
 pub fn attribute(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     method: Method,
     rows: &Rows,
     targets: &[i64],
@@ -154,7 +154,7 @@ impl Mean {
 }
 
 fn smoothed(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     rows: &Rows,
     targets: &[i64],
     seed: u64,
@@ -178,7 +178,7 @@ fn smoothed(
 }
 
 fn occluded(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     rows: &Rows,
     targets: &[i64],
     logits: &[f32],

@@ -1,9 +1,9 @@
 //! Input optimisation: what a beat would have to look like for a class.
 
-use anyhow::Result;
 use data::pipeline::input::{InputSpec, Normalisation};
 
 use super::graph::{Explainer, Rows};
+use crate::error::Result;
 
 /// Steps of the ascent.
 const STEPS: usize = 200;
@@ -31,7 +31,7 @@ pub struct Optimised {
 ///
 /// # Errors
 /// Those of the graph.
-pub fn optimise(explainer: &mut Explainer, start: &Rows, targets: &[i64]) -> Result<Optimised> {
+pub fn optimise(explainer: &Explainer, start: &Rows, targets: &[i64]) -> Result<Optimised> {
     let input = explainer.contract.input.clone();
     let mut rows = start.clone();
     let mut before = Vec::new();

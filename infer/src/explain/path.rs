@@ -10,10 +10,9 @@
 //! them. How the logit rises over a stretch is known, though, and by how much
 //! the rule misses that tells of the jumps ([`weights`]).
 
-use anyhow::Result;
-
 use super::graph::{Explainer, Rows};
-use crate::classifier::BATCH;
+use crate::error::Result;
+use crate::pool::BATCH;
 
 /// Stretches between the baseline and the beat, in the end.
 pub const STEPS: usize = 64;
@@ -48,7 +47,7 @@ type Way = Vec<Point>;
 /// # Errors
 /// Those of the graph.
 pub(super) fn integrated(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     rows: &Rows,
     targets: &[i64],
 ) -> Result<(Vec<f32>, Vec<f32>)> {
@@ -75,7 +74,7 @@ pub(super) fn integrated(
 }
 
 /// Every row's way, cut into [`STEPS`] stretches.
-fn ways(explainer: &mut Explainer, rows: &Rows, targets: &[i64]) -> Result<Vec<Way>> {
+fn ways(explainer: &Explainer, rows: &Rows, targets: &[i64]) -> Result<Vec<Way>> {
     let mut ways: Vec<Way> = targets.iter().map(|_| Way::new()).collect();
     for step in 0..=COARSE {
         let at = vec![step as f64 / COARSE as f64; targets.len()];
@@ -100,12 +99,7 @@ fn ways(explainer: &mut Explainer, rows: &Rows, targets: &[i64]) -> Result<Vec<W
 }
 
 /// One point of every row's way.
-fn points(
-    explainer: &mut Explainer,
-    rows: &Rows,
-    targets: &[i64],
-    at: &[f64],
-) -> Result<Vec<Point>> {
+fn points(explainer: &Explainer, rows: &Rows, targets: &[i64], at: &[f64]) -> Result<Vec<Point>> {
     let (classes, count) = (explainer.contract.classes.len(), targets.len());
     let scaled = |values: &[f32]| -> Vec<f32> {
         let width = values.len() / count;
@@ -209,7 +203,7 @@ fn mean(way: &Way, weights: &[f64]) -> Vec<f32> {
 /// Credits as [`integrated`] gives them, by the midpoint rule on `steps`
 /// stretches of one length: with many, what the former are measured by.
 pub(super) fn in_equal_steps(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     rows: &Rows,
     targets: &[i64],
     steps: usize,

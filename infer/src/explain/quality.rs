@@ -4,7 +4,6 @@
 
 use std::ops::Range;
 
-use anyhow::Result;
 use data::pipeline::input::InputSpec;
 use data::scoring::metrics::{Interval, bootstrap, percentile};
 use models::onnx;
@@ -17,6 +16,7 @@ use super::graph::{Explainer, Rows};
 use super::methods::{Attributions, Method, attribute};
 use super::path::in_equal_steps;
 use super::regions::regions;
+use crate::error::{Error, Result};
 
 /// Points of a deletion or insertion curve after the first.
 const POINTS: usize = 10;
@@ -96,7 +96,7 @@ pub struct Chance {
 ///
 /// # Errors
 /// Those of the graph.
-pub fn chance(explainer: &mut Explainer, sample: &Sample) -> Result<Chance> {
+pub fn chance(explainer: &Explainer, sample: &Sample) -> Result<Chance> {
     let count = stretches(&explainer.contract.input).len();
     let mut draw = ChaCha8Rng::seed_from_u64(sample.seed);
     let mut chance = Chance {
@@ -134,7 +134,7 @@ fn shuffled_order(count: usize, draw: &mut ChaCha8Rng) -> Vec<usize> {
 /// # Errors
 /// Those of the graph.
 pub fn faithfulness(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     sample: &Sample,
     chance: &Chance,
     method: Method,
@@ -169,7 +169,7 @@ pub fn faithfulness(
 /// The mean probability of the target over a curve, per row: the first
 /// stretches of an order are kept (insertion) or removed (deletion).
 fn curve_areas(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     sample: &Sample,
     orders: &[Vec<usize>],
     keep_first: bool,
@@ -243,7 +243,7 @@ fn bridge(values: &mut [f32], kept: &[bool]) {
 /// # Errors
 /// Those of the graph.
 pub fn inaccuracy(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     sample: &Sample,
     credit: &Attributions,
 ) -> Result<Vec<f64>> {
@@ -289,7 +289,7 @@ pub fn inaccuracy(
 /// # Errors
 /// Those of the graph.
 pub fn completeness(
-    explainer: &mut Explainer,
+    explainer: &Explainer,
     sample: &Sample,
     credit: &Attributions,
 ) -> Result<Vec<f64>> {
@@ -337,17 +337,12 @@ pub fn sanity(
     method: Method,
     credit: &Attributions,
 ) -> Result<Option<Estimate>> {
-    let (network, weights, contract) = onnx::network(bytes)?;
+    let path = explainer.path();
+    let (network, weights, contract) = onnx::network(bytes).map_err(Error::model(path))?;
     let weights = shuffled(&network, weights, sample.seed);
-    let graph = onnx::explainer(&network, &weights, &contract)?;
-    let mut random = Explainer::load(explainer.path(), &graph, contract, explainer.threads())?;
-    let other = attribute(
-        &mut random,
-        method,
-        sample.rows,
-        sample.targets,
-        sample.seed,
-    )?;
+    let graph = onnx::explainer(&network, &weights, &contract).map_err(Error::explain(path))?;
+    let random = Explainer::load(path, &graph, contract, explainer.threads())?;
+    let other = attribute(&random, method, sample.rows, sample.targets, sample.seed)?;
     let width = explainer.contract.input.window_values();
     let pairs = credit
         .window

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
 use clap::ValueEnum;
 use data::Class;
 use data::output::made_here::{JSON_KEY, MAKER};
@@ -17,6 +16,7 @@ use super::quality::{
     inaccuracy, quantiles, sanity, shares,
 };
 use super::regions::Region;
+use crate::error::Result;
 
 /// Everything that is measured.
 pub struct Report {
@@ -36,7 +36,7 @@ pub struct Report {
 ///
 /// # Errors
 /// Those of the graph.
-pub fn measure(explainer: &mut Explainer, bytes: &[u8], sample: &Sample) -> Result<Report> {
+pub fn measure(explainer: &Explainer, bytes: &[u8], sample: &Sample) -> Result<Report> {
     let mut report = Report {
         beats: sample.targets.len(),
         methods: Vec::new(),

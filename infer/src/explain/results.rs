@@ -4,7 +4,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
 use clap::ValueEnum;
 use data::Class;
 use data::output::OutputFile;
@@ -16,6 +15,7 @@ use ndarray::ArrayView2;
 use serde_json::json;
 
 use super::methods::{Attributions, Method};
+use crate::error::{Error, Result};
 
 /// Rows of one chunk of an HDF5 dataset. Rows that come by whole chunks are
 /// compressed once; others again with every part of their chunk.
@@ -81,7 +81,7 @@ impl Results {
             Format::Jsonl => None,
             Format::Hdf5 => Some(
                 lay_out(output.temporary_path(), methods, contract)
-                    .with_context(|| path.display().to_string())?,
+                    .map_err(Error::output(&path))?,
             ),
         };
         Ok(Results {
@@ -105,15 +105,19 @@ impl Results {
     /// The disk is full.
     pub fn write(&mut self, explained: &Explained) -> Result<()> {
         let end = self.rows + explained.beats.len();
-        let written = match &self.hdf5 {
-            Some(file) => append(file, &self.methods, explained, end),
-            None => self.write_lines(explained),
-        };
         self.rows = end;
-        written.with_context(|| self.path.display().to_string())
+        match &self.hdf5 {
+            Some(file) => {
+                append(file, &self.methods, explained, end).map_err(Error::output(&self.path))
+            }
+            None => {
+                let written = self.write_lines(explained);
+                Ok(written.map_err(data::Error::io(&self.path))?)
+            }
+        }
     }
 
-    fn write_lines(&mut self, explained: &Explained) -> Result<()> {
+    fn write_lines(&mut self, explained: &Explained) -> std::io::Result<()> {
         let beats = explained.beats;
         for (i, number) in explained.numbers.iter().enumerate() {
             for (method, credit) in self.methods.iter().zip(explained.credits) {
@@ -146,13 +150,13 @@ impl Results {
     /// The disk is full.
     pub fn commit(self) -> Result<()> {
         if let Some(file) = self.hdf5 {
-            file.close()?;
+            file.close().map_err(Error::output(&self.path))?;
         }
         Ok(self.output.commit()?)
     }
 }
 
-fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> Result<File> {
+fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> hdf5::Result<File> {
     let file = data::beat_files::store::create_file(path)?;
     let column = |name: &str| -> hdf5::Result<()> {
         let column = file.new_dataset::<i64>().shape(Extent::resizable(0));
@@ -187,14 +191,14 @@ fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> Result<File>
         ("contract", contract.to_json()),
         ("classes", names.join(" ")),
     ] {
-        let text = VarLenUnicode::from_str(&text)?;
+        let text = VarLenUnicode::from_str(&text).map_err(|e| e.to_string())?;
         let attribute = file.new_attr::<VarLenUnicode>().create(name)?;
         attribute.write_scalar(&text)?;
     }
     Ok(file)
 }
 
-fn append(file: &File, methods: &[Method], explained: &Explained, end: usize) -> Result<()> {
+fn append(file: &File, methods: &[Method], explained: &Explained, end: usize) -> hdf5::Result<()> {
     let beats = explained.beats;
     let numbers: Vec<i64> = explained.numbers.iter().map(|&n| n as i64).collect();
     extend(file, "row", &numbers, end)?;
@@ -210,7 +214,7 @@ fn append(file: &File, methods: &[Method], explained: &Explained, end: usize) ->
     extend(file, "sample", &padded(samples), end)?;
     let labels = beats.labels.iter().map(|l| l.index() as i64).collect();
     extend(file, "label", &padded(labels), end)?;
-    let tables = |name: &str, values: &[f32]| -> Result<()> {
+    let tables = |name: &str, values: &[f32]| -> hdf5::Result<()> {
         if values.is_empty() {
             return Ok(());
         }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context, Result};
 use data::Class;
 use data::output::OutputFile;
 use hdf5::types::VarLenUnicode;
@@ -12,6 +11,7 @@ use models::Contract;
 use ndarray::ArrayView2;
 
 use super::Row;
+use crate::error::{Error, Result};
 
 /// Rows that are gathered before they are written and compressed together.
 const CHUNK: usize = 4096;
@@ -25,6 +25,7 @@ const NO_LABEL: i8 = -1;
 /// The file being written.
 pub(super) struct Hdf5File {
     output: OutputFile,
+    path: PathBuf,
     file: File,
     names: Names,
     columns: Columns,
@@ -78,9 +79,10 @@ impl Hdf5File {
             attribute(&file, "classes", &classes)?;
             Ok(file)
         };
-        let file = create().with_context(|| path.display().to_string())?;
+        let file = create().map_err(Error::output(&path))?;
         Ok(Hdf5File {
             output,
+            path,
             file,
             names: Names {
                 inputs: Vec::new(),
@@ -106,29 +108,33 @@ impl Hdf5File {
         columns.logits.extend(row.prediction.logits);
         columns.probabilities.extend(row.prediction.probabilities);
         if columns.row.len() == CHUNK {
-            self.flush()?;
+            self.flush().map_err(Error::output(&self.path))?;
         }
         Ok(())
     }
 
-    pub(super) fn commit(mut self) -> Result<()> {
+    pub(super) fn commit(self) -> Result<()> {
+        let failed = Error::output(&self.path);
+        Ok(self.finish().map_err(failed)?.commit()?)
+    }
+
+    fn finish(mut self) -> hdf5::Result<OutputFile> {
         self.flush()?;
         for (name, values) in [
             ("inputs", &self.names.inputs),
             ("records", &self.names.records),
         ] {
-            let values: hdf5::Result<Vec<_>, _> =
-                values.iter().map(|v| VarLenUnicode::from_str(v)).collect();
+            let values: hdf5::Result<Vec<_>> = values.iter().map(|v| unicode(v)).collect();
             self.file
                 .new_dataset_builder()
                 .with_data(&values?)
                 .create(name)?;
         }
         self.file.close()?;
-        Ok(self.output.commit()?)
+        Ok(self.output)
     }
 
-    fn flush(&mut self) -> Result<()> {
+    fn flush(&mut self) -> hdf5::Result<()> {
         let columns = std::mem::take(&mut self.columns);
         let rows = self.rows..self.rows + columns.row.len();
         self.rows = rows.end;
@@ -165,10 +171,13 @@ fn extend<T: H5Type>(file: &File, name: &str, values: &[T], end: usize) -> hdf5:
 }
 
 fn attribute(file: &File, name: &str, text: &str) -> hdf5::Result<()> {
-    let text = VarLenUnicode::from_str(text).map_err(|e| e.to_string())?;
     file.new_attr::<VarLenUnicode>()
         .create(name)?
-        .write_scalar(&text)
+        .write_scalar(&unicode(text)?)
+}
+
+fn unicode(text: &str) -> hdf5::Result<VarLenUnicode> {
+    Ok(VarLenUnicode::from_str(text).map_err(|e| e.to_string())?)
 }
 
 /// The place of `name` in `names`, where it is added when new. Rows of one

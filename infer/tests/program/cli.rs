@@ -423,3 +423,38 @@ fn annotations_are_written_for_records_only() {
     let annotations = data::formats::wfdb::read_annotations(&desk.path("out/100.net")).unwrap();
     assert!((2264..=2284).contains(&annotations.len()));
 }
+
+#[test]
+fn an_output_whose_name_tells_no_format_is_refused() {
+    let desk = Desk::new();
+    desk.write("beats.csv", &kaggle_rows(2, true));
+    std::fs::write(desk.path("k.onnx"), kaggle_model(0.0)).unwrap();
+    let run = |more: &[&str]| desk.infer(&[&["beats.csv", "--model", "k.onnx"], more].concat());
+    run(&["--output", "out.xyz"])
+        .assert()
+        .code(2)
+        .stderr(contains("out.xyz").and(contains("--format")));
+    assert_eq!(desk.files(), ["beats.csv", "k.onnx"]);
+    run(&["--output", "out.xyz", "--format", "csv"])
+        .assert()
+        .success();
+}
+
+#[test]
+fn beats_with_other_features_are_told_by_what_is_missing() {
+    let desk = Desk::new();
+    let mut input = InputSpec::window();
+    let last = input.rhythm.pop().unwrap();
+    let mut beats = data::pipeline::beats::Beats::new(input.clone());
+    beats.windows = vec![0.0; input.window_values()];
+    beats.rhythm = vec![0.0; input.rhythm.len()];
+    data::beat_files::store::write(&desk.path("windows.h5"), &beats, "").unwrap();
+    std::fs::write(desk.path("w.onnx"), window_model()).unwrap();
+    let name = serde_json::to_string(&last).unwrap();
+    let refused = desk.infer(&["windows.h5", "--model", "w.onnx"]).assert();
+    let refused = refused
+        .failure()
+        .stderr(contains("lacking").and(contains(name.trim_matches('"'))));
+    let words = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(words.len() < 400, "{words}");
+}

@@ -3,7 +3,7 @@
 use data::Class;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
-use infer::Classifier;
+use infer::{Classifier, Error};
 use proptest::prelude::*;
 
 use crate::model::kaggle_model;
@@ -22,6 +22,41 @@ fn beats(rows: usize) -> Beats {
     beats
 }
 
+#[test]
+fn requests_that_share_a_model_get_their_own_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    std::fs::write(&path, kaggle_model(0.3)).unwrap();
+    let whole = beats(600);
+    // Of different lengths, with fewer sessions than requests.
+    let request = |i: usize| whole.select(&(i * 40..200 + i * 50).collect::<Vec<_>>());
+    let alone = |i: usize| {
+        let classifier = Classifier::with_threads(&path, 1).unwrap();
+        classifier.classify(&request(i)).unwrap()
+    };
+    let expected: Vec<_> = (0..8).map(alone).collect();
+    let shared = Classifier::with_threads(&path, 3).unwrap();
+    std::thread::scope(|scope| {
+        for (i, expected) in expected.iter().enumerate() {
+            let (shared, request) = (&shared, &request);
+            scope.spawn(move || {
+                for _ in 0..5 {
+                    let mut streamed = Vec::new();
+                    let chunks = [Ok(request(i))].into_iter();
+                    let sink = |_, answers| {
+                        streamed.extend::<Vec<_>>(answers);
+                        Ok(())
+                    };
+                    shared.stream(chunks, sink).unwrap();
+                    // Bit for bit, whichever session answered.
+                    assert_eq!(shared.classify(&request(i)).unwrap(), *expected, "{i}");
+                    assert_eq!(streamed, *expected, "{i}, streamed");
+                }
+            });
+        }
+    });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -33,12 +68,12 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.onnx");
         std::fs::write(&path, kaggle_model(0.3)).unwrap();
-        let mut classifier = Classifier::with_threads(&path, threads).unwrap();
+        let classifier = Classifier::with_threads(&path, threads).unwrap();
 
         let whole = beats(sizes.iter().sum());
         let expected = classifier.classify(&whole).unwrap();
         let mut start = 0;
-        let chunks: Vec<anyhow::Result<Beats>> = sizes
+        let chunks: Vec<infer::Result<Beats>> = sizes
             .iter()
             .map(|size| {
                 let rows: Vec<usize> = (start..start + size).collect();
@@ -72,9 +107,9 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("model.onnx");
         std::fs::write(&path, kaggle_model(0.3)).unwrap();
-        let mut classifier = Classifier::with_threads(&path, threads).unwrap();
+        let classifier = Classifier::with_threads(&path, threads).unwrap();
         let chunks = (0..9).map(|i| {
-            if i < at { Ok(beats(3)) } else { Err(anyhow::anyhow!("chunk {i}")) }
+            if i < at { Ok(beats(3)) } else { Err(Error::Input(format!("chunk {i}"))) }
         });
         let mut seen = 0;
         let result = classifier.stream(chunks, |_, _| {

@@ -4,10 +4,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use data::output::Guarded;
 
 use super::RunFolder;
+use crate::error::{Error, Result};
 
 /// Name of the file in a run's folder.
 pub(super) const FILE: &str = "run.lock";
@@ -30,24 +30,24 @@ impl RunFolder {
         let made = self.path().ancestors().take_while(missing);
         let made = made.map(Path::to_owned).collect();
         let place = || self.path().display().to_string();
-        std::fs::create_dir_all(self.path()).with_context(place)?;
+        std::fs::create_dir_all(self.path()).map_err(data::Error::io(self.path()))?;
         let mut lock = Lock { file: None, made };
         let path = self.file(FILE);
         let mut file = loop {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
-            let mut file = options.open(&path).with_context(place)?;
+            let mut file = options.open(&path).map_err(data::Error::io(self.path()))?;
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) => {
                     let mut holder = String::new();
                     let _ = file.read_to_string(&mut holder);
-                    bail!(
+                    return Err(Error::Run(format!(
                         "{}: {} is training in it; wait for it, or name another folder with --out",
                         place(),
                         Some(holder.trim())
                             .filter(|h| !h.is_empty())
                             .unwrap_or("another process")
-                    );
+                    )));
                 }
                 // A file system without locks cannot tell of other processes.
                 Err(TryLockError::Error(_)) | Ok(()) => {}
@@ -57,10 +57,11 @@ impl RunFolder {
                 break file;
             }
         };
-        let (guarded, ()) = Guarded::new(&path, || Ok(()))?;
-        file.set_len(0).with_context(place)?;
+        let (guarded, ()) = Guarded::new(&path, || Ok(())).map_err(data::Error::io(&path))?;
+        file.set_len(0).map_err(data::Error::io(self.path()))?;
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        writeln!(file, "process {} on {}", std::process::id(), host.trim()).with_context(place)?;
+        writeln!(file, "process {} on {}", std::process::id(), host.trim())
+            .map_err(data::Error::io(self.path()))?;
         lock.file = Some((guarded, file));
         Ok(lock)
     }

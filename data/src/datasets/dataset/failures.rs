@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::record::error::{Error, Result};
+use crate::record::error::{Error, Result, told};
 
 /// The recordings that a run went on without, and why.
 ///
@@ -30,7 +30,7 @@ impl Failures {
     ///
     /// # Errors
     /// The failure itself, where this is the run's only recording.
-    pub fn keep<T, E: fmt::Display>(
+    pub fn keep<T, E: Into<Box<dyn std::error::Error>>>(
         &mut self,
         name: impl fmt::Display,
         result: Result<T, E>,
@@ -39,7 +39,7 @@ impl Failures {
             Ok(value) => Ok(Some(value)),
             Err(error) if self.total <= 1 => Err(error),
             Err(error) => {
-                self.failed.push((name.to_string(), format!("{error:#}")));
+                self.failed.push((name.to_string(), told(&*error.into())));
                 Ok(None)
             }
         }

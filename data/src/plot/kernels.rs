@@ -2,15 +2,11 @@
 
 use std::f64::consts::PI;
 
-use anyhow::{Context, Result};
-use data::plot::{
-    FONT, GRID, LABEL_SIZE, Painted, Picture, SERIES, TICK_SIZE, TITLE_SIZE, text_style,
-};
-use models::architecture::Op;
-use models::onnx;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
+
+use super::{FONT, GRID, LABEL_SIZE, Painted, Picture, SERIES, TICK_SIZE, TITLE_SIZE, text_style};
 
 /// Ink of what should not stand out.
 const FAINT: RGBColor = RGBColor(100, 100, 100);
@@ -39,35 +35,20 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    /// Reads the first layer out of a classifier or explainer.
-    ///
-    /// # Errors
-    /// The file does not hold its network.
-    pub fn of(bytes: &[u8], title: String) -> Result<Kernels> {
-        let (network, weights, contract) = onnx::network(bytes)?;
-        let name = network.nodes.iter().find_map(|node| match &node.op {
-            Op::Conv { name, .. } => Some(format!("{name}.weight")),
-            _ => None,
-        });
-        let name = name.context("the network has no convolution")?;
-        let weight = weights
-            .0
-            .get(&name)
-            .context("the first layer has no weight")?;
-        let channels = weight.shape[1];
-        let size = channels * weight.shape[2];
-        let mut kernels: Vec<_> = weight
-            .values
-            .chunks_exact(size)
+    /// The kernels of a layer that takes `channels` inputs at `fs` samples per
+    /// second: `weights` are `[kernels, channels, taps]`.
+    pub fn new(title: String, fs: f64, channels: usize, taps: usize, weights: &[f32]) -> Kernels {
+        let mut kernels: Vec<_> = weights
+            .chunks_exact((channels * taps).max(1))
             .map(|kernel| (kernel.to_vec(), gain(kernel, channels)))
             .collect();
         kernels.sort_by_key(|(_, gain)| peak(gain));
-        Ok(Kernels {
+        Kernels {
             title,
-            fs: contract.input.fs,
+            fs,
             channels,
             kernels,
-        })
+        }
     }
 
     fn rows(&self) -> i32 {
@@ -196,5 +177,26 @@ impl Kernels {
             // Kernel 1 is at the top.
             .y_label_formatter(&|y| format!("{:.0}", count as f64 + 1.0 - y))
             .draw()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_kernels_come_before_fast_ones() {
+        // A mean lets the mean pass; a difference lets the highest frequency pass.
+        let (fast, slow) = ([0.5, -0.5], [0.5, 0.5]);
+        let weights = [fast, slow].concat();
+        let kernels = Kernels::new("First layer of x".into(), 100.0, 1, 2, &weights);
+        assert_eq!(kernels.kernels[0].0, slow);
+        assert_eq!(kernels.kernels[1].0, fast);
+        let drawn = super::super::svg(&kernels).unwrap();
+        for text in ["First layer of x", "Frequency (Hz)", "Kernel"] {
+            assert!(drawn.contains(text), "{text}");
+        }
+        // A dot for each tap.
+        assert_eq!(drawn.matches("<circle").count(), weights.len());
     }
 }

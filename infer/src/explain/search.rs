@@ -1,0 +1,70 @@
+//! The task `explain --optimise`: inputs that the model takes for each class.
+
+use data::output;
+use data::pipeline::beats::Beats;
+use serde_json::json;
+
+use super::arguments::Explain;
+use super::batches::portions;
+use super::graph::{Explainer, Rows};
+use super::optimise::optimise;
+use super::pictures;
+use super::plots::Pictures;
+use crate::error::Result;
+use crate::pool::BATCH;
+use crate::source::Source;
+
+/// Input optimisation, from one beat or from nothing.
+pub(super) fn search(explainer: &Explainer, sources: &[Source], arguments: &Explain) -> Result<()> {
+    let contract = explainer.contract.clone();
+    let classes = match arguments.class {
+        Some(class) => vec![class],
+        None => contract.classes.clone(),
+    };
+    let targets: Vec<i64> = classes
+        .iter()
+        .map(|&class| explainer.target(class))
+        .collect::<Result<_>>()?;
+    let mut first = Beats::new(contract.input.clone());
+    let mut from = String::from("no signal");
+    match &arguments.rows {
+        None => {
+            first.windows = vec![0.0; contract.input.window_values()];
+            first.rhythm = vec![0.0; contract.input.rhythm.len()];
+        }
+        Some(rows) => portions(
+            &sources[0],
+            &contract.input,
+            BATCH,
+            Some(rows),
+            |beats, numbers| {
+                if first.is_empty() {
+                    from = format!("beat {}", numbers[0]);
+                    first = beats.select(&[0]);
+                }
+                Ok(())
+            },
+        )?,
+    }
+    let start = first.select(&vec![0; classes.len()]);
+    let found = optimise(explainer, &Rows::of(&start), &targets)?;
+    let figure = pictures::optimised(&contract, &start, &classes, &found, &from);
+    let mut drawn = Pictures::new(arguments);
+    drawn.add("optimised", &figure)?;
+    let mut lines = String::new();
+    let (width, outputs) = (contract.input.window_values(), contract.classes.len());
+    for (row, class) in classes.iter().enumerate() {
+        let line = json!({
+            "class": class.name(),
+            "start": from,
+            "logits_before": found.before[row * outputs..][..outputs],
+            "logits_after": found.after[row * outputs..][..outputs],
+            "beat": found.rows.windows[row * width..][..width],
+        });
+        lines += &format!("{line}\n");
+    }
+    let path = arguments.output.join("optimised.jsonl");
+    output::write(&path, lines.as_bytes())?;
+    eprintln!("results: {}", path.display());
+    drawn.write()
+}

@@ -1,0 +1,208 @@
+//! Beats through the network.
+
+use models::architecture::{NORM_EPSILON, Node, Op};
+use tch::{Kind, Tensor};
+
+use super::{Layer, Norm, ResidualCnn, Slot};
+
+/// Weight of a batch in the running batch-norm statistics.
+const NORM_MOMENTUM: f64 = 0.1;
+
+/// Beats per call when nothing is to be learned.
+const EVALUATION_BATCH: i64 = 512;
+
+/// What a batch teaches.
+#[derive(Debug)]
+pub struct Lesson {
+    /// Logits `[N, classes]`, with their way back to the values.
+    pub logits: Tensor,
+    /// The running batch-norm statistics with this batch in them, for
+    /// [`ResidualCnn::keep`].
+    pub statistics: Tensor,
+}
+
+impl ResidualCnn {
+    /// Logits `[N, classes]` of windows `[N, channels, length]` and, for a
+    /// network that has them, rhythm features `[N, features]`: with the running
+    /// statistics, without dropout, in `f32`.
+    pub fn forward(&self, beat: &Tensor, rhythm: Option<&Tensor>) -> Tensor {
+        Pass::new(self, &self.statistics, None).run(beat, rhythm)
+    }
+
+    /// The same to learn from: with the statistics of this batch, with dropout,
+    /// and with convolutions in `precision`. The network stays as it is.
+    pub fn learn(&self, beat: &Tensor, rhythm: Option<&Tensor>, precision: Kind) -> Lesson {
+        // libtorch moves the statistics that it is given.
+        let statistics = self.statistics.copy();
+        let logits = Pass::new(self, &statistics, Some(precision)).run(beat, rhythm);
+        Lesson { logits, statistics }
+    }
+
+    /// Takes over the statistics of a [`Lesson`].
+    pub fn keep(&mut self, statistics: Tensor) {
+        self.statistics = statistics;
+    }
+
+    /// Logits `[N, classes]` of any number of beats, on their device, without
+    /// a gradient.
+    pub fn logits(&self, beats: &Tensor, rhythm: Option<&Tensor>) -> Tensor {
+        let _guard = tch::no_grad_guard();
+        let rows = beats.size()[0];
+        let parts: Vec<Tensor> = (0..rows)
+            .step_by(EVALUATION_BATCH as usize)
+            .map(|start| {
+                let count = EVALUATION_BATCH.min(rows - start);
+                let rhythm = rhythm.map(|r| r.narrow(0, start, count));
+                self.forward(&beats.narrow(0, start, count), rhythm.as_ref())
+            })
+            .collect();
+        Tensor::cat(&parts, 0)
+    }
+}
+
+/// One pass, with views of the values by parameter.
+struct Pass<'a> {
+    model: &'a ResidualCnn,
+    full: Vec<Tensor>,
+    /// The same in the precision of convolutions, where that is another.
+    reduced: Option<Vec<Tensor>>,
+    tracked: Vec<Tensor>,
+    training: bool,
+    precision: Kind,
+}
+
+impl<'a> Pass<'a> {
+    /// `training` is the precision of convolutions in a pass that learns and
+    /// moves `statistics`; `None` for one that leaves them alone.
+    fn new(model: &'a ResidualCnn, statistics: &Tensor, training: Option<Kind>) -> Pass<'a> {
+        let precision = training.unwrap_or(Kind::Float);
+        let sizes = |slots: &[Slot]| slots.iter().map(|s| s.size).collect::<Vec<i64>>();
+        let trainable = sizes(&model.trainable);
+        let reduced = || {
+            let values = model.values.to_kind(precision);
+            values.split_with_sizes(&trainable, 0)
+        };
+        Pass {
+            model,
+            full: model.values.split_with_sizes(&trainable, 0),
+            reduced: (precision != Kind::Float).then(reduced),
+            tracked: statistics.split_with_sizes(sizes(&model.tracked), 0),
+            training: training.is_some(),
+            precision,
+        }
+    }
+
+    fn run(&self, beat: &Tensor, rhythm: Option<&Tensor>) -> Tensor {
+        let nodes = &self.model.network.nodes;
+        let mut results: Vec<Tensor> = Vec::with_capacity(nodes.len());
+        for (node, layer) in nodes.iter().zip(&self.model.layers) {
+            let result = match &node.op {
+                Op::Beat => channels_last(&beat.to_kind(self.precision)),
+                Op::Rhythm => rhythm.map_or_else(
+                    || {
+                        let size = [beat.size()[0], node.shape[0] as i64];
+                        Tensor::zeros(size, (Kind::Float, beat.device()))
+                    },
+                    |r| r.to_kind(Kind::Float),
+                ),
+                _ => {
+                    let inputs: Vec<&Tensor> = node.inputs.iter().map(|&i| &results[i]).collect();
+                    self.result(node, layer.as_ref(), &inputs)
+                }
+            };
+            results.push(result);
+        }
+        results.pop().unwrap_or_else(|| beat.shallow_clone())
+    }
+
+    /// What a node makes of its inputs.
+    fn result(&self, node: &Node, layer: Option<&Layer>, inputs: &[&Tensor]) -> Tensor {
+        let x = inputs[0];
+        match (&node.op, layer) {
+            (Op::Conv { .. }, Some(layer)) => self.convolved(node, layer, x),
+            (Op::Dense { .. }, Some(layer)) => {
+                let channels = self.inputs_of(layer);
+                let weight = self.full[layer.weight].view([node.shape[0] as i64, channels]);
+                let y = x.linear(&weight, Some(&self.full[layer.bias]));
+                self.normalised(y, layer.norm)
+            }
+            (Op::Relu, _) => x.relu(),
+            (Op::Add, _) => x + inputs[1],
+            (Op::MaxPool { size }, _) => {
+                let window = [1, *size as i64];
+                x.max_pool2d(window, window, [0, 0], [1, 1], false)
+            }
+            (Op::AveragePool { size }, _) => {
+                let window = [1, *size as i64];
+                x.avg_pool2d(window, window, [0, 0], false, true, None)
+            }
+            (Op::GlobalAveragePool, _) => x.mean_dim([2_i64, 3].as_slice(), false, Kind::Float),
+            (Op::GlobalMaxPool, _) => {
+                let highest = x.squeeze_dim(2).max_dim(2, false).0;
+                highest.to_kind(Kind::Float)
+            }
+            (Op::Flatten, _) => x.flatten(1, -1).to_kind(Kind::Float),
+            (Op::Concat, _) => Tensor::cat(inputs, 1),
+            (Op::Dropout { probability }, _) => x.dropout(*probability, self.training),
+            (Op::Beat | Op::Rhythm | Op::Conv { .. } | Op::Dense { .. }, _) => {
+                unreachable!("inputs are given, and every layer has a slot")
+            }
+        }
+    }
+
+    fn convolved(&self, node: &Node, layer: &Layer, x: &Tensor) -> Tensor {
+        let Op::Conv {
+            kernel,
+            stride,
+            dilation,
+            padding,
+            ..
+        } = node.op
+        else {
+            unreachable!("only convolutions are convolved");
+        };
+        let from = self.reduced.as_ref().unwrap_or(&self.full);
+        let channels = self.inputs_of(layer);
+        let weight = from[layer.weight]
+            .view([node.shape[0] as i64, 1, kernel as i64, channels])
+            .permute([0, 3, 1, 2]);
+        let y = x.conv2d(
+            &weight,
+            Some(&from[layer.bias]),
+            [1, stride as i64],
+            [0, padding as i64],
+            [1, dilation as i64],
+            1,
+        );
+        self.normalised(y, layer.norm)
+    }
+
+    fn normalised(&self, x: Tensor, norm: Option<Norm>) -> Tensor {
+        match norm {
+            None => x,
+            Some(n) => x.batch_norm(
+                Some(&self.full[n.weight]),
+                Some(&self.full[n.bias]),
+                Some(&self.tracked[n.mean]),
+                Some(&self.tracked[n.variance]),
+                self.training,
+                NORM_MOMENTUM,
+                NORM_EPSILON,
+                true,
+            ),
+        }
+    }
+
+    /// Channels, or values, that a layer takes.
+    fn inputs_of(&self, layer: &Layer) -> i64 {
+        self.model.trainable[layer.weight].parameter.shape[1] as i64
+    }
+}
+
+/// `[N, C, L]` to `[N, C, 1, L]` in channels-last memory.
+fn channels_last(x: &Tensor) -> Tensor {
+    x.permute([0, 2, 1])
+        .contiguous()
+        .unsqueeze(1)
+        .permute([0, 3, 1, 2])
+}
