@@ -17,7 +17,7 @@ demo: setup ## train, export, classify, explain and stream synthetic ECG, into d
 test: ## set up and run every test
 	@setup/setup.sh python
 	@$(BUILD)
-	@ECTOPY_SHARED=$${ECTOPY_SHARED:-$$(cd .. && pwd)/shared} cargo test --workspace
+	@setup/test.sh
 
 lint: setup ## formatting, clippy with warnings denied, one set of features
 	cargo fmt --all --check

@@ -8,15 +8,12 @@ use std::process::{Command, Output};
 
 use data::formats::wfdb::Clock;
 
-/// A folder of faults, or `None` with a note that the test is skipped.
-fn fault(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
-    let found = folder
-        .map(|f| f.join("faults").join(name))
-        .filter(|f| f.exists());
-    if found.is_none() {
-        eprintln!("skipped: ECTOPY_SHARED does not name a folder with faults/{name}");
-    }
+/// A part of the folder of recordings.
+fn fault(part: &str) -> PathBuf {
+    let found = Path::new(env!("ECTOPY_RECORDINGS"))
+        .join("faults")
+        .join(part);
+    assert!(found.exists(), "no {}", found.display());
     found
 }
 
@@ -35,10 +32,9 @@ fn errors(output: &Output) -> String {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn annotations_of_a_record_with_several_rates_read_as_its_twins() {
-    let Some(folder) = fault("multirate-annotations") else {
-        return;
-    };
+    let folder = fault("multirate-annotations");
     let out = tempfile::tempdir().unwrap();
     let [several, one] = ["mr", "sr"].map(|record| {
         let arguments = [record, "-q", "--annotator", "mon", "--output"];
@@ -57,10 +53,9 @@ fn annotations_of_a_record_with_several_rates_read_as_its_twins() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn a_rate_out_of_range_is_the_recordings() {
-    let Some(folder) = fault("rate-message") else {
-        return;
-    };
+    let folder = fault("rate-message");
     let output = embedded(&folder, &["f30"]);
     let said = errors(&output);
     assert!(!output.status.success());
@@ -72,10 +67,9 @@ fn a_rate_out_of_range_is_the_recordings() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn a_signal_file_is_answered_with_the_record() {
-    let Some(folder) = fault("signal-file-as-input") else {
-        return;
-    };
+    let folder = fault("signal-file-as-input");
     let output = embedded(&folder, &["base.dat"]);
     assert!(
         errors(&output).contains("give the record: base"),
@@ -99,8 +93,10 @@ fn a_signal_file_is_answered_with_the_record() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn a_pressure_is_passed_over_and_a_record_goes_before_a_folder() {
-    if let Some(folder) = fault("pressure-as-ecg") {
+    {
+        let folder = fault("pressure-as-ecg");
         let output = embedded(&folder, &["a"]);
         assert!(
             errors(&output).contains("the lead is ECG in mV"),
@@ -108,7 +104,8 @@ fn a_pressure_is_passed_over_and_a_record_goes_before_a_folder() {
             errors(&output)
         );
     }
-    if let Some(folder) = fault("record-and-folder-same-name") {
+    {
+        let folder = fault("record-and-folder-same-name");
         let output = embedded(&folder, &["100"]);
         assert!(
             errors(&output).contains("100/ is the folder"),

@@ -15,14 +15,12 @@ use tempfile::TempDir;
 
 const FS: f64 = 360.0;
 
-/// A file of the fault folders, or `None` with a note that the test is skipped.
-fn fault(part: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
-    let found = folder.map(|f| f.join("faults").join(part));
-    let found = found.filter(|f| f.exists());
-    if found.is_none() {
-        eprintln!("skipped: ECTOPY_SHARED does not name a folder with faults/{part}");
-    }
+/// A part of the folder of recordings.
+fn fault(part: &str) -> PathBuf {
+    let found = Path::new(env!("ECTOPY_RECORDINGS"))
+        .join("faults")
+        .join(part);
+    assert!(found.exists(), "no {}", found.display());
     found
 }
 
@@ -157,6 +155,7 @@ fn all_unreadable(run: &Run, quoted: &str, lines: u64) {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn a_stream_of_which_no_line_is_readable_is_said_counted_and_a_gap() {
     let bench = Bench::new();
     let units = units();
@@ -166,7 +165,8 @@ fn a_stream_of_which_no_line_is_readable_is_said_counted_and_a_gap() {
         let run = bench.received(text.as_bytes(), &ADC);
         all_unreadable(&run, &format!("'{prefix}{}'", units[0]), all);
     }
-    if let Some(file) = fault("live-unreadable-lines/ecg_colon.txt") {
+    {
+        let file = fault("live-unreadable-lines/ecg_colon.txt");
         let run = bench.received(&std::fs::read(file).unwrap(), &ADC);
         all_unreadable(&run, "'ECG: 995'", 14_400);
     }
@@ -178,6 +178,7 @@ fn a_stream_of_which_no_line_is_readable_is_said_counted_and_a_gap() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn unreadable_lines_among_readable_ones_are_counted_and_a_gap() {
     let bench = Bench::new();
     let units = units();
@@ -198,13 +199,15 @@ fn unreadable_lines_among_readable_ones_are_counted_and_a_gap() {
     let run = bench.received(text.as_bytes(), &ADC);
     assert_eq!(run.summary()["unreadable_lines"], 1);
     assert_eq!(run.summary()["samples"], 2 * units.len() + 1);
-    if let Some(file) = fault("live-unreadable-lines/good.txt") {
+    {
+        let file = fault("live-unreadable-lines/good.txt");
         let run = bench.received(&std::fs::read(file).unwrap(), &ADC);
         assert!(run.ok && run.beats().len() > 30, "{}", run.errors);
     }
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn every_way_to_write_numbers_gives_the_same_beats() {
     let bench = Bench::new();
     let units = units();
@@ -229,9 +232,7 @@ fn every_way_to_write_numbers_gives_the_same_beats() {
     ] {
         assert_eq!(beats_of(name, text.as_bytes(), more), wanted, "{name}");
     }
-    let (Some(mark), Some(plain)) = (fault("csv-bom/bom.csv"), fault("csv-bom/plain.csv")) else {
-        return;
-    };
+    let (mark, plain) = (fault("csv-bom/bom.csv"), fault("csv-bom/plain.csv"));
     let run = |path: &Path| bench.run(&[path.to_str().unwrap(), "--fs", "360"]);
     let (mark, plain) = (run(&mark), run(&plain));
     assert!(mark.ok && plain.ok);
@@ -298,6 +299,7 @@ fn raw_samples_read_in_the_wrong_way_are_told() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn a_quiet_run_counts_as_a_loud_one() {
     let bench = Bench::new();
     let file = bench.file("s.csv", lines(&units(), "", "\n"));
@@ -307,7 +309,8 @@ fn a_quiet_run_counts_as_a_loud_one() {
     let (loud, quiet) = (loud.errors.trim(), quiet.errors.trim());
     assert!(loud.contains("40.0 s of signal"), "{loud}");
     assert_eq!(loud, quiet);
-    if let Some(header) = fault("embedded-quiet/base.hea") {
+    {
+        let header = fault("embedded-quiet/base.hea");
         let record = header.with_extension("");
         let run = bench.run(&[record.to_str().unwrap(), "-q"]);
         assert!(
@@ -319,6 +322,7 @@ fn a_quiet_run_counts_as_a_loud_one() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn rows_outside_the_contracts_scale_are_refused() {
     let bench = Bench::new();
     let row = |cell: &str| format!("0,1,{cell}{},1\n", ",0.25".repeat(184));
@@ -338,7 +342,8 @@ fn rows_outside_the_contracts_scale_are_refused() {
     let run = run(&(row("0.5").replace(",1\n", "\n") + &flat));
     assert!(run.ok, "{}", run.errors);
     assert_eq!(run.events[1]["rejected"], true);
-    if let Some(path) = fault("kaggle-not-scaled/raw_mv.csv") {
+    {
+        let path = fault("kaggle-not-scaled/raw_mv.csv");
         let path = path.to_str().unwrap();
         let run = Run::of(bench.command("kaggle", &[path]).output().unwrap());
         run.refused("1500");

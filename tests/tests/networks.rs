@@ -120,7 +120,7 @@ fn two_leads() -> Architecture {
 /// Up to `count` real beats of every class, evenly from all records; `None`
 /// without the database.
 pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
-    let folder = shared("mitdb")?;
+    let folder = cfg!(recordings).then(|| shared("mitdb"))?;
     let names = formats::find(&folder).unwrap();
     let mut all = Beats::new(input.clone());
     for annotated in dataset::load(&folder, &names, dataset::REFERENCE).unwrap() {

@@ -1,5 +1,5 @@
 //! What tests may find outside the project: recordings and a Python with the
-//! reference packages. Both may be absent.
+//! reference packages.
 
 use std::path::{Path, PathBuf};
 
@@ -8,29 +8,17 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The folder of shared recordings, or `None` with a note that the test is skipped.
-pub fn shared(test: &str) -> Option<PathBuf> {
-    let folder = match std::env::var_os("ECTOPY_SHARED") {
-        Some(folder) => PathBuf::from(folder),
-        None => root().join("../shared"),
-    };
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!(
-        "skipped: {test}: no recordings at {}; ECTOPY_SHARED names their folder",
-        folder.display()
-    );
-    None
+/// The folder of recordings.
+pub fn shared() -> PathBuf {
+    PathBuf::from(env!("ECTOPY_RECORDINGS"))
 }
 
-/// The Python with the reference packages, or `None` with a note that the
-/// test is skipped.
-pub fn python(test: &str) -> Option<PathBuf> {
+/// The Python with the reference packages.
+pub fn python() -> PathBuf {
     let python = root().join(".deps/python/bin/python");
-    if python.is_file() {
-        return Some(python);
-    }
-    eprintln!("skipped: {test}: no reference packages; 'setup/setup.sh python' fetches them");
-    None
+    assert!(
+        python.is_file(),
+        "no reference packages; 'setup/setup.sh python' fetches them, as 'make test' does"
+    );
+    python
 }

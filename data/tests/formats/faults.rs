@@ -7,15 +7,11 @@ use crate::environment::shared;
 use crate::folders::{data, said};
 
 /// A copy of a folder of faults, which may be written to.
-fn fault(name: &str) -> Option<tempfile::TempDir> {
-    let from = shared(name)?.join("faults").join(name);
-    if !from.is_dir() {
-        eprintln!("skipped: {name}: no {}", from.display());
-        return None;
-    }
+fn fault(name: &str) -> tempfile::TempDir {
+    let from = shared().join("faults").join(name);
     let to = tempfile::tempdir().unwrap();
     copy(&from, to.path());
-    Some(to)
+    to
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -53,10 +49,9 @@ fn scored(folder: &Path) -> Option<Vec<String>> {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn several_rates() {
-    let Some(folder) = fault("multirate-annotations") else {
-        return;
-    };
+    let folder = fault("multirate-annotations");
     let Some(lines) = scored(folder.path()) else {
         return;
     };
@@ -69,10 +64,9 @@ fn several_rates() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn microvolts_and_offsets() {
-    let Some(folder) = fault("units-uv") else {
-        return;
-    };
+    let folder = fault("units-uv");
     let Some(lines) = scored(folder.path()) else {
         return;
     };
@@ -82,10 +76,9 @@ fn microvolts_and_offsets() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn one_record_that_is_also_a_folder() {
-    let Some(folder) = fault("record-and-folder-same-name") else {
-        return;
-    };
+    let folder = fault("record-and-folder-same-name");
     for (path, beats) in [("100", "100: 74 of"), ("100/", "x: 37 of")] {
         let Some(output) = data(folder.path(), &["detect", path, "--output", "out"]) else {
             return;
@@ -97,10 +90,9 @@ fn one_record_that_is_also_a_folder() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn a_pressure_is_no_ecg() {
-    let Some(folder) = fault("pressure-as-ecg") else {
-        return;
-    };
+    let folder = fault("pressure-as-ecg");
     let Some(output) = data(folder.path(), &["detect", ".", "--output", "out"]) else {
         return;
     };
@@ -113,10 +105,9 @@ fn a_pressure_is_no_ecg() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn labels_of_the_file() {
-    let Some(folder) = fault("custom-labels") else {
-        return;
-    };
+    let folder = fault("custom-labels");
     let Some(output) = data(folder.path(), &["info", "r", "--annotator", "cus"]) else {
         return;
     };
@@ -134,19 +125,17 @@ fn labels_of_the_file() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn what_is_valid_is_read() {
-    if let Some(folder) = fault("checksum-placeholder")
-        && let Some(output) = data(folder.path(), &["info", "nolen"])
-    {
+    if let Some(output) = data(fault("checksum-placeholder").path(), &["info", "nolen"]) {
         assert!(output.status.success() && said(&output).contains("43200 samples"));
     }
     for (name, beats) in [
         ("convert-null-signal", "73 beats"),
         ("records-in-subfolders", "70 beats"),
     ] {
-        if let Some(folder) = fault(name)
-            && let Some(output) = data(folder.path(), &["convert", ".", "--output", "b.csv"])
-        {
+        let arguments = ["convert", ".", "--output", "b.csv"];
+        if let Some(output) = data(fault(name).path(), &arguments) {
             assert!(
                 output.status.success() && said(&output).contains(beats),
                 "{}",
@@ -157,10 +146,9 @@ fn what_is_valid_is_read() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn a_changed_segment_is_noticed() {
-    let Some(folder) = fault("store-stale-segments") else {
-        return;
-    };
+    let folder = fault("store-stale-segments");
     let convert = || {
         Some(said(&data(
             folder.path(),

@@ -1,6 +1,6 @@
 //! The program `infer` from the outside, with networks of random weights.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use assert_cmd::Command;
@@ -14,14 +14,10 @@ use crate::model::{kaggle_model, patch, window_model};
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
 
-/// A file of the folder of databases, or `None` with a note that the test is
-/// skipped.
-pub fn shared(part: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
-    let found = folder.map(|f| f.join(part)).filter(|f| f.exists());
-    if found.is_none() {
-        eprintln!("skipped: ECTOPY_SHARED does not name a folder with {part}");
-    }
+/// A part of the folder of recordings.
+pub fn shared(part: &str) -> PathBuf {
+    let found = Path::new(env!("ECTOPY_RECORDINGS")).join(part);
+    assert!(found.exists(), "no {}", found.display());
     found
 }
 
@@ -351,10 +347,9 @@ fn a_store_gives_the_predictions_of_its_csv() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn real_rows_are_classified() {
-    let Some(rows) = shared("fixtures/kaggle/mitbih_test_500.csv") else {
-        return;
-    };
+    let rows = shared("fixtures/kaggle/mitbih_test_500.csv");
     let desk = Desk::new();
     desk.infer(&[rows.to_str().unwrap()])
         .assert()
@@ -364,10 +359,9 @@ fn real_rows_are_classified() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn a_record_is_classified_at_its_reference_beats_or_the_detectors() {
-    let Some(record) = shared("mitdb/100.hea") else {
-        return;
-    };
+    let record = shared("mitdb/100.hea");
     let desk = Desk::new();
     std::fs::write(desk.path("models/window.onnx"), window_model()).unwrap();
     let record = record.with_extension("");
@@ -398,6 +392,7 @@ fn a_record_is_classified_at_its_reference_beats_or_the_detectors() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn annotations_are_written_for_records_only() {
     let desk = Desk::new();
     desk.write("beats.csv", &kaggle_rows(2, true));
@@ -406,9 +401,7 @@ fn annotations_are_written_for_records_only() {
         .failure()
         .stderr(contains("beats.csv").and(contains("--annotator")));
     assert_eq!(desk.files(), ["beats.csv"]);
-    let Some(record) = shared("mitdb/100.hea") else {
-        return;
-    };
+    let record = shared("mitdb/100.hea");
     std::fs::write(desk.path("models/window.onnx"), window_model()).unwrap();
     let record = record.with_extension("");
     desk.infer(&[

@@ -11,6 +11,7 @@ use predicates::str::contains;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::cli::shared;
 use crate::model::{kaggle_model, window_model};
 
 fn infer(arguments: &[&str]) -> Command {
@@ -144,12 +145,9 @@ fn the_kaggle_split_holds_a_fifth_of_every_class() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn the_test_set_of_the_literature_has_its_beats() {
-    let shared = std::env::var_os("ECTOPY_SHARED").map(|s| PathBuf::from(s).join("mitdb"));
-    let Some(records) = shared.filter(|records| records.is_dir()) else {
-        eprintln!("skipped: ECTOPY_SHARED does not name a folder with mitdb");
-        return;
-    };
+    let records = shared("mitdb");
     let desk = Desk::new();
     infer(&["evaluate", "--split", "ds2", "--data"])
         .arg(records)

@@ -298,21 +298,11 @@ fn lists_that_would_write_elsewhere_are_harmless() {
     }
 }
 
-/// The same over the real files, where they are.
+/// The same over the real files.
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn real_records_survive_cuts_and_corruption() {
-    let shared = std::env::var_os("ECTOPY_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let source = shared.join("mitdb");
-    if !source.is_dir() {
-        eprintln!(
-            "skipped: download of real records: none at {}",
-            source.display()
-        );
-        return;
-    }
+    let source = Path::new(env!("ECTOPY_RECORDINGS")).join("mitdb");
     let mut files = Files::new();
     for name in ["100", "201"] {
         for extension in OWN_FILES.into_iter().chain([REFERENCE]) {

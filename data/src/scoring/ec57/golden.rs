@@ -9,9 +9,8 @@ use crate::formats::{self, wfdb::AnnotationFile};
 /// Sampling rate of the database.
 const FS: f64 = 360.0;
 
-fn shared() -> Option<PathBuf> {
-    let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from)?;
-    folder.join("golden/ec57").is_dir().then_some(folder)
+fn shared() -> PathBuf {
+    PathBuf::from(env!("ECTOPY_RECORDINGS"))
 }
 
 fn comparisons(shared: &Path, test: &str) -> Vec<(String, Comparison)> {
@@ -40,11 +39,9 @@ fn comparisons(shared: &Path, test: &str) -> Vec<(String, Comparison)> {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn reports_equal_those_of_the_reference_comparator() {
-    let Some(shared) = shared() else {
-        eprintln!("skipped: ECTOPY_SHARED does not name a folder with golden/ec57");
-        return;
-    };
+    let shared = shared();
     for test in ["gqrs", "osea", "tst"] {
         let golden = |kind: &str| {
             let path = shared.join(format!("golden/ec57/{test}.{kind}.txt"));

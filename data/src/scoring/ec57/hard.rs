@@ -30,15 +30,8 @@ impl Record {
     }
 }
 
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from);
-    let folder = folder
-        .map(|f| f.join("golden/ec57-hard"))
-        .filter(|f| f.is_dir());
-    if folder.is_none() {
-        eprintln!("skipped: ECTOPY_SHARED does not name a folder with golden/ec57-hard");
-    }
-    folder
+fn folder() -> PathBuf {
+    Path::new(env!("ECTOPY_RECORDINGS")).join("golden/ec57-hard")
 }
 
 fn records(folder: &Path) -> Vec<Record> {
@@ -88,8 +81,9 @@ fn same(what: &str, ours: &str, golden: &str) {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn beat_reports_equal_those_of_bxb() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let records = records(&folder.join("annotations"));
     assert_eq!(records.len(), 80);
     let compared = compared(&records);
@@ -116,8 +110,9 @@ fn beat_reports_equal_those_of_bxb() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn shutdown_reports_equal_those_of_bxb() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let compared = compared(&records(&folder.join("annotations")));
     for (layout, suffix) in [(Layout::WithS, ""), (Layout::WithoutS, "-vsmall")] {
         let report = |kind: &str| golden(&folder, &format!("tst.bxb-shutdown{suffix}{kind}.txt"));
@@ -136,8 +131,9 @@ fn shutdown_reports_equal_those_of_bxb() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn every_step_equals_bxb() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let records = records(&folder.join("annotations"));
     let mut messages = String::new();
     for record in &records {
@@ -169,8 +165,9 @@ fn proposals(text: &str) -> Vec<(String, String, String)> {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn quirks_are_what_a_scorer_should_say() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let folder = folder.join("quirks");
     let proposals = proposals(&golden(&folder, "proposed.txt"));
     assert_eq!(proposals.len(), 6);
@@ -209,8 +206,9 @@ const WITH_S_RUN_LOSSES: [&str; 8] = [
 ];
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn run_reports_equal_those_of_rxr() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let records = records(&folder.join("annotations"));
     let matrices = golden(&folder, "tst.rxr-matrices.txt");
     let mut equal = 0;
@@ -240,8 +238,9 @@ fn run_reports_equal_those_of_rxr() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn run_sums_equal_those_of_sumstats() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     for file in ["tst.rxr-v-line", "tst.rxr-s-line"] {
         let lines = golden(&folder, &format!("{file}.txt"));
         let mut records = Vec::new();
@@ -274,11 +273,9 @@ fn run_sums_equal_those_of_sumstats() {
 
 /// Faults found outside: pairs on which the scorer was wrong.
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn scoring_faults_equal_bxb() {
-    let Some(shared) = std::env::var_os("ECTOPY_SHARED").map(PathBuf::from) else {
-        eprintln!("skipped: ECTOPY_SHARED is not set");
-        return;
-    };
+    let shared = Path::new(env!("ECTOPY_RECORDINGS"));
     // Folder, record, start, and pairs, missed and extra beats.
     let cases = [
         ("score-past-end", "t", 300.0, (304, 0, 0)),
@@ -288,10 +285,6 @@ fn scoring_faults_equal_bxb() {
     ];
     for (fault, name, start, expected) in cases {
         let folder = shared.join("faults").join(fault);
-        if !folder.is_dir() {
-            eprintln!("skipped: no {}", folder.display());
-            continue;
-        }
         let record = read(&folder, name.to_string());
         let options = Options {
             start,
@@ -314,8 +307,9 @@ fn scoring_faults_equal_bxb() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn episode_reports_equal_those_of_epicmp() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let records = records(&folder.join("annotations"));
     for (kind, name) in [(Kind::Af, "af"), (Kind::Vf, "vf")] {
         let compared: Vec<_> = records
@@ -337,8 +331,9 @@ fn episode_reports_equal_those_of_epicmp() {
 }
 
 #[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
 fn measurement_reports_equal_those_of_mxm() {
-    let Some(folder) = folder() else { return };
+    let folder = folder();
     let records = records(&folder.join("annotations"));
     let (mut lines, mut reports, mut compared) =
         (measurement_heading(0), String::new(), Vec::new());
