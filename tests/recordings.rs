@@ -12,7 +12,10 @@ use std::path::PathBuf;
 /// `shared` beside the project, is a folder of recordings.
 pub fn tell() {
     println!("cargo:rerun-if-env-changed=ECTOPY_SHARED");
-    println!("cargo:rerun-if-changed=build.rs");
+    println!(
+        "cargo:rerun-if-changed={}",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/recordings.rs")
+    );
     println!("cargo:rustc-check-cfg=cfg(recordings)");
     let folder = match std::env::var_os("ECTOPY_SHARED") {
         Some(folder) => PathBuf::from(folder),
