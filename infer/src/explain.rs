@@ -1,19 +1,19 @@
 //! Explanations: what of a beat speaks for a class, how far such an answer
 //! can be trusted, and pictures of both.
 
+pub mod activation_maximisation;
 pub mod arguments;
 mod batches;
 pub mod command;
+pub mod credit_files;
 mod evaluation;
+pub mod faithfulness;
 pub mod figure;
 pub mod graph;
+pub mod integrated_gradients;
 pub mod methods;
-pub mod optimise;
-pub mod path;
 pub mod pictures;
 mod plots;
-pub mod quality;
-pub mod regions;
 pub mod report;
-pub mod results;
 mod search;
+pub mod waves;

@@ -10,18 +10,18 @@ use tch::{Kind, Tensor};
 /// How strongly windows are varied; 0 leaves a property alone.
 #[derive(Clone, Debug, Default)]
 pub struct Augmentation {
-    /// Standard deviation of white noise, in units of the window; each beat
+    /// FeatureScaler deviation of white noise, in units of the window; each beat
     /// draws its own level between nothing and this.
     pub noise: f64,
-    /// Standard deviation of the logarithm of a beat's gain.
+    /// FeatureScaler deviation of the logarithm of a beat's gain.
     pub gain: f64,
     /// Largest displacement of the fiducial point, in samples.
     pub shift: f64,
     /// Largest relative change of the time scale.
     pub stretch: f64,
-    /// Standard deviation of a slow sinusoid's amplitude, in units of the window.
+    /// FeatureScaler deviation of a slow sinusoid's amplitude, in units of the window.
     pub wander: f64,
-    /// Standard deviation of white noise on the rhythm features.
+    /// FeatureScaler deviation of white noise on the rhythm features.
     pub rhythm_noise: f64,
     /// Share of the rhythm features that are set to 0, their mean.
     pub rhythm_dropout: f64,

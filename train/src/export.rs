@@ -14,9 +14,9 @@ use tch::Tensor;
 
 use crate::error::{Error, Result};
 use crate::examples::Examples;
+use crate::feature_scaler::FeatureScaler;
 use crate::network::ResidualCnn;
 use crate::settings::Settings;
-use crate::standard::Standard;
 use data::record::error::ensure;
 
 /// Largest difference of a logit that passes as the same network.
@@ -47,7 +47,7 @@ pub fn rehearse(settings: &Settings, network: Network) -> Result<()> {
     beats.labels = vec![Class::N; REHEARSED];
     let rehearsed = || -> Result<()> {
         let model = ResidualCnn::new(network, 0, tch::Device::Cpu)?;
-        let model = Standard::of(&beats).fold(&model)?;
+        let model = FeatureScaler::of(&beats).fold(&model)?;
         let examples = Examples::new(&beats, tch::Device::Cpu)?;
         let contract = Contract {
             version: contract::VERSION,

@@ -82,7 +82,7 @@ impl Stepper {
                 gamma: settings.gamma,
                 label_smoothing: settings.label_smoothing,
                 class_weights,
-                shown_more: shown_more(settings, train),
+                logit_adjustment: logit_adjustment(settings, train),
                 distillation: settings.distillation(),
             },
             precision: settings.precision.kind(train.labels.device()),
@@ -124,9 +124,10 @@ fn sampler(settings: &Settings, train: &Examples) -> Sampler {
     )
 }
 
-/// By what the sampling and the settings raise each class's logits over what
-/// its frequency asks for; nothing where both leave them alone.
-fn shown_more(settings: &Settings, train: &Examples) -> Option<Tensor> {
+/// Logit adjustment (Menon et al. 2021): `ln(p_shown / p_prior) - bias`,
+/// `[classes]`, where `p_shown` is how often the sampler shows a class and
+/// `p_prior` how often it occurs; nothing where all are 0.
+fn logit_adjustment(settings: &Settings, train: &Examples) -> Option<Tensor> {
     let shown = sampler(settings, train).shares();
     let occurs = train.occurs;
     let offsets: Vec<f32> = (0..shown.len())

@@ -160,7 +160,7 @@ fn layers(settings: &Settings) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shorthand::BlockText;
+    use crate::layer_syntax::BlockText;
 
     fn refusal(change: impl Fn(&mut Settings)) -> String {
         let mut settings = Recipe::InterPatient.defaults();

@@ -18,7 +18,7 @@ pub struct Loss {
     /// much more often a class is shown than it occurs (Menon et al. 2021,
     /// logit adjustment). The logits themselves then answer for the classes as
     /// they occur.
-    pub shown_more: Option<Tensor>,
+    pub logit_adjustment: Option<Tensor>,
     /// How much a teacher counts against the labels.
     pub distillation: Distillation,
 }
@@ -36,7 +36,7 @@ impl Loss {
     /// Mean loss of a batch: `logits` are `[N, classes]`, `labels` are `[N]`
     /// of `i64`, `teacher` holds a teacher's logits `[N, classes]`.
     pub fn mean(&self, logits: &Tensor, labels: &Tensor, teacher: Option<&Tensor>) -> Tensor {
-        let adjusted = |logits: &Tensor| match &self.shown_more {
+        let adjusted = |logits: &Tensor| match &self.logit_adjustment {
             Some(offset) => logits + offset,
             None => logits.shallow_clone(),
         };
@@ -104,7 +104,7 @@ mod tests {
             gamma: 0.0,
             label_smoothing: 0.0,
             class_weights: None,
-            shown_more: None,
+            logit_adjustment: None,
             distillation: Distillation {
                 weight: 0.0,
                 temperature: 1.0,

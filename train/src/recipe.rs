@@ -3,10 +3,10 @@
 use data::pipeline::input::InputSpec;
 use models::architecture::{Block, Pooling, Stem};
 
+use crate::layer_syntax::{BlockText, StemText};
 use crate::optimiser::Algorithm;
 use crate::schedule::Shape;
 use crate::settings::{Monitor, Precision, Recipe, Settings};
-use crate::shorthand::{BlockText, StemText};
 
 impl Recipe {
     /// The settings that a run of this recipe has unless told otherwise.

@@ -18,12 +18,12 @@ use crate::error::{Error, Result};
 use crate::evaluation::Evaluation;
 use crate::examples::Examples;
 use crate::export;
+use crate::feature_scaler::FeatureScaler;
 use crate::fit::{self, Ending, Stepper, Stop, fit};
 use crate::pictures::LossCurve;
 use crate::run::RunFolder;
 use crate::settings::Settings;
 use crate::source::{self, Parts};
-use crate::standard::Standard;
 use crate::state::{State, best_of};
 use data::record::error::ensure;
 
@@ -87,9 +87,9 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     let mut validation =
         Examples::new(&parts.validation, device).map_err(Error::within("validation part"))?;
     train.teacher = teachers(settings, &train, device)?;
-    let standard = Standard::of(&parts.train);
-    standard.apply(&mut train);
-    standard.apply(&mut validation);
+    let scaler = FeatureScaler::of(&parts.train);
+    scaler.apply(&mut train);
+    scaler.apply(&mut validation);
     eprintln!(
         "{}: {}; {} beats to train, {} to validate; {} parameters, {:.2} M multiply-accumulates a beat; {device:?}, {} threads; {}",
         settings.recipe.name(),
@@ -110,13 +110,13 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     }
     state.counters.data_sha256 = beats;
     run.write_settings(settings)?;
-    standard.save(run)?;
+    scaler.save(run)?;
     if fit(request, &stepper, &train, &validation, &mut state, stop)? == Ending::Interrupted {
         eprintln!("stopped; go on with --resume {}", run.path().display());
         return Ok(Ending::Interrupted);
     }
 
-    state.best = standard.fold(&state.best)?;
+    state.best = scaler.fold(&state.best)?;
     let validation = Examples::new(&parts.validation, device)?;
     finish(request, &parts, &state, &validation, device)?;
     Ok(Ending::Finished)
@@ -335,7 +335,7 @@ fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Opt
         })?;
         let network = its.architecture(&its.input).network()?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
-        let teacher = Standard::load(&run)?.fold(&teacher)?;
+        let teacher = FeatureScaler::load(&run)?.fold(&teacher)?;
         let logits = teacher.logits(&train.windows, train.rhythm.as_ref());
         sum = Some(match sum {
             None => logits,

@@ -13,10 +13,10 @@ use tch::{Device, Kind};
 use crate::augment::Augmentation;
 use crate::device::has_fast_bf16;
 use crate::error::{Error, Result};
+use crate::layer_syntax::{BlockText, StemText};
 use crate::loss::Distillation;
 use crate::optimiser::Algorithm;
 use crate::schedule::{Schedule, Shape};
-use crate::shorthand::{BlockText, StemText};
 use data::record::error::ensure;
 
 /// What is trained, for which task.

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::read_json;
 use crate::error::Result;
+use crate::explain::faithfulness::FINE_STEPS;
+use crate::explain::integrated_gradients::STEPS;
 use crate::explain::methods::Method;
-use crate::explain::path::STEPS;
-use crate::explain::quality::FINE_STEPS;
 
 /// The parts of a beat that credit goes to, as the file names them.
 const PARTS: [&str; 5] = ["P", "QRS", "T", "rest", "rhythm"];

@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use data::Class;
 use data::output::Outputs;
 
+use super::credit_files::Format;
 use super::methods::Method;
-use super::results::Format;
 use crate::classifier;
 use crate::cli::Classify;
 use crate::error::{Error, Result};

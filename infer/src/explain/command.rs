@@ -10,12 +10,12 @@ use models::onnx::PREDICTED;
 
 use super::arguments::{Explain, RowList, row_name};
 use super::batches::{portions, sources};
+use super::credit_files::{CHUNK, Explained, Results};
 use super::evaluation::score;
 use super::graph::{Explainer, Rows};
 use super::methods::{Attributions, attribute, settled};
 use super::pictures::{self, Atlas};
 use super::plots::{Pictures, kernels};
-use super::results::{CHUNK, Explained, Results};
 use super::search::search;
 use crate::error::Result;
 use crate::pool::BATCH;

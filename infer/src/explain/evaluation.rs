@@ -11,9 +11,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::arguments::Explain;
 use super::batches::portions;
+use super::faithfulness::Sample;
 use super::graph::{Explainer, Rows};
 use super::methods::settled;
-use super::quality::Sample;
 use super::report;
 use crate::error::Result;
 use crate::pool::BATCH;

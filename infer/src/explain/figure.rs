@@ -9,7 +9,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::regions::Region;
+use super::waves::Wave;
 
 /// Ink of what should not stand out.
 const FAINT: RGBColor = RGBColor(100, 100, 100);
@@ -71,7 +71,7 @@ pub struct Trace {
     /// Index of the sample at time 0.
     pub origin: usize,
     /// Stretches to mark.
-    pub regions: Vec<(Region, Range<usize>)>,
+    pub waves: Vec<(Wave, Range<usize>)>,
 }
 
 /// One bar per name, with values in -1..1.
@@ -181,26 +181,26 @@ impl Trace {
             .y_label_area_size(AXIS)
             .build_cartesian_2d(seconds(0.0)..seconds(last), low..high)?;
         let room = high - low;
-        for (region, range) in &self.regions {
+        for (wave, range) in &self.waves {
             let (start, end) = (seconds(range.start as f64), seconds(range.end as f64));
             let end = end.min(seconds(last));
             if start >= end {
                 continue;
             }
-            let shade = match region {
-                Region::Qrs => BLACK.mix(0.08),
-                Region::P | Region::T => BLACK.mix(0.035),
+            let shade = match wave {
+                Wave::Qrs => BLACK.mix(0.08),
+                Wave::P | Wave::T => BLACK.mix(0.035),
             };
             let corners = [(start, low), (end, high)];
             chart.draw_series([Rectangle::new(corners, shade.filled())])?;
             // A stretch that the window's end cuts short has no room for its name.
             let pixels = (end - start) / extent * f64::from(CELL.0 - AXIS);
-            if pixels < 0.7 * f64::from(TICK_SIZE) * region.name().len() as f64 {
+            if pixels < 0.7 * f64::from(TICK_SIZE) * wave.name().len() as f64 {
                 continue;
             }
             let style = text_style(TICK_SIZE, HPos::Center, VPos::Top).color(&FAINT);
             let at = ((start + end) / 2.0, high - 0.02 * room);
-            chart.draw_series([Text::new(region.name(), at, style)])?;
+            chart.draw_series([Text::new(wave.name(), at, style)])?;
         }
         chart
             .configure_mesh()
@@ -233,7 +233,7 @@ impl Trace {
         Ok(())
     }
 
-    /// The vertical axis, with room above for the names of regions.
+    /// The vertical axis, with room above for the names of waves.
     fn range(&self) -> (f64, f64) {
         let all = || self.values.iter().chain(&self.ghost).copied();
         let low = f64::from(all().fold(f32::INFINITY, f32::min));

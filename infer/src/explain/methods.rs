@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::graph::{Explainer, Gradients, Rows};
-use super::path::integrated;
+use super::integrated_gradients::integrated;
 use crate::error::Result;
 
 /// Noisy copies that SmoothGrad averages over.

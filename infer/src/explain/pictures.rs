@@ -5,10 +5,10 @@ use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Layout, Normalisation};
 use models::Contract;
 
+use super::activation_maximisation::Maximised;
 use super::figure::{Bars, Cell, Figure, Trace};
 use super::methods::{Attributions, Method};
-use super::optimise::Optimised;
-use super::regions::{own_regions, regions};
+use super::waves::{own_waves, waves};
 
 /// Methods that credit where the logit would change, not with what it is.
 fn meaning(methods: &[Method]) -> &'static str {
@@ -53,7 +53,7 @@ fn trace(input: &InputSpec, window: &[f32], channel: usize, title: String) -> Tr
     Trace {
         title,
         axis: axis(input).into(),
-        regions: own_regions(input),
+        waves: own_waves(input),
         values: values[..shown].to_vec(),
         credit: Vec::new(),
         ghost: Vec::new(),
@@ -90,7 +90,7 @@ pub fn beat(
             let title = format!("{}: {}", channel_name(input, channel), method.name());
             let mut trace = trace(input, beats.window(row), channel, title);
             let channel_values = channel * input.length()..(channel + 1) * input.length();
-            trace.regions = regions(input, &beats.window(row)[channel_values.clone()]);
+            trace.waves = waves(input, &beats.window(row)[channel_values.clone()]);
             let credit = &part(&credit.window, width)[channel_values];
             let shown = credit.iter().take(trace.values.len());
             trace.credit = shown.map(|c| c / scale).collect();
@@ -222,12 +222,12 @@ impl Atlas {
     }
 }
 
-/// Optimised inputs: a row per input, the start in grey.
+/// Maximised inputs: a row per input, the start in grey.
 pub fn optimised(
     contract: &Contract,
     start: &Beats,
     classes: &[Class],
-    found: &Optimised,
+    found: &Maximised,
     from: &str,
 ) -> Figure {
     let input = &contract.input;

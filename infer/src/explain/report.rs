@@ -8,14 +8,14 @@ use data::output::made_here::{JSON_KEY, MAKER};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::graph::Explainer;
-use super::methods::{Method, attribute};
-use super::path::STEPS;
-use super::quality::{
+use super::faithfulness::{
     Estimate, FINE_STEPS, Faithfulness, Sample, Shares, chance, completeness, faithfulness,
     inaccuracy, quantiles, sanity, shares,
 };
-use super::regions::Region;
+use super::graph::Explainer;
+use super::integrated_gradients::STEPS;
+use super::methods::{Method, attribute};
+use super::waves::Wave;
 use crate::error::Result;
 
 /// Everything that is measured.
@@ -132,13 +132,13 @@ impl Report {
             );
         }
         text += "\nWhere the credit of integrated gradients goes, %\n\nclass  beats";
-        for region in Region::ALL {
-            let _ = write!(text, "{:>7}", region.name());
+        for wave in Wave::ALL {
+            let _ = write!(text, "{:>7}", wave.name());
         }
         let _ = writeln!(text, "{:>7}{:>8}", "rest", "rhythm");
         for (class, beats, shares) in &self.shares {
             let _ = write!(text, "{class:<5}{beats:>7}");
-            for part in shares.regions.iter().chain([&shares.rest]) {
+            for part in shares.waves.iter().chain([&shares.rest]) {
                 let _ = write!(text, "{:>7.1}", 100.0 * part);
             }
             let _ = writeln!(text, "{:>8.1}", 100.0 * shares.rhythm);
@@ -157,7 +157,7 @@ impl Report {
             (method.name(), value)
         });
         let shares = self.shares.iter().map(|(class, beats, shares)| {
-            let [p, qrs, t] = shares.regions;
+            let [p, qrs, t] = shares.waves;
             let value = json!({
                 "beats": beats, "P": p, "QRS": qrs, "T": t,
                 "rest": shares.rest, "rhythm": shares.rhythm,

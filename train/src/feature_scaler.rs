@@ -26,14 +26,14 @@ const LEAST: f64 = 1e-3;
 
 /// Mean and standard deviation of each rhythm feature; empty without features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Standard {
+pub struct FeatureScaler {
     mean: Vec<f32>,
     deviation: Vec<f32>,
 }
 
-impl Standard {
+impl FeatureScaler {
     /// Of these beats.
-    pub fn of(beats: &Beats) -> Standard {
+    pub fn of(beats: &Beats) -> FeatureScaler {
         let width = beats.input.rhythm.len();
         let rows = beats.len().max(1) as f64;
         let (mut sum, mut square) = (vec![0.0; width], vec![0.0; width]);
@@ -48,7 +48,7 @@ impl Standard {
             let variance = (s / rows - m * m).max(0.0);
             (variance.sqrt() + LEAST) as f32
         });
-        Standard {
+        FeatureScaler {
             deviation: deviation.collect(),
             mean: mean.into_iter().map(|m| m as f32).collect(),
         }
@@ -57,14 +57,14 @@ impl Standard {
     /// What the run in this folder trained with.
     ///
     /// # Errors
-    /// When the file is missing or is not what [`Standard::save`] writes.
-    pub fn load(run: &RunFolder) -> Result<Standard> {
-        Standard::read(&run.file(FILE))
+    /// When the file is missing or is not what [`FeatureScaler::save`] writes.
+    pub fn load(run: &RunFolder) -> Result<FeatureScaler> {
+        FeatureScaler::read(&run.file(FILE))
     }
 
-    fn read(path: &Path) -> Result<Standard> {
+    fn read(path: &Path) -> Result<FeatureScaler> {
         let text = std::fs::read_to_string(path).map_err(data::Error::io(path))?;
-        let standard: Standard =
+        let standard: FeatureScaler =
             serde_json::from_str(&text).map_err(|e| data::Error::malformed(path, e.to_string()))?;
         ensure(standard.mean.len() == standard.deviation.len(), || {
             Error::Run(format!(
@@ -175,8 +175,8 @@ mod tests {
         let model = ResidualCnn::new(network.network().unwrap(), 1, Device::Cpu).unwrap();
         let raw = Examples::new(&beats, Device::Cpu).unwrap();
         let mut standardised = Examples::new(&beats, Device::Cpu).unwrap();
-        let standard = Standard::of(&beats);
-        standard.apply(&mut standardised);
+        let scaler = FeatureScaler::of(&beats);
+        scaler.apply(&mut standardised);
         let rhythm = standardised.rhythm.as_ref().unwrap();
         let mean = rhythm.mean_dim([0_i64].as_slice(), false, tch::Kind::Float);
         assert!(mean.abs().max().double_value(&[]) < 1e-5);
@@ -185,7 +185,7 @@ mod tests {
         let logits = |model: &ResidualCnn, examples: &Examples| {
             model.logits(&examples.windows, examples.rhythm.as_ref())
         };
-        let folded = standard.fold(&model).unwrap();
+        let folded = scaler.fold(&model).unwrap();
         let expected = logits(&model, &standardised);
         let difference = (logits(&folded, &raw) - &expected).abs().max();
         assert!(difference.double_value(&[]) < 1e-4);

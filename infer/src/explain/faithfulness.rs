@@ -13,9 +13,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::graph::{Explainer, Rows};
+use super::integrated_gradients::in_equal_steps;
 use super::methods::{Attributions, Method, attribute};
-use super::path::in_equal_steps;
-use super::regions::regions;
+use super::waves::waves;
 use crate::error::{Error, Result};
 
 /// Points of a deletion or insertion curve after the first.
@@ -383,8 +383,8 @@ fn correlation(a: &[f32], b: &[f32]) -> f64 {
 /// What part of the credit's size goes where, averaged over rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Shares {
-    /// The window's regions, in the order of [`super::regions::Region::ALL`].
-    pub regions: [f64; 3],
+    /// The window's waves, in the order of [`super::waves::Wave::ALL`].
+    pub waves: [f64; 3],
     /// The rest of the window.
     pub rest: f64,
     /// All rhythm features.
@@ -406,12 +406,12 @@ pub fn shares(
         let window = &credit.window[row * width..][..width];
         let rhythm = size(&credit.rhythm[row * features..][..features]);
         let total = (size(window) + rhythm).max(f64::MIN_POSITIVE) * which.len() as f64;
-        let found = regions(input, &rows.windows[row * width..][..length]);
+        let found = waves(input, &rows.windows[row * width..][..length]);
         let mut rest = size(window);
-        for (region, range) in &found {
+        for (wave, range) in &found {
             let channels = window.chunks_exact(length);
             let part: f64 = channels.map(|c| size(&c[range.clone()])).sum();
-            all.regions[*region as usize] += part / total;
+            all.waves[*wave as usize] += part / total;
             rest -= part;
         }
         all.rest += rest.max(0.0) / total;

@@ -6,7 +6,7 @@ use data::pipeline::input::{InputSpec, Layout};
 
 /// A wave of the electrocardiogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Region {
+pub enum Wave {
     /// The P wave and the PR segment.
     P,
     /// The QRS complex.
@@ -15,16 +15,16 @@ pub enum Region {
     T,
 }
 
-impl Region {
-    /// All regions, in the order in which they come in a beat.
-    pub const ALL: [Region; 3] = [Region::P, Region::Qrs, Region::T];
+impl Wave {
+    /// All waves, in the order in which they come in a beat.
+    pub const ALL: [Wave; 3] = [Wave::P, Wave::Qrs, Wave::T];
 
     /// Its usual name.
     pub fn name(self) -> &'static str {
         match self {
-            Region::P => "P",
-            Region::Qrs => "QRS",
-            Region::T => "T",
+            Wave::P => "P",
+            Wave::Qrs => "QRS",
+            Wave::T => "T",
         }
     }
 
@@ -33,9 +33,9 @@ impl Region {
     /// them.
     fn extent(self) -> [f64; 2] {
         match self {
-            Region::P => [-0.24, -0.06],
-            Region::Qrs => [-0.06, 0.10],
-            Region::T => [0.10, 0.44],
+            Wave::P => [-0.24, -0.06],
+            Wave::Qrs => [-0.06, 0.10],
+            Wave::T => [0.10, 0.44],
         }
     }
 }
@@ -44,9 +44,9 @@ impl Region {
 /// lies at this part of the window's unpadded length.
 const KAGGLE_INTERVALS: f64 = 1.2;
 
-/// The regions inside one channel of a beat's window, as ranges of its samples,
+/// The waves inside one channel of a beat's window, as ranges of its samples,
 /// in their order. A row of the Kaggle format also shows the next beat.
-pub fn regions(input: &InputSpec, channel: &[f32]) -> Vec<(Region, Range<usize>)> {
+pub fn waves(input: &InputSpec, channel: &[f32]) -> Vec<(Wave, Range<usize>)> {
     let mut peaks = vec![input.before as f64];
     if input.layout == Layout::Kaggle {
         let padding = channel.iter().rev().take_while(|v| **v == 0.0).count();
@@ -55,23 +55,23 @@ pub fn regions(input: &InputSpec, channel: &[f32]) -> Vec<(Region, Range<usize>)
     around(input, &peaks, channel.len())
 }
 
-/// The regions of the window's own beat alone, for a window that no single
+/// The waves of the window's own beat alone, for a window that no single
 /// beat fills: where the next one lies is then unknown.
-pub fn own_regions(input: &InputSpec) -> Vec<(Region, Range<usize>)> {
+pub fn own_waves(input: &InputSpec) -> Vec<(Wave, Range<usize>)> {
     around(input, &[input.before as f64], input.length())
 }
 
-/// The regions around R peaks. Where two would overlap, the later one gives way.
-fn around(input: &InputSpec, peaks: &[f64], length: usize) -> Vec<(Region, Range<usize>)> {
-    let mut found: Vec<(Region, Range<usize>)> = Vec::new();
+/// The waves around R peaks. Where two would overlap, the later one gives way.
+fn around(input: &InputSpec, peaks: &[f64], length: usize) -> Vec<(Wave, Range<usize>)> {
+    let mut found: Vec<(Wave, Range<usize>)> = Vec::new();
     for peak in peaks {
-        for region in Region::ALL {
+        for wave in Wave::ALL {
             let free = found.last().map_or(0, |(_, range)| range.end);
             let sample = |seconds: f64| (peak + seconds * input.fs).round().max(0.0) as usize;
-            let [start, end] = region.extent().map(sample);
+            let [start, end] = wave.extent().map(sample);
             let range = start.max(free)..end.min(length);
             if !range.is_empty() {
-                found.push((region, range));
+                found.push((wave, range));
             }
         }
     }
@@ -91,14 +91,10 @@ mod tests {
             after: 70,
             ..InputSpec::kaggle()
         };
-        let found = regions(&input, &[1.0; 100]);
+        let found = waves(&input, &[1.0; 100]);
         assert_eq!(
             found,
-            [
-                (Region::P, 6..24),
-                (Region::Qrs, 24..40),
-                (Region::T, 40..74)
-            ]
+            [(Wave::P, 6..24), (Wave::Qrs, 24..40), (Wave::T, 40..74)]
         );
     }
 
@@ -106,14 +102,14 @@ mod tests {
     fn a_kaggle_row_begins_at_one_beat_and_ends_after_the_next() {
         let mut row = [0.5; 187];
         row[121..].fill(0.0);
-        let found = regions(&InputSpec::kaggle(), &row);
-        let names: Vec<_> = found.iter().map(|(region, _)| region.name()).collect();
+        let found = waves(&InputSpec::kaggle(), &row);
+        let names: Vec<_> = found.iter().map(|(wave, _)| wave.name()).collect();
         assert_eq!(names, ["QRS", "T", "P", "QRS", "T"]);
         // The next R peak is at 121 / 1.2 = 100.8, at 120 Hz.
         assert_eq!(found[3].1, 94..113);
-        let names: Vec<_> = own_regions(&InputSpec::kaggle())
+        let names: Vec<_> = own_waves(&InputSpec::kaggle())
             .iter()
-            .map(|(region, _)| region.name())
+            .map(|(wave, _)| wave.name())
             .collect();
         assert_eq!(names, ["QRS", "T"]);
     }

@@ -17,7 +17,7 @@ const PULL: f32 = 0.005;
 const SMOOTHING: f32 = 0.2;
 
 /// The ascent's outcome, row after row.
-pub struct Optimised {
+pub struct Maximised {
     /// The inputs found.
     pub rows: Rows,
     /// Logits at the start, `rows x classes`.
@@ -31,7 +31,7 @@ pub struct Optimised {
 ///
 /// # Errors
 /// Those of the graph.
-pub fn optimise(explainer: &Explainer, start: &Rows, targets: &[i64]) -> Result<Optimised> {
+pub fn maximise(explainer: &Explainer, start: &Rows, targets: &[i64]) -> Result<Maximised> {
     let input = explainer.contract.input.clone();
     let mut rows = start.clone();
     let mut before = Vec::new();
@@ -53,7 +53,7 @@ pub fn optimise(explainer: &Explainer, start: &Rows, targets: &[i64]) -> Result<
         }
     }
     let after = explainer.run(&rows, targets)?.logits;
-    Ok(Optimised {
+    Ok(Maximised {
         rows,
         before,
         after,
