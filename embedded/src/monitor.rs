@@ -1,4 +1,5 @@
-//! Samples in, labelled beats out.
+//! Samples in; labelled beats, gaps, unreadable stretches and rhythm events
+//! out.
 
 use std::collections::VecDeque;
 
@@ -19,7 +20,9 @@ pub struct LabelledBeat {
     pub sample: u64,
     /// The same in seconds.
     pub time: f64,
-    /// Class, its probability, and whether it is better left to a human.
+    /// The model's decision, and whether the signal can be read; fibrillation
+    /// is not in it, see [`LabelledBeat::class`] and
+    /// [`LabelledBeat::rejected`].
     pub decision: Decision,
     /// Calibrated probabilities, in the order of [`Class::ALL`].
     pub probabilities: [f32; Class::ALL.len()],
@@ -28,7 +31,7 @@ pub struct LabelledBeat {
     /// Signal quality around the beat, 0 (noise) to 1 (clean).
     pub quality: f32,
     /// Whether the signal looked like ventricular fibrillation or flutter when
-    /// the beat was decided. It is none then: no class says what it is.
+    /// the beat was decided. It is then no beat, whatever its class.
     pub fibrillation: bool,
     /// Seconds of signal from the R peak to the decision.
     pub delay: f64,
@@ -44,7 +47,8 @@ impl LabelledBeat {
         }
     }
 
-    /// Whether the beat is better left to a human.
+    /// Whether the beat is better left to a human: the decision rejects it, or
+    /// the signal looked like fibrillation. A rejected beat keeps its class.
     pub fn rejected(&self) -> bool {
         self.fibrillation || self.decision.rejected()
     }
@@ -79,7 +83,7 @@ pub enum Event {
     Gap(Gap),
     /// The signal cannot be read, or can again.
     Unreadable(Unreadable),
-    /// The rhythm is worth a word.
+    /// A rhythm event; see [`data::episodes`].
     Rhythm(RhythmEvent),
 }
 
@@ -207,14 +211,14 @@ impl Monitor {
         reader.events.clear();
         pipeline.push(samples, &mut |output| reader.read(output));
         if !pipeline.is_lost() {
-            // Later beats may still be undecided, but not before this.
+            // Every beat before this sample has been decided.
             let delay = (self.delay * reader.fs) as u64;
             reader.until(pipeline.samples().saturating_sub(delay));
         }
         reader.told()
     }
 
-    /// So many frames were lost: a clock that jumped, a link that was down.
+    /// Counts `frames` as lost, as when a clock jumped or a link was down.
     /// Gives what the loss decides; the sample numbers go on after it.
     ///
     /// # Errors
@@ -283,8 +287,8 @@ impl Reader {
                 let length = end.map(|end| end.saturating_sub(start));
                 self.events
                     .push(Event::Unreadable(Unreadable { why, start, length }));
-                // A flat line may be a heart that stands still: an asystole comes
-                // beside it.
+                // A flat line may be an asystole, which comes as its own
+                // episode; it does not stop the rhythm watch.
                 if why != Condition::Flat {
                     self.turns.push_back((end.unwrap_or(start), end.is_some()));
                 }
@@ -309,7 +313,8 @@ impl Reader {
             }
         };
         let decision = decision.with_signal(beat.readable);
-        // What was silence until this beat comes before it, as it does live.
+        // Silence before this beat is reported ahead of it, so that the order
+        // does not depend on how the samples were cut.
         self.until(beat.sample);
         let events = &mut self.events;
         events.push(Event::Beat(LabelledBeat {
@@ -329,7 +334,8 @@ impl Reader {
         }
     }
 
-    /// No beat to come lies before `sample`.
+    /// Brings the rhythm watch up to `sample`, before which no further beat
+    /// will come.
     fn until(&mut self, sample: u64) {
         let Reader {
             rhythm,
@@ -368,7 +374,7 @@ impl Reader {
         self.readable = true;
     }
 
-    /// What the last call told, unless the network failed.
+    /// The events of this call, or the network's first failure.
     fn told(&mut self) -> Result<&[Event]> {
         std::mem::replace(&mut self.outcome, Ok(()))?;
         Ok(&self.events)

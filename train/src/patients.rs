@@ -188,13 +188,26 @@ fn together(
     })
 }
 
-/// DS1 where the folder has it, else every record that is not of DS2.
+/// Of a folder with records of the MIT-BIH Arrhythmia Database alone those of DS1,
+/// as many as there are; of any other every record.
 fn training_records(folder: &Path) -> Result<(Vec<String>, String)> {
     let names = formats::find(folder)?;
     let name = name_of(folder);
-    if splits::DS1.iter().all(|r| names.iter().any(|n| n == r)) {
-        let records = splits::DS1.map(String::from).to_vec();
-        return Ok((records, format!("{name} DS1")));
+    let of = |split: &[&str], record: &String| split.contains(&record.as_str());
+    let mitdb = |r: &String| of(&splits::DS1, r) || of(&splits::DS2, r) || of(&splits::PACED, r);
+    if names.iter().all(mitdb) {
+        let records: Vec<String> = names.into_iter().filter(|r| of(&splits::DS1, r)).collect();
+        if records.is_empty() {
+            return Err(Error::Input(format!(
+                "{}: none of its records is of DS1, and those of DS2 and paced ones of the MIT-BIH Arrhythmia Database are not trained on",
+                folder.display()
+            )));
+        }
+        let part = match records.len() == splits::DS1.len() {
+            true => String::new(),
+            false => format!(" ({} of {} records)", records.len(), splits::DS1.len()),
+        };
+        return Ok((records, format!("{name} DS1{part}")));
     }
     let description = format!("{name} ({} records)", names.len());
     Ok((names, description))

@@ -1,4 +1,5 @@
-//! A run from beats to files, top to bottom.
+//! Runs `train`: loads beats, fits, calibrates, reports and exports. `run`
+//! reads from top to bottom.
 
 use std::path::Path;
 
@@ -122,7 +123,7 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     Ok(Ending::Finished)
 }
 
-/// Checks where the model goes before the work that makes it.
+/// Refuses outputs that would replace an input, before any work.
 fn pass_outputs(request: &Request) -> Result<()> {
     let mut outputs = Outputs::new(request.force);
     let settings = &request.settings;
@@ -193,7 +194,8 @@ fn finish(
     } = request;
     let best = &state.best;
     let logits = best.logits(&validation.windows, validation.rhythm.as_ref());
-    // Four decimals are more than the beats determine, and survive JSON exactly.
+    // Rounded to four decimals: finer than the data can tell, and read back
+    // from JSON unchanged.
     let rounded = |x: f64| (x * 1e4).round() / 1e4;
     let temperature = rounded(calibrate::temperature(&logits, validation));
     let reject = calibrate::reject_threshold(&logits, temperature, settings.reject);

@@ -1,13 +1,14 @@
 //! The QRS detector: streaming, causal, at the contract's rate.
 //!
-//! Every peak of the QRS band's envelope is a candidate. Some 0.3 s later,
-//! when what follows it is known too, a small network trained on reference
+//! Every peak of the QRS band's envelope is a candidate. Some 0.3 s later, when
+//! what follows it is known too, a small network trained on reference
 //! annotations scores it by how it stands to the running levels of signal and
-//! noise, to the rhythm, to its neighbours and to the patient's own QRS. The
-//! usual chain of rules (refractory period, T-wave discrimination, adaptive
-//! threshold) is thereby learned; only the search back after a missed beat is
-//! a rule, and so is the recovery when levels have become useless (see
-//! `recovery`). All features are ratios, so gain and polarity do not matter.
+//! noise, to the rhythm, to its neighbours and to the patient's own QRS. T-wave
+//! discrimination and the adaptive threshold are thereby learned. Three rules
+//! remain: the refractory period, the search back after a missed beat, and the
+//! recovery when levels have become useless (see `recovery`). Features are
+//! logarithms of ratios, correlations and times, so that gain (above a least
+//! height) and polarity do not matter.
 
 mod envelope;
 mod likeness;
@@ -29,9 +30,10 @@ use recovery::Recovery;
 pub use scorer::{FEATURES, Features, Network, UNITS};
 pub use weights::SHIPPED;
 
-/// Seconds after a candidate that its decision waits for.
+/// A candidate is decided this many seconds after its peak.
 const LOOK_AHEAD: f64 = 0.3;
-/// Seconds at the start from which the first signal level is taken.
+/// Seconds, at the start and after unreadable signal, whose highest peak gives
+/// the first signal level; no beat is reported before they have passed.
 const LEARNING: f64 = 1.5;
 /// Score above which a candidate is a beat.
 const ACCEPT: f32 = 0.5;
@@ -40,23 +42,24 @@ const ACCEPT_LATE: f32 = 0.3;
 const LATE: f64 = 1.5;
 /// No two beats come closer than this, in seconds.
 const REFRACTORY: f64 = 0.18;
-/// Beats over which the levels are medians.
+/// Signal level and running RR are medians over this many beats.
 const BEATS: usize = 8;
 /// Seconds without a beat after which the signal level sinks, and how fast.
 const SILENCE: f64 = 1.5;
 const SINK: f64 = 1.5;
-/// A beat counts for at most so many times the signal level.
+/// A beat's height enters the median as at most this many medians.
 const TALL: f32 = 4.0;
 /// Share of a refused candidate in the noise level.
 const NOISE_RATE: f32 = 0.125;
 /// RR in seconds before any is known.
 const USUAL_RR: f64 = 0.8;
-/// Candidates that can wait at once: more than fit into the learning time.
+/// Candidates that can wait at once: more than fit into the learning time. A
+/// further one is dropped.
 const WAITING: usize = 48;
 /// Logarithms of ratios are limited to this.
 const LIMIT: f32 = 4.0;
 
-/// The probability by the network that is used.
+/// The shipped network's probability of a QRS complex.
 #[inline]
 fn shipped(_: u64, features: &Features) -> f32 {
     SHIPPED.score(features)
@@ -79,15 +82,16 @@ pub struct Detector {
     look_ahead: u64,
     envelope: Envelope,
     picker: PeakPicker,
-    /// The envelope and the slopes of all leads, of the last few seconds.
+    /// The last 4 s of the envelope, and of every lead's slope.
     levels: RecentSignal,
     slopes: RecentSignal,
-    /// Frames decided about, and the one at which something is due next even
-    /// if the envelope has no peak before.
+    /// Frames decided so far, and the next frame at which something is due,
+    /// peak or not.
     frames: u64,
     due: u64,
     waiting: VecDeque<Candidate>,
-    /// The best refused candidate since the last beat, with its score.
+    /// The refused candidate of highest score since the last beat, if that
+    /// reached [`ACCEPT_LATE`].
     refused: Option<(f32, Candidate)>,
     /// The highest refused candidate since the last beat.
     highest_refused: Option<Candidate>,
@@ -102,7 +106,8 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// Longest time in seconds from a QRS to its detection, search-back apart.
+    /// Longest time in seconds from a QRS to its detection; search-back,
+    /// recovery and learning time apart.
     pub const DELAY: f64 = 0.4;
     /// Seconds at the end of a recording in which a beat cannot be told.
     pub const TAIL: f64 = 0.1;
@@ -136,13 +141,13 @@ impl Detector {
         })
     }
 
-    /// Frames after the last one of a recording within which its last beats
-    /// are still reported.
+    /// Frames to push after the last one of a recording until its last beats
+    /// have come out.
     pub fn delay(&self) -> u64 {
         (Detector::DELAY.max(LEARNING) * self.fs) as u64
     }
 
-    /// The next frame is number 0 of a new stretch of the same recording.
+    /// Begins a new stretch of the same recording; its first frame is number 0.
     pub fn restart(&mut self) {
         self.envelope.restart();
         self.picker.restart();
@@ -163,10 +168,12 @@ impl Detector {
         self.template.clear();
     }
 
-    /// The signal has become readable, or is no longer. Nothing is learnt
-    /// from what cannot be read, and levels are learnt afresh after it.
+    /// The signal has become readable, or is no longer. Except in noise,
+    /// nothing is decided or learnt where the signal cannot be read, and levels
+    /// are learnt afresh after it.
     pub fn turn(&mut self, change: Change) {
-        // Noise may still hold beats; they are told by their quality.
+        // Noise is not masked: it may hold beats, and each is judged by its
+        // quality.
         let masks = !matches!(change.condition, Condition::Readable | Condition::Noise);
         self.recovery.noise(change.condition == Condition::Noise);
         let since = change.since + self.envelope.delay();
@@ -213,7 +220,7 @@ impl Detector {
         self.judge_until(self.frames + 1, judge)
     }
 
-    /// The filter of a lead, which its frames pass before [`Detector::take`].
+    /// The filter to run over a lead's frames before [`Detector::take`].
     #[inline]
     pub(crate) fn filter(&mut self, lead: usize) -> &mut BandPass {
         self.envelope.filter(lead)
@@ -264,7 +271,8 @@ impl Detector {
         None
     }
 
-    /// The frame at which something is to be decided next.
+    /// The frame at which something is to be decided next; 0 for at once, the
+    /// greatest number for not before a peak.
     fn next_due(&self) -> u64 {
         if self.recovery.has_next() {
             return 0;
@@ -320,12 +328,14 @@ impl Detector {
         Some(self.place(found))
     }
 
-    /// The frame of the signal at which a beat lies.
+    /// A beat's frame in the signal: its frame in the envelope less the
+    /// envelope's delay.
     fn place(&self, beat: Candidate) -> u64 {
         beat.at.saturating_sub(self.envelope.delay())
     }
 
-    /// Decides about the candidate that has waited longest.
+    /// Decides about the candidate that has waited longest; returns it if it is
+    /// a beat, or an earlier refused one that now counts as one.
     #[inline(never)]
     fn decide(&mut self, judge: &mut impl FnMut(u64, &Features) -> f32) -> Option<Candidate> {
         let candidate = self.waiting.pop_front()?;

@@ -1,4 +1,5 @@
-//! From the signal at the contract's rate to prepared beats.
+//! Filters the signal at the contract's rate, finds each beat's fiducial point,
+//! waits for its window and its successor, and passes on window and features.
 
 use std::collections::VecDeque;
 
@@ -27,13 +28,15 @@ const QRS_FREQUENCY: f64 = 12.0;
 /// A beat's place before it is prepared.
 #[derive(Clone, Copy, Debug)]
 struct Place {
-    /// Frame of the filtered signal near the beat, then its fiducial point.
+    /// Frame of the filtered signal: near the beat while in `found`, its
+    /// fiducial point once in `waiting`.
     frame: f64,
     /// The caller's mark that it comes from.
     mark: Option<u64>,
 }
 
-/// A prepared beat; times in frames since the last restart, before filtering.
+/// A prepared beat. `fiducial` is in frames since the last restart, less the
+/// filters' delay; `mark` is the caller's sample number; `rr` is in seconds.
 pub(crate) struct Segment<'a> {
     pub fiducial: f64,
     pub mark: Option<u64>,
@@ -64,17 +67,18 @@ pub(crate) struct Segmenter {
     detector: Option<Detector>,
     finder: FiducialFinder,
     readability: Readability,
-    /// Where beats are detected, malignant rhythms are too.
+    /// Looks for malignant rhythms where beats are detected; `None` where they
+    /// are marked.
     watch: Option<Watch>,
     /// The filters of the watch where the contract has none.
     watch_filters: Vec<BandPass>,
-    /// The frames under way by the contract's filters, by those of the watch,
-    /// and by the detector's.
+    /// The present frames after the contract's, the watch's and the detector's
+    /// filters.
     filtered: Vec<f32>,
     watched: Vec<f32>,
     detected: Vec<f32>,
-    /// Changes of the condition in these frames, and the condition at the one
-    /// that decisions have got to.
+    /// Changes of condition within the present frames, and the condition at the
+    /// frame decided last.
     changes: Vec<(usize, Change)>,
     condition: Condition,
     legibility: Legibility,
@@ -85,7 +89,7 @@ pub(crate) struct Segmenter {
     /// their window and their successor.
     found: VecDeque<Place>,
     waiting: VecDeque<Place>,
-    /// Frames before which neither has anything to do.
+    /// Number of frames before which neither queue has anything to do.
     due: u64,
     previous: Option<f64>,
     excerpt: Vec<f32>,
@@ -116,7 +120,8 @@ impl Segmenter {
         let finder = FiducialFinder::new(spec.fs, leads);
         let memory = PatientMemory::new(spec.fs, leads, spec.before, spec.after);
         let seconds = LONGEST_RR + Detector::DELAY;
-        // The oldest waiting beat, its excerpt, and the search around a mark.
+        // It must hold the oldest waiting beat's excerpt and the search around
+        // a mark.
         let capacity =
             (seconds * spec.fs) as usize + memory.reach() + 2 * finder.look_ahead() as usize;
         Ok(Segmenter {
@@ -161,7 +166,7 @@ impl Segmenter {
         }
     }
 
-    /// A beat near this frame; ascending.
+    /// Announces a beat near this frame; calls come in ascending order.
     pub fn mark(&mut self, frame: u64, mark: u64) {
         self.found.push_back(Place {
             frame: frame as f64 + self.lag.round(),
@@ -170,8 +175,9 @@ impl Segmenter {
         self.due = self.next_due();
     }
 
-    /// Takes the next frames in, at most [`MOST`], and passes on the beats that
-    /// they complete, with the place of the frame that completed each one.
+    /// Takes the next frames in, at most [`MOST`], and passes on the beats,
+    /// episodes and unreadable stretches that they decide, each with the index
+    /// of the frame that decided it.
     ///
     /// What can be told of each frame by itself is worked out for all of them
     /// first; decisions then go through them one after the other.
@@ -248,7 +254,7 @@ impl Segmenter {
         }
     }
 
-    /// The signal is in another condition.
+    /// Tells detector and legibility of a change of condition.
     fn turn(&mut self, change: Change, emit: &mut impl FnMut(Passed<'_>)) {
         self.condition = change.condition;
         if let Some(detector) = &mut self.detector {
@@ -260,9 +266,9 @@ impl Segmenter {
             .for_each(|s| emit(Passed::Unreadable(s)));
     }
 
-    /// Lets the detector decide from frame `at` behind `first` on, at most up to
-    /// `end`, and up to where something else is due; moves `at` there. Returns
-    /// the frame of a QRS complex found in the last of these frames.
+    /// Lets the detector decide the frames `first + at` up to `first + end`. It
+    /// stops early, with `at` moved there, at a QRS complex or where something
+    /// else is due; returns the complex's own, earlier frame.
     #[inline]
     fn decide(&mut self, at: &mut usize, first: u64, end: usize) -> Option<u64> {
         let now = first + *at as u64;
@@ -289,8 +295,8 @@ impl Segmenter {
         self.due = self.next_due();
     }
 
-    /// A number of frames at which, at the earliest, something is to be passed
-    /// on or looked for.
+    /// Earliest number of frames at which a beat can be passed on or a fiducial
+    /// point be sought.
     fn next_due(&self) -> u64 {
         let found = (self.found.front()).map_or(f64::MAX, |place| {
             place.frame + self.finder.look_ahead() as f64
@@ -339,7 +345,8 @@ impl Segmenter {
     pub fn restart(&mut self, last: &[f32], emit: &mut impl FnMut(Passed<'_>)) {
         let len = self.signal.len();
         if let Some(detector) = &mut self.detector {
-            // The detector decides late: let it see the end from behind.
+            // The detector decides late: the last frame is repeated until its
+            // last decisions are out.
             let wait = if len > 0 { detector.delay() } else { 0 };
             let end = len.saturating_sub((Detector::TAIL * self.spec.fs).ceil() as u64);
             for _ in 0..wait {
@@ -402,8 +409,9 @@ impl Segmenter {
         }
     }
 
-    /// Prepares the beat that has waited longest. `silence` is the RR interval
-    /// after it if no beat followed.
+    /// Prepares the beat that has waited longest. `silence` stands for the next
+    /// RR interval in seconds if no beat followed; `None` at the end of a
+    /// stretch.
     fn emit_next(&mut self, silence: Option<f64>, emit: &mut impl FnMut(Passed<'_>)) {
         let Some(place) = self.waiting.pop_front() else {
             return;

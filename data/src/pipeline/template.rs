@@ -1,27 +1,28 @@
 //! What is known of a patient's beats: their amplitude and their kinds.
 //!
 //! A *kind* is a cluster of beats whose QRS complexes correlate, with a
-//! running mean as its template. The kind seen most in the recent past is
-//! *dominant*; its template is what "normal for this patient" means here.
-//! Nothing is learned from labels, and old beats fade, so that a change of
-//! gain, lead or conduction is forgotten within some tens of beats.
+//! running mean as its template. The kind with the largest faded weight is *dominant*, where premature beats weigh less; its template is what "normal for this patient" means here.
+//! Nothing is learned from labels, and old beats fade: a change of gain is forgotten within some 15 beats (half of `SCALE_BEATS`), and a new kind outweighs one long dominant after some 140 (.995^n = 1/2).
 
 use crate::signal::running::RunningOrder;
 use crate::signal::vectors::dot;
 
-/// Kinds that are told apart; the least seen one makes room for a new one.
+/// Kinds that are told apart; the one of least weight makes room for a new one.
 const KINDS: usize = 8;
 /// A QRS that correlates less than this with every kind founds a new one.
 const SAME_KIND: f32 = 0.9;
-/// Weight of a beat after one more beat.
+/// Factor on every kind's count and weight at each beat.
 const FADE: f32 = 0.995;
-/// A template follows its beats as a mean over this many.
+/// A template is a running mean: a beat enters with 1/`MEMORY`, and with more
+/// while few are seen.
 const MEMORY: f32 = 16.0;
-/// Beats over which the amplitude scale is the median.
+/// The amplitude scale is the median over this many beats.
 const SCALE_BEATS: usize = 30;
-/// Smallest amplitude in mV; a flat line is not blown up beyond it.
+/// Least amplitude in mV that is divided by, so that a flat line is not blown
+/// up.
 const LEAST_AMPLITUDE: f32 = 0.02;
-/// ln(RR / m10) below which a beat is premature. A premature beat says little
+/// ln(RR / m10) below which a beat is premature: an interval 11 % shorter than
+/// the median of ten, as `EARLY` in `rhythm` has it of forty. A premature beat says little
 /// about which kind is normal and does not alter a settled template, since
 /// the previous T wave lies in its P wave.
 const PREMATURE: f32 = -0.12;
@@ -31,8 +32,20 @@ const PREMATURE_WEIGHT: f32 = 0.2;
 const SETTLED: f32 = 8.0;
 /// A beat is moved onto the dominant template when it correlates at least so.
 const ALIGNABLE: f32 = 0.5;
-/// The P wave is followed over beats that correlate at least so.
+/// `p_consistency` is averaged over beats whose QRS correlates more than this
+/// with the dominant template.
 const TYPICAL: f32 = 0.8;
+/// Where the waves lie, in seconds from the fiducial point. These windows make
+/// the features: a model trained with others would be wrong without a word,
+/// since the contract does not hold them. All begin to end: the beat from P to T
+/// wave, the QRS, its crest, its slopes, the P wave with the segment before it,
+/// the ST segment with the T wave.
+const WIDE: [f64; 2] = [-0.3125, 0.4375];
+const QRS: [f64; 2] = [-0.1, 0.15];
+const CREST: [f64; 2] = [-0.0625, 0.07];
+const SLOPE: [f64; 2] = [-0.156, 0.203];
+const P_WAVE: [f64; 2] = [WIDE[0], -0.078];
+const T_WAVE: [f64; 2] = [0.125, WIDE[1]];
 /// Farthest alignment in seconds.
 const LAG: f64 = 0.032;
 /// Values of a window are limited to this many QRS amplitudes.
@@ -100,7 +113,8 @@ struct Kind {
     mean: Vec<f32>,
     /// Its QRS per lead with mean 0 and norm 1, for correlations.
     qrs: Vec<f32>,
-    /// Faded number of beats, and the same with premature beats counted less.
+    /// Faded number of beats, and the same with premature beats counted less,
+    /// but for one that founded the kind.
     count: f32,
     weight: f32,
     /// Beats seen since the kind was founded.
@@ -114,7 +128,7 @@ struct Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct PatientMemory {
     leads: usize,
-    /// Samples of a template before and from the fiducial point.
+    /// Samples of a template before the fiducial point, and from it on.
     before: usize,
     after: usize,
     lag: usize,
@@ -141,11 +155,11 @@ impl PatientMemory {
     /// Memory for beats of `leads` leads at `fs` Hz, whose windows reach
     /// `before` samples back and `after` samples on from the fiducial point.
     pub fn new(fs: f64, leads: usize, before: usize, after: usize) -> PatientMemory {
-        let stretch = |from, to| Stretch::seconds(from, to, fs);
-        let wide = stretch(-0.3125, 0.4375);
+        let stretch = |[from, to]: [f64; 2]| Stretch::seconds(from, to, fs);
+        let wide = stretch(WIDE);
         let before = before.max(wide.from.unsigned_abs());
         let after = after.max(wide.to.unsigned_abs());
-        let qrs = stretch(-0.1, 0.15);
+        let qrs = stretch(QRS);
         let kind = Kind {
             mean: vec![0.0; leads * (before + after)],
             qrs: vec![0.0; leads * qrs.len()],
@@ -161,10 +175,10 @@ impl PatientMemory {
             after,
             lag,
             qrs,
-            crest: stretch(-0.0625, 0.07),
-            slope: stretch(-0.156, 0.203),
-            p: stretch(-0.3125, -0.078),
-            t: stretch(0.125, 0.4375),
+            crest: stretch(CREST),
+            slope: stretch(SLOPE),
+            p: stretch(P_WAVE),
+            t: stretch(T_WAVE),
             wide,
             fs,
             scales: vec![RunningOrder::new(SCALE_BEATS); leads],
@@ -409,7 +423,7 @@ impl PatientMemory {
     }
 }
 
-/// Guards divisions of squared, normalised amplitudes.
+/// Added to a denominator, or its least value, so that divisions stay finite.
 const TINY: f32 = 1e-6;
 /// Smallest normalised amplitude in a ratio.
 const LEAST_RATIO: f32 = 0.05;
@@ -469,7 +483,7 @@ fn root_mean_square(a: &[f32], b: &[f32], offset: f32) -> f32 {
     (squares.sum::<f32>() / a.len() as f32).sqrt()
 }
 
-/// Standard deviation in samples of where the slope is.
+/// Standard deviation in samples of the position, weighted by the slope's size.
 fn slope_spread(values: &[f32]) -> f32 {
     let (mut total, mut first, mut second) = (TINY, 0.0, 0.0);
     for (j, pair) in values.windows(2).enumerate() {
@@ -482,7 +496,8 @@ fn slope_spread(values: &[f32]) -> f32 {
     (second / total - centre * centre).max(0.0).sqrt()
 }
 
-/// Index of the largest value as a part of the length.
+/// Index of the largest value divided by the length: below 1. The maximum of an
+/// inverted P wave is not its peak.
 fn place_of_largest(values: &[f32]) -> f32 {
     let mut at = 0;
     for (j, v) in values.iter().enumerate() {

@@ -8,12 +8,14 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use data::Class;
 use data::formats;
 use data::formats::wfdb::AnnotationFile;
 use data::pipeline::beat_feature::BeatFeature;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::record::Record;
+use data::record::aami::Convention;
 use data::record::annotation::{Annotation, Symbol};
 use data::scoring::ec57::{self, Options, Pair};
 
@@ -99,7 +101,7 @@ fn the_score_stays() {
     let mut test = Vec::new();
     let beats = reference
         .iter()
-        .filter(|a| data::Class::from_symbol(a.symbol, data::Convention::Literature).is_some());
+        .filter(|a| Class::from_symbol(a.symbol, Convention::Literature).is_some());
     for (at, beat) in beats.enumerate() {
         if at % 7 == 6 {
             continue;
