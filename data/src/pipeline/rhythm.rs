@@ -13,7 +13,7 @@ const LONG: usize = 40;
 /// is still seen against the rhythm that it interrupted.
 const LONGEST: usize = 200;
 /// An interval is early when its logarithm is this far below the long median's:
-/// 11 % shorter (e^-0.12 = .887). Chosen by eye; the models are trained with it.
+/// 11 % shorter (e^-0.12 = .887). The models are trained with it: do not change.
 const EARLY: f64 = 0.12;
 /// An interval is slow when its logarithm is this far above the longest median.
 const SLOW: f64 = 0.25;
