@@ -198,7 +198,7 @@ fn training_records(folder: &Path) -> Result<(Vec<String>, String)> {
     if names.iter().all(mitdb) {
         let records: Vec<String> = names.into_iter().filter(|r| of(&splits::DS1, r)).collect();
         if records.is_empty() {
-            return Err(Error::Input(format!(
+            return Err(Error::Beats(format!(
                 "{}: none of its records is of DS1, and those of DS2 and paced ones of the MIT-BIH Arrhythmia Database are not trained on",
                 folder.display()
             )));
