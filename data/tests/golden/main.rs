@@ -5,6 +5,8 @@
 //! second record. `beats.csv` and `score.txt` were written by this test when
 //! `ECTOPY_WRITE_GOLDEN` was set; look at their difference before committing it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
