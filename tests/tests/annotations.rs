@@ -80,7 +80,7 @@ fn real_records_give_the_same_bytes_however_they_are_fed() {
     let Some(database) = shared("mitdb") else {
         return;
     };
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped/resnet.onnx");
     let folder = tempfile::tempdir().unwrap();
     let mut infer = Command::new(program("infer"));
     infer.args(RECORDS.map(|name| database.join(name)));
