@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use data::datasets::dataset::hexadecimal;
 use data::pipeline::input::InputSpec;
+use data::record::checksum::hexadecimal;
 use data::record::error::ensure;
 use models::Contract;
 use serde::Deserialize;
