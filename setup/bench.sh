@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 export ECTOPY_SHARED="${ECTOPY_SHARED:-$(cd .. && pwd)/shared}"
 python=.deps/python/bin/python
 release=${CARGO_TARGET_DIR:-target}/release
-model=models/kaggle.onnx
+model=models/shipped/kaggle.onnx
 # Real beats where they are at hand; how long one takes does not depend on it.
 rows=$ECTOPY_SHARED/fixtures/kaggle/mitbih_test_500.csv
 [ -f "$rows" ] || rows=beats.csv

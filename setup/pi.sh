@@ -7,7 +7,7 @@
 #
 # RECORD is a WFDB record; by default a real one from ../shared/mitdb or
 # data/mitdb where there is one, else a synthetic one. MODEL is by default
-# models/resnet.onnx, else an untrained network, which is enough to compare.
+# models/shipped/resnet.onnx, else an untrained network, which is enough to compare.
 #
 # The Rust targets come from rustup where it can add them; where it cannot, from
 # Debian's packaged toolchain (rustc-web and libstd-rust-web-dev of the target's
@@ -83,7 +83,7 @@ if [ -z "$record" ]; then
     cargo run --quiet -p data --no-default-features --features cli -- synth --output "$out/synthetic" --minutes 10
     record=$out/synthetic/s000
 fi
-model=${2:-models/resnet.onnx}
+model=${2:-models/shipped/resnet.onnx}
 if [ ! -f "$model" ]; then
     [ $# -lt 2 ] || fail "$model: no such model"
     model=$out/untrained.onnx

@@ -87,11 +87,3 @@ pub fn write(path: impl Into<PathBuf>, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).map_err(Error::io(&path))?;
     file.commit()
 }
-
-/// The folder that a path lies in.
-pub(crate) fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}

@@ -4,7 +4,7 @@
 //! The font travels in the program, so that a picture is the same on a machine
 //! without any. In SVG, text stays text: a viewer takes its own sans-serif.
 
-mod kernels;
+pub mod kernels;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -22,7 +22,6 @@ use crate::output::{
 use crate::record::aami::Class;
 use crate::record::error::{Error, Result};
 use crate::scoring::metrics::Confusion;
-pub use kernels::Kernels;
 
 /// The font of all text.
 pub const FONT: &str = "sans-serif";

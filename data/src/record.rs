@@ -2,6 +2,7 @@
 
 pub mod aami;
 pub mod annotation;
+pub mod checksum;
 pub mod error;
 mod leads;
 mod start;
@@ -10,56 +11,8 @@ pub mod units;
 use crate::record::error::Result;
 use crate::record::units::Units;
 pub use leads::Leads;
+pub(crate) use leads::is_ecg;
 pub use start::Start;
-
-/// Words that mark a signal as no ECG whatever its unit: blood pressures,
-/// oxygen and its pulse wave, breathing, and other electrical activity.
-const NO_ECG: [&str; 44] = [
-    "ABP",
-    "ART",
-    "PAP",
-    "CVP",
-    "ICP",
-    "LAP",
-    "RAP",
-    "UAP",
-    "UVP",
-    "BP",
-    "NBP",
-    "NIBP",
-    "PRESSURE",
-    "PRES",
-    "PLETH",
-    "PPG",
-    "PULSE",
-    "SPO",
-    "SAO",
-    "SVO",
-    "SO",
-    "CO",
-    "ETCO",
-    "TCO",
-    "RESP",
-    "RESPIRATION",
-    "RSP",
-    "IMP",
-    "IMPEDANCE",
-    "FLOW",
-    "AIRFLOW",
-    "TEMP",
-    "EEG",
-    "EMG",
-    "EOG",
-    "GSR",
-    "EDA",
-    "ACC",
-    "PCG",
-    "SCG",
-    "EVENT",
-    "MARKER",
-    "HR",
-    "SOUND",
-];
 
 /// One lead of a recording, in physical units.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,17 +36,6 @@ impl Signal {
     fn has_samples(&self) -> bool {
         self.samples.iter().any(|v| v.is_finite())
     }
-}
-
-/// [`Signal::is_ecg`] by name and unit.
-pub(crate) fn is_ecg(name: &str, units: &Units) -> bool {
-    let name = name.to_ascii_uppercase();
-    let words = || {
-        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
-        words.map(|w| w.trim_end_matches(|c: char| c.is_ascii_digit()))
-    };
-    *units == Units::Millivolt
-        && (words().any(|w| w == "ECG" || w == "EKG") || !words().any(|w| NO_ECG.contains(&w)))
 }
 
 /// A recording: simultaneous signals at one sampling rate.

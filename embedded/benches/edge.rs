@@ -196,7 +196,7 @@ fn read(path: &Path) -> data::Result<Record> {
 }
 
 fn shipped_model() -> (PathBuf, Vec<u8>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx");
-    let bytes = std::fs::read(&path).expect("models/resnet.onnx ships with the project");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped/resnet.onnx");
+    let bytes = std::fs::read(&path).expect("models/shipped/resnet.onnx comes with the project");
     (path, bytes)
 }

@@ -414,12 +414,13 @@ impl Arguments {
     pub fn model(&self) -> Result<PathBuf> {
         const NAME: &str = "resnet.onnx";
         if let Some(path) = &self.model {
-            return Ok(path.clone());
+            return Ok(shipped::find(path));
         }
         let beside = std::env::current_exe().ok();
         let beside = beside.and_then(|exe| Some(exe.parent()?.to_owned()));
-        shipped::folders()
+        shipped::places()
             .into_iter()
+            .flatten()
             .chain(beside)
             .map(|folder| folder.join(NAME))
             .find(|path| path.is_file())

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use data::Class;
-use data::datasets::dataset::hexadecimal;
 use data::pipeline::beats::Beats;
+use data::record::checksum::hexadecimal;
 use data::record::error::ensure;
 use models::contract::{
     BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,

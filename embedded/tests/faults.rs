@@ -21,7 +21,7 @@ fn embedded(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_embedded"))
         .current_dir(folder)
         .arg("--model")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped/resnet.onnx"))
         .args(arguments)
         .output()
         .unwrap()

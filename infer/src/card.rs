@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use data::datasets::dataset::hexadecimal;
 use data::pipeline::input::InputSpec;
+use data::record::checksum::hexadecimal;
 use data::record::error::ensure;
 use models::Contract;
 use serde::Deserialize;
@@ -26,7 +26,7 @@ use evaluation::EvaluationFile;
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The manifest; paths in it are relative to its folder
-    #[arg(default_value = "models/card.toml")]
+    #[arg(default_value = "models/evidence/card.toml")]
     manifest: PathBuf,
 }
 
@@ -57,10 +57,6 @@ struct Entry {
     /// Its evaluations, the most important one first.
     #[serde(default)]
     evaluation: Vec<Evaluated>,
-    /// Evaluations of the recipe's other seeds, on the data of the first
-    /// evaluation.
-    #[serde(default)]
-    seeds: Vec<PathBuf>,
     /// Cross-validations of the recipe over patients.
     #[serde(default)]
     cross_validation: Vec<CrossValidation>,
@@ -86,6 +82,9 @@ struct Evaluated {
     name: String,
     /// The JSON file that `infer evaluate` or `infer explain --score` wrote.
     file: PathBuf,
+    /// The same evaluation of every seed of the recipe, this one too.
+    #[serde(default)]
+    seeds: Vec<PathBuf>,
 }
 
 /// Runs the command.
@@ -137,15 +136,15 @@ fn model(entry: &Entry, folder: &Path) -> Result<String> {
         .collect::<Result<_>>()?;
     let mut text = format!(
         "## {}\n\n{}\n\n{}",
-        entry.file.display(),
+        path.file_name().unwrap_or_default().display(),
         entry.purpose.trim(),
         facts(&contract, &bytes)
     );
     if !evaluations.is_empty() {
         text += &evaluation::comparison(&evaluations);
     }
-    if !entry.seeds.is_empty() {
-        text += &evaluation::seeds(&read_all(&entry.seeds, folder)?);
+    for evaluation in entry.evaluation.iter().filter(|e| !e.seeds.is_empty()) {
+        text += &evaluation::seeds(&evaluation.name, &read_all(&evaluation.seeds, folder)?);
     }
     if !entry.cross_validation.is_empty() {
         let validations: Vec<(&str, Vec<EvaluationFile>)> = entry

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// # Errors
 /// As [`Classifier::load`].
 pub fn run(arguments: &Describe) -> Result<()> {
-    let classifier = Classifier::with_threads(&arguments.model, 1)?;
+    let classifier = Classifier::with_threads(&models::shipped::find(&arguments.model), 1)?;
     let mut stdout = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut stdout, &classifier.contract)
         .map_err(std::io::Error::from)

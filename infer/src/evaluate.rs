@@ -128,7 +128,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let found = records(arguments)?;
     let (folder, names) = (found.folder, found.names);
     let model = match &arguments.model {
-        Some(path) => path.clone(),
+        Some(path) => models::shipped::find(path),
         None => shipped::choose(&[None])?,
     };
     pass_outputs(arguments, &folder, &names, &model)?;

@@ -21,7 +21,7 @@ const EXPLAIN_SUFFIX: &str = ".explain.onnx";
 /// As [`choose`].
 pub fn model_for(sources: &[Source], named: Option<&Path>) -> Result<PathBuf> {
     let shipped = || choose(&sources.iter().map(Source::input).collect::<Vec<_>>());
-    named.map_or_else(shipped, |path| Ok(path.to_owned()))
+    named.map_or_else(shipped, |path| Ok(shipped::find(path)))
 }
 
 /// Refuses sources that were prepared otherwise than a model expects.
@@ -51,9 +51,9 @@ pub fn check(sources: &[Source], model: &Path, expected: &InputSpec) -> Result<(
 /// There is no folder of models, or no model in it fits every input: the
 /// message says what each lacks.
 pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
-    let folder = folder()?;
+    let place = place()?;
     let mut candidates = Vec::new();
-    for path in classifiers(&folder)? {
+    for path in classifiers(&place)? {
         let bytes = std::fs::read(&path).map_err(data::Error::io(&path))?;
         candidates.push((path, models::onnx::contract(&bytes).map(|c| c.input)));
     }
@@ -79,7 +79,7 @@ pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
     let refusals = refusals.concat();
     Err(Error::Input(format!(
         "no model in {} fits the input{}; name one with --model{refusals}",
-        folder.display(),
+        place[0].display(),
         if inputs.len() == 1 {
             ""
         } else {
@@ -95,15 +95,15 @@ pub fn protect(model: &Path, outputs: &mut Outputs) {
     outputs.input(&model.with_extension(EXPLAIN_SUFFIX.trim_start_matches('.')));
 }
 
-/// The folder of models: the one that the user names, else the first of the
+/// The place of models: the one that the user names, else the first of the
 /// usual places that holds any.
-fn folder() -> Result<PathBuf> {
-    let mut folders = shipped::folders();
-    if folders.len() == 1 {
-        return Ok(folders.remove(0));
+fn place() -> Result<[PathBuf; 2]> {
+    let mut places = shipped::places();
+    if places.len() == 1 {
+        return Ok(places.remove(0));
     }
-    let holds_models = |folder: &PathBuf| classifiers(folder).is_ok_and(|found| !found.is_empty());
-    folders
+    let holds_models = |place: &[PathBuf; 2]| classifiers(place).is_ok_and(|f| !f.is_empty());
+    places
         .into_iter()
         .find(holds_models)
         .ok_or_else(|| Error::Input(format!(
@@ -111,8 +111,21 @@ fn folder() -> Result<PathBuf> {
         )))
 }
 
+/// The classifiers of a place, the user's own before the shipped ones, each
+/// group sorted by name. A name stands once: the user's file hides the shipped
+/// one.
+fn classifiers([own, shipped]: &[PathBuf; 2]) -> Result<Vec<PathBuf>> {
+    let mut paths = in_folder(own)?;
+    if shipped.is_dir() {
+        let mut more = in_folder(shipped)?;
+        more.retain(|path| !paths.iter().any(|own| own.file_name() == path.file_name()));
+        paths.append(&mut more);
+    }
+    Ok(paths)
+}
+
 /// The classifiers in a folder, sorted by name.
-fn classifiers(folder: &Path) -> Result<Vec<PathBuf>> {
+fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(data::Error::io(folder))?;
     let mut paths = Vec::new();
     for entry in entries {

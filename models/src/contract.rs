@@ -2,10 +2,10 @@
 //! answer. It travels inside the ONNX file and is the only thing that `infer`
 //! and `embedded` go by.
 
-use data::datasets::dataset::hexadecimal;
 use data::pipeline::input::InputSpec;
 use data::record::aami::Class;
 use data::record::annotation::Annotation;
+use data::record::checksum::hexadecimal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

@@ -9,7 +9,7 @@
 //! Fields are copied byte for byte, never decoded, so that sealing a file
 //! alters nothing else in it.
 
-use data::datasets::dataset::hexadecimal;
+use data::record::checksum::hexadecimal;
 use sha2::{Digest, Sha256};
 
 use crate::contract::{ContractError, METADATA_KEY};

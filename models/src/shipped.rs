@@ -1,6 +1,16 @@
-//! Where the shipped models lie, for programs whose user names none.
+//! Where models lie: the one order in which every program looks for its model.
+//!
+//! The folder `models` holds what its user exported; the models that came with
+//! the project lie in `models/shipped`. What the user made goes first, so that
+//! `train --export models/resnet.onnx` changes what is found in its place:
+//!
+//! 1. `--model models/resnet.onnx` is that file; where it is not there, it is
+//!    the shipped one of that name, `models/shipped/resnet.onnx`;
+//! 2. `--model resnet` is `resnet.onnx` in the first folder of [`places`] that
+//!    has it;
+//! 3. without `--model`, a program takes from [`places`] what fits its input.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The variable that names the folder of models.
 pub const FOLDER_VARIABLE: &str = "ECTOPY_MODELS";
@@ -8,17 +18,65 @@ pub const FOLDER_VARIABLE: &str = "ECTOPY_MODELS";
 /// The folder's name in the project and beside an installed program.
 pub const FOLDER: &str = "models";
 
+/// The folder of the shipped models, inside a folder of models.
+const SHIPPED: &str = "shipped";
+
 /// Where models may lie, the best place first: the folder that the user names
 /// alone, else `models` in the current folder, in each one above the program,
-/// and in `share/ectopy` of each. Not all of them need to exist.
-pub fn folders() -> Vec<PathBuf> {
+/// and in `share/ectopy` of each. A place is the folder itself and the one of
+/// shipped models in it; neither needs to exist.
+pub fn places() -> Vec<[PathBuf; 2]> {
+    let place = |folder: PathBuf| [folder.clone(), folder.join(SHIPPED)];
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|f| !f.is_empty()) {
-        return vec![folder.into()];
+        return vec![place(folder.into())];
     }
-    let mut folders = vec![PathBuf::from(FOLDER)];
+    let mut places = vec![place(FOLDER.into())];
     if let Ok(program) = std::env::current_exe() {
         let above = program.ancestors().skip(1);
-        folders.extend(above.flat_map(|a| [a.join(FOLDER), a.join("share/ectopy").join(FOLDER)]));
+        let folders = above.flat_map(|a| [a.join(FOLDER), a.join("share/ectopy").join(FOLDER)]);
+        places.extend(folders.map(place));
     }
-    folders
+    places
+}
+
+/// The file that `--model` means: `named` itself where no model is found for
+/// it, so that the message of whoever opens it tells what the user wrote.
+pub fn find(named: &Path) -> PathBuf {
+    if named.exists() {
+        return named.to_owned();
+    }
+    let is_name = named.components().count() == 1 && named.extension().is_none();
+    let found = if is_name {
+        let file = named.with_extension("onnx");
+        places()
+            .into_iter()
+            .flatten()
+            .map(|folder| folder.join(&file))
+            .find(|path| path.is_file())
+    } else {
+        let shipped = named
+            .file_name()
+            .map(|file| named.with_file_name(SHIPPED).join(file));
+        shipped.filter(|path| path.is_file())
+    };
+    found.unwrap_or_else(|| named.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_means_what_lies_there_then_what_was_shipped() {
+        let folder = std::env::temp_dir().join(format!("ectopy-shipped-{}", std::process::id()));
+        let shipped = folder.join(SHIPPED);
+        std::fs::create_dir_all(&shipped).unwrap();
+        let named = folder.join("resnet.onnx");
+        assert_eq!(find(&named), named);
+        std::fs::write(shipped.join("resnet.onnx"), "").unwrap();
+        assert_eq!(find(&named), shipped.join("resnet.onnx"));
+        std::fs::write(&named, "").unwrap();
+        assert_eq!(find(&named), named);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -79,7 +79,7 @@ fn in_chunks(record: &Record, model: &Path, sizes: impl Iterator<Item = usize>) 
 #[cfg_attr(not(recordings), ignore = "no recordings")]
 fn real_records_give_the_same_bytes_however_they_are_fed() {
     let database = shared("mitdb");
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx");
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped/resnet.onnx");
     let folder = tempfile::tempdir().unwrap();
     let mut infer = Command::new(program("infer"));
     infer.args(RECORDS.map(|name| database.join(name)));

@@ -93,7 +93,7 @@ fn notebook() -> Settings {
 }
 
 /// Chosen on a validation part of the training beats, never on the test part;
-/// `models/experiments-kaggle.csv` tells what was tried.
+/// `models/evidence/experiments-kaggle.csv` tells what was tried.
 fn kaggle() -> Settings {
     let block = |channels, kernel, stride| {
         BlockText(Block {
@@ -137,7 +137,7 @@ fn kaggle() -> Settings {
 }
 
 /// Chosen on patients held out of DS1 and of the Supraventricular Arrhythmia
-/// Database, never on DS2; `models/experiments.csv` tells what was tried.
+/// Database, never on DS2; `models/evidence/experiments.csv` tells what was tried.
 fn inter_patient() -> Settings {
     let block = |channels, kernel| {
         BlockText(Block {

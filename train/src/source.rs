@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use data::Class;
 use data::beat_files::kaggle;
-use data::datasets::dataset::{self, Annotated, REFERENCE, hexadecimal};
+use data::datasets::dataset::{self, Annotated, REFERENCE};
 use data::datasets::splits;
 use data::formats;
 use data::pipeline::beats::Beats;
 use data::pipeline::kaggle_cut;
+use data::record::checksum::hexadecimal;
 use data::simulate::synth;
 use sha2::{Digest, Sha256};
 

@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use data::datasets::dataset::hexadecimal;
 use data::output::OutputFile;
+use data::record::checksum::hexadecimal;
 use models::Network;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

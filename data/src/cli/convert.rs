@@ -13,6 +13,7 @@ use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::program::Usage;
 use data::record::aami::Class;
+use data::record::checksum;
 
 /// Records read before their beats are written.
 const RECORDS_AT_ONCE: usize = 8;
@@ -195,7 +196,7 @@ fn identified(
         }
     }
     failures.unless_all()?;
-    Ok((names, dataset::joined_sha256(&hashes)))
+    Ok((names, checksum::joined(&hashes)))
 }
 
 /// Whether the output is a store of these very beats. Says why when it is one
@@ -226,7 +227,7 @@ fn is_up_to_date(
 }
 
 fn csv_to_store(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
-    let source = dataset::file_sha256(&arguments.input)?;
+    let source = checksum::of_file(&arguments.input)?;
     let input = InputSpec::kaggle();
     if is_up_to_date(arguments, &input, &source, out)? {
         return Ok(());

@@ -1,25 +1,26 @@
 //! Folders of annotated recordings: finding one, and reading it in parallel.
 
-mod failures;
 mod place;
 
 use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "download")]
+use crate::datasets::download;
 use crate::datasets::splits;
 use crate::formats::{self, annotation_path};
 use crate::output::Outputs;
 use crate::record::Record;
 use crate::record::annotation::Annotation;
 pub use crate::record::annotation::REFERENCE;
+use crate::record::checksum::hexadecimal;
+pub use crate::record::error::Failures;
 use crate::record::error::{Error, Result};
 
-pub use failures::Failures;
 pub use place::{Kind, Place, Recordings};
 
 /// Environment variable that names the folder of the recordings.
@@ -55,7 +56,7 @@ pub fn locate(given: Option<&Path>) -> Result<PathBuf> {
     if formats::find(&folder).is_ok() && !unfinished(&folder) {
         return Ok(folder);
     }
-    match download(&folder) {
+    match fetch(&folder) {
         Ok(()) => Ok(folder),
         Err(why) => Err(Error::Invalid(format!(
             "no recordings: neither --data nor {FOLDER_VARIABLE} is given, {DEFAULT_FOLDER} has none, and {why}; \
@@ -65,21 +66,21 @@ pub fn locate(given: Option<&Path>) -> Result<PathBuf> {
 }
 
 #[cfg(feature = "download")]
-fn download(folder: &Path) -> Result<(), String> {
-    match crate::datasets::download::fetch(crate::datasets::download::MITDB_URL, folder, false) {
+fn fetch(folder: &Path) -> Result<(), String> {
+    match download::fetch(download::MITDB_URL, folder, false) {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("the download failed ({error})")),
     }
 }
 
 #[cfg(not(feature = "download"))]
-fn download(_folder: &Path) -> Result<(), String> {
+fn fetch(_folder: &Path) -> Result<(), String> {
     Err("this program was built without the download".to_owned())
 }
 
 #[cfg(feature = "download")]
 fn unfinished(folder: &Path) -> bool {
-    crate::datasets::download::is_unfinished(folder)
+    download::is_unfinished(folder)
 }
 
 #[cfg(not(feature = "download"))]
@@ -201,7 +202,7 @@ pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
 }
 
 /// SHA-256 over one record, in hexadecimal: over the name, length and content
-/// of its header, annotations, signal files and segments. [`joined_sha256`] of
+/// of its header, annotations, signal files and segments. [`joined`](crate::record::checksum::joined) of
 /// them identifies what beats were prepared from, see [`crate::beat_files::store`].
 ///
 /// # Errors
@@ -219,33 +220,6 @@ pub fn sha256(folder: &Path, name: &str, annotator: &str) -> Result<String> {
         hash.update(content);
     }
     Ok(hexadecimal(&hash.finalize()))
-}
-
-/// SHA-256 over the hashes of several records, in hexadecimal.
-pub fn joined_sha256(hashes: &[String]) -> String {
-    hexadecimal(&Sha256::digest(hashes.concat()))
-}
-
-/// SHA-256 of one file, in hexadecimal.
-///
-/// # Errors
-/// [`Error::Io`] when it cannot be read.
-pub fn file_sha256(path: &Path) -> Result<String> {
-    let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer).map_err(Error::io(path))? {
-            0 => break,
-            count => hash.update(&buffer[..count]),
-        }
-    }
-    Ok(hexadecimal(&hash.finalize()))
-}
-
-/// Two lower-case digits per byte, as digests are written everywhere.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads the named records with their annotations, all cores at once; the

@@ -14,9 +14,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ureq::Agent;
 use ureq::http::StatusCode;
 
-use crate::datasets::dataset::{REFERENCE, file_sha256};
 use crate::formats::OWN_FILES;
 use crate::output::{self, Outputs};
+use crate::record::annotation::REFERENCE;
+use crate::record::checksum;
 use crate::record::error::{Error, Result};
 
 /// The MIT-BIH Arrhythmia Database at PhysioNet.
@@ -118,7 +119,7 @@ impl Fetcher {
         for (name, sum) in &files {
             bar.set_message(name.clone());
             let path = self.folder.join(name);
-            if !(path.is_file() && file_sha256(&path)? == *sum) {
+            if !(path.is_file() && checksum::of_file(&path)? == *sum) {
                 done.bytes += self.file(name, sum)?;
                 done.new_files += 1;
             }
@@ -137,7 +138,7 @@ impl Fetcher {
         let mut outputs = Outputs::new(self.force);
         for (name, sum) in files {
             let path = self.folder.join(name);
-            if !(path.is_file() && file_sha256(&path)? == *sum) {
+            if !(path.is_file() && checksum::of_file(&path)? == *sum) {
                 outputs.file(&path)?;
             }
         }
@@ -151,7 +152,7 @@ impl Fetcher {
         let mut received = 0;
         self.retry(name, || {
             self.continue_part(name, &part, &mut received)?;
-            let found = file_sha256(&part).map_err(Failure::Final)?;
+            let found = checksum::of_file(&part).map_err(Failure::Final)?;
             if found == sum {
                 return Ok(());
             }

@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use super::folder_of;
 use super::made_here::is_made_here;
-use super::temporary::{self, Temporary};
+use super::temporary::{self, Temporary, folder_of};
 use crate::record::annotation::REFERENCE;
 use crate::record::error::{Error, Result};
 

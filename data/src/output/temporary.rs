@@ -8,7 +8,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::folder_of;
 use crate::record::error::{Error, Result};
 
 /// What the name of a temporary file ends with.
@@ -28,6 +27,14 @@ static LIVE: Mutex<Live> = Mutex::new(Live {
     files: Vec::new(),
     swept: BTreeSet::new(),
 });
+
+/// The folder that a path lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
 
 fn live() -> MutexGuard<'static, Live> {
     LIVE.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,10 @@
 //! The error of this crate: what was read, what is wrong with it, what mends it.
 
+mod failures;
+
 use std::path::{Path, PathBuf};
+
+pub use failures::Failures;
 
 /// Why a file or a request could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +42,7 @@ pub enum Error {
     Invalid(String),
     /// Some recordings of several failed; the others were done.
     #[error("{0}")]
-    Failed(crate::datasets::dataset::Failures),
+    Failed(Failures),
 }
 
 /// A result whose error is [`Error`].

@@ -1,8 +1,68 @@
 //! Which of a recording's signals is read as the ECG.
 
 use crate::record::error::{Error, Result};
-use crate::record::is_ecg;
 use crate::record::units::Units;
+
+/// Words that mark a signal as no ECG whatever its unit: blood pressures,
+/// oxygen and its pulse wave, breathing, and other electrical activity.
+const NO_ECG: [&str; 44] = [
+    "ABP",
+    "ART",
+    "PAP",
+    "CVP",
+    "ICP",
+    "LAP",
+    "RAP",
+    "UAP",
+    "UVP",
+    "BP",
+    "NBP",
+    "NIBP",
+    "PRESSURE",
+    "PRES",
+    "PLETH",
+    "PPG",
+    "PULSE",
+    "SPO",
+    "SAO",
+    "SVO",
+    "SO",
+    "CO",
+    "ETCO",
+    "TCO",
+    "RESP",
+    "RESPIRATION",
+    "RSP",
+    "IMP",
+    "IMPEDANCE",
+    "FLOW",
+    "AIRFLOW",
+    "TEMP",
+    "EEG",
+    "EMG",
+    "EOG",
+    "GSR",
+    "EDA",
+    "ACC",
+    "PCG",
+    "SCG",
+    "EVENT",
+    "MARKER",
+    "HR",
+    "SOUND",
+];
+
+/// Whether a signal of this name and unit is an ECG, see
+/// [`crate::record::Signal::is_ecg`].
+pub(crate) fn is_ecg(name: &str, units: &Units) -> bool {
+    let name = name.to_ascii_uppercase();
+    let words = || {
+        let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+        words.map(|w| w.trim_end_matches(|c: char| c.is_ascii_digit()))
+    };
+    *units == Units::Millivolt
+        && (words().any(|w| w == "ECG" || w == "EKG") || !words().any(|w| NO_ECG.contains(&w)))
+}
 
 /// What the choice of a lead depends on: the names and units of a recording's
 /// signals, and whether there is anything in them.

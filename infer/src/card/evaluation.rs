@@ -47,6 +47,11 @@ impl EvaluationFile {
             .map_err(|e| Error::Input(format!("an evaluation's 'confusion' is not a matrix of five by five numbers; make the file again with `infer evaluate --json`: {e}")))
     }
 
+    /// How many records were evaluated.
+    fn records(&self) -> usize {
+        self.0["records"].as_object().map_or(0, |r| r.len())
+    }
+
     fn number(&self, place: &str) -> Option<f64> {
         self.0.pointer(&format!("/{place}"))?.as_f64()
     }
@@ -104,17 +109,19 @@ impl EvaluationFile {
     }
 }
 
-/// Evaluations beside each other.
+/// Evaluations beside each other, each of one seed.
 pub fn comparison(evaluations: &[(&str, EvaluationFile)]) -> String {
     let headings: Vec<&str> = FIGURES.iter().map(|f| f.0).collect();
     let mut text = format!(
         "### Results\n\nBy `infer evaluate`: whole records, reference beats, escape beats (e, j) as N; Se, +P, F1 and accuracy in %.\n\n\
-         | | beats | {} |\n|---|{}\n",
+         | | seed | records | beats | {} |\n|---|{}\n",
         headings.join(" | "),
-        "---|".repeat(headings.len() + 1)
+        "---|".repeat(headings.len() + 3)
     );
     for (name, evaluation) in evaluations {
-        let _ = write!(text, "| {name} | {} |", evaluation.0["beats"]);
+        let seed = &evaluation.0["contract"]["training"]["seed"];
+        let (records, beats) = (evaluation.records(), &evaluation.0["beats"]);
+        let _ = write!(text, "| {name} | {seed} | {records} | {beats} |");
         for (_, place, as_percent) in FIGURES {
             let _ = write!(text, " {} |", evaluation.shown(place, as_percent));
         }
@@ -125,9 +132,9 @@ pub fn comparison(evaluations: &[(&str, EvaluationFile)]) -> String {
 }
 
 /// Mean and standard deviation over the seeds of a recipe.
-pub fn seeds(seeds: &[EvaluationFile]) -> String {
+pub fn seeds(name: &str, seeds: &[EvaluationFile]) -> String {
     let mut text = format!(
-        "### Over {} seeds\n\nMean and standard deviation of the recipe over its seeds, on the data of the first row above.\n\n\
+        "### {name}: over {} seeds\n\n\
          | | mean | standard deviation | least | greatest |\n|---|---|---|---|---|\n",
         seeds.len()
     );
@@ -170,7 +177,7 @@ pub fn seeds(seeds: &[EvaluationFile]) -> String {
 pub fn cross_validations(validations: &[(&str, Vec<EvaluationFile>)]) -> Result<String> {
     let mut text = String::from(
         "### Patients held out of training\n\nCross-validation over patients: the recipe is trained once for each fold without the fold's patients and classifies theirs; the beats of all folds together, %.\n\n\
-         | | folds | beats | accuracy | jk | V Se | V +P | V F1 | S Se | S +P | S F1 | F F1 |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+         | | folds | records | beats | accuracy | jk | V Se | V +P | V F1 | S Se | S +P | S F1 | F F1 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (name, folds) in validations {
         let mut all = Confusion::default();
@@ -181,8 +188,9 @@ pub fn cross_validations(validations: &[(&str, Vec<EvaluationFile>)]) -> Result<
         let cells = [v.se, v.ppv, v.f1, s.se, s.ppv, s.f1, all.class(Class::F).f1].map(percent);
         let _ = writeln!(
             text,
-            "| {name} | {} | {} | {} | {} | {} |",
+            "| {name} | {} | {} | {} | {} | {} | {} |",
             folds.len(),
+            folds.iter().map(EvaluationFile::records).sum::<usize>(),
             all.total(),
             percent(all.accuracy()),
             fraction(all.jk()),

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use data::output;
-use data::plot::{self, Kernels, Picture};
+use data::plot::kernels::Kernels;
+use data::plot::{self, Picture};
 use models::onnx;
 
 use super::arguments::{Explain, PictureFormat};

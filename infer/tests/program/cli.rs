@@ -317,6 +317,28 @@ fn describe_prints_the_contract() {
 }
 
 #[test]
+fn the_users_model_goes_before_the_shipped_one_of_its_name() {
+    let desk = Desk::new();
+    desk.write("beats.csv", &kaggle_rows(5, false));
+    std::fs::create_dir(desk.path("models/shipped")).unwrap();
+    let (own, shipped) = ("models/kaggle.onnx", "models/shipped/kaggle.onnx");
+    std::fs::write(desk.path(shipped), kaggle_model(0.0)).unwrap();
+    let serves = |arguments: &[&str], model: &str| {
+        let line = format!("model: {model}\n");
+        let run = desk
+            .infer(&[&["beats.csv", "--force"], arguments].concat())
+            .assert();
+        run.success().stderr(contains(line));
+    };
+    serves(&[], own);
+    serves(&["--model", own], own);
+    std::fs::remove_file(desk.path(own)).unwrap();
+    serves(&[], shipped);
+    serves(&["--model", own], shipped);
+    serves(&["--model", "kaggle"], shipped);
+}
+
+#[test]
 fn a_store_gives_the_predictions_of_its_csv() {
     let desk = Desk::new();
     desk.write("beats.csv", &kaggle_rows(150, true));

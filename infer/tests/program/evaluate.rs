@@ -195,13 +195,13 @@ fn the_card_is_made_of_evaluations() {
         [[model]]
         file = "window.onnx"
         purpose = "A test."
-        seeds = ["out.json", "out.json"]
         explanation = { name = "Spikes", file = "explained/score.json" }
         cross_validation = [{ name = "held out", folds = ["out.json", "out.json"] }]
 
         [[model.evaluation]]
         name = "spikes"
         file = "out.json"
+        seeds = ["out.json", "out.json"]
     "#;
     std::fs::write(desk.path("card.toml"), manifest).unwrap();
     let accuracy = 100.0 * desk.json()["accuracy"].as_f64().unwrap();
@@ -209,10 +209,12 @@ fn the_card_is_made_of_evaluations() {
         .assert()
         .success()
         .stdout(contains("## window.onnx"))
-        .stdout(contains(format!("| spikes | 40 | {accuracy:.2} |")))
-        .stdout(contains("Over 2 seeds"))
+        .stdout(contains(format!("| spikes | 1 | 2 | 40 | {accuracy:.2} |")))
+        .stdout(contains("### spikes: over 2 seeds"))
         // The beats of both folds together, as right as those of one.
-        .stdout(contains(format!("| held out | 2 | 80 | {accuracy:.2} |")))
+        .stdout(contains(format!(
+            "| held out | 2 | 4 | 80 | {accuracy:.2} |"
+        )))
         .stdout(
             contains("Spikes, 40 beats.").and(
                 contains("| integrated-gradients | +").or(contains("| integrated-gradients | -")),
@@ -220,6 +222,18 @@ fn the_card_is_made_of_evaluations() {
         )
         .stdout(contains("| a\\|b, c | 0.5 |"))
         .stdout(contains("Untrained."));
+}
+
+#[test]
+fn the_card_of_the_shipped_models_says_what_the_files_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let card = std::fs::read_to_string(root.join("models/README.md")).unwrap();
+    // Made again by: infer card > models/README.md
+    let run = infer(&["card"]).current_dir(root).assert().success();
+    assert!(
+        run.get_output().stdout == card.as_bytes(),
+        "the card is stale"
+    );
 }
 
 #[test]

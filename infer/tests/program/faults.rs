@@ -22,7 +22,7 @@ fn infer(folder: &Path, arguments: &[&str]) -> Command {
     command
         .current_dir(folder)
         .arg("--model")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped/resnet.onnx"))
         .args(arguments);
     command
 }
@@ -187,7 +187,7 @@ fn a_folder_with_bad_records_gives_the_good_ones() {
         .args([
             "evaluate", "--data", ".", "--start", "0", "--detect", "--model",
         ])
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/resnet.onnx"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped/resnet.onnx"))
         .assert()
         .failure()
         .stdout(contains("2 records"))

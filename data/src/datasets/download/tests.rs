@@ -141,7 +141,7 @@ fn with_sums(mut files: Files) -> Files {
     let sums: String = files
         .iter()
         .map(|(name, content)| {
-            let sum = crate::datasets::dataset::hexadecimal(&Sha256::digest(content));
+            let sum = crate::record::checksum::hexadecimal(&Sha256::digest(content));
             format!("{sum} {name}\n")
         })
         .collect();
