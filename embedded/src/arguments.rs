@@ -126,8 +126,13 @@ pub struct Arguments {
 
 /// The end of `--help`.
 fn help() -> String {
-    format!("{EXAMPLES}\n\n{EXIT_CODES}")
+    format!("{EXAMPLES}\n\n{ENGINES}\n\n{EXIT_CODES}")
 }
+
+const ENGINES: &str = match cfg!(feature = "any-onnx") {
+    true => "Engines: the lean reader for models of `train`, tract-onnx for any other operators.",
+    false => "Engine: the lean reader for models of `train` (tract-onnx: feature any-onnx).",
+};
 
 const EXAMPLES: &str = "Examples:
   embedded data/mitdb/100 --annotator mon --output out   # writes out/100.mon

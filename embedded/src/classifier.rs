@@ -4,28 +4,23 @@ use std::path::{Path, PathBuf};
 
 use data::Class;
 use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
 use data::record::checksum::hexadecimal;
 use data::record::error::ensure;
-use models::contract::{
-    BEAT, ContractError, Decision, LOGITS, METADATA_KEY, PROBABILITIES, RHYTHM,
-};
+use models::contract::{BEAT, ContractError, Decision, METADATA_KEY, RHYTHM};
 use models::fit::differences;
-use models::messages::ModelProto;
+use models::messages::{GraphProto, ModelProto};
 use models::{Contract, seal};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use tract_core::prelude::*;
 
+use crate::engine::{Engine, File, Network, OUTPUTS};
 use crate::error::{Error, Result};
-use crate::graph;
 
-/// The graph's outputs, in the order in which they are asked for.
-const OUTPUTS: [&str; 2] = [LOGITS, PROBABILITIES];
 /// Larger files are not models for a small machine: a limit on what a wrong
 /// path can make the program read.
 const LARGEST_FILE: u64 = 256 << 20;
-
-type State = TypedSimpleState;
 
 /// The model's answer for one beat.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,7 +40,7 @@ pub struct Classifier {
     contract: Contract,
     path: PathBuf,
     sha256: String,
-    state: State,
+    network: Network,
 }
 
 impl Classifier {
@@ -53,7 +48,8 @@ impl Classifier {
     ///
     /// # Errors
     /// The file cannot be read or is not ONNX, does not fit its seal, has no
-    /// contract, or its inputs and outputs are not what the contract says.
+    /// contract, its inputs and outputs are not what the contract says, or it
+    /// has an operator that no engine of this program knows.
     pub fn load(path: &Path) -> Result<Classifier> {
         let size = std::fs::metadata(path)
             .map_err(data::Error::io(path))?
@@ -74,14 +70,31 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::load`].
     pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Classifier> {
-        let sha256 = hexadecimal(&Sha256::digest(bytes));
-        let (contract, state) = plan(bytes, path)?;
+        Classifier::with_engines(bytes, path, &Engine::ALL)
+    }
+
+    /// As [`Classifier::from_bytes`], but the graph is read by `engine` or not
+    /// at all; so one engine can be held against the other.
+    ///
+    /// # Errors
+    /// As [`Classifier::load`].
+    pub fn with_engine(bytes: &[u8], path: &Path, engine: Engine) -> Result<Classifier> {
+        Classifier::with_engines(bytes, path, &[engine])
+    }
+
+    fn with_engines(bytes: &[u8], path: &Path, engines: &[Engine]) -> Result<Classifier> {
+        let (contract, network) = read(bytes, path, engines)?;
         Ok(Classifier {
             contract,
             path: path.into(),
-            sha256,
-            state,
+            sha256: hexadecimal(&Sha256::digest(bytes)),
+            network,
         })
+    }
+
+    /// What reads the model's graph.
+    pub fn engine(&self) -> Engine {
+        self.network.engine()
     }
 
     /// What the model expects and what its answers mean.
@@ -107,11 +120,11 @@ impl Classifier {
     /// is not a number.
     pub fn classify_beat(&mut self, window: &[f32], rhythm: &[f32]) -> Result<Prediction> {
         let input = &self.contract.input;
-        let mut inputs = tvec![map(window, [input.length(), input.channels()], BEAT)?];
+        check_count(window, input.window_values(), BEAT)?;
         if !input.rhythm.is_empty() {
-            inputs.push(map(rhythm, [1, input.rhythm.len()], RHYTHM)?);
+            check_count(rhythm, input.rhythm.len(), RHYTHM)?;
         }
-        let outputs = self.state.run(inputs)?;
+        let outputs = self.network.run(input, window, rhythm)?;
         let row = |i: usize| -> Result<&[f32]> {
             let tensor = outputs
                 .get(i)
@@ -164,7 +177,7 @@ impl Classifier {
 }
 
 /// Parses, checks and optimises the graph for one beat at a time.
-fn plan(bytes: &[u8], path: &Path) -> Result<(Contract, State)> {
+fn read(bytes: &[u8], path: &Path, engines: &[Engine]) -> Result<(Contract, Network)> {
     let refused = |cause| Error::model(path, cause);
     let unlike = |detail: String| Error::graph(path, detail);
     seal::verify(bytes).map_err(refused)?;
@@ -179,72 +192,65 @@ fn plan(bytes: &[u8], path: &Path) -> Result<(Contract, State)> {
         .graph
         .ok_or_else(|| unlike("the file has no graph".into()))?;
     let input = &contract.input;
-    let mut inputs = vec![(BEAT, [1, input.length(), input.channels()])];
-    if !input.rhythm.is_empty() {
-        inputs.push((RHYTHM, [1, 1, input.rhythm.len()]));
-    }
-    let found = || graph.input.iter().map(|i| &*i.name);
-    if let Some(extra) = found().find(|name| inputs.iter().all(|i| i.0 != *name)) {
-        return Err(unlike(format!(
-            "the contract knows no input '{extra}': {}",
-            if extra == "target" {
-                "this is an explain graph; give the classifier it was exported with"
-            } else {
-                "the model was changed after its export; export it again with `train --export`"
-            }
-        )));
-    }
-    if let Some((missing, _)) = inputs.iter().find(|i| found().all(|name| name != i.0)) {
-        return Err(unlike(format!(
-            "the contract needs the input '{missing}', the graph does not have it"
-        )));
-    }
-    let outputs = || graph.output.iter().map(|o| &*o.name);
-    if let Some(missing) = OUTPUTS.iter().find(|o| outputs().all(|name| name != **o)) {
-        return Err(unlike(format!(
-            "the contract needs the output '{missing}', the graph does not have it"
-        )));
-    }
-    let model = graph::read(&graph, &inputs, &OUTPUTS).map_err(|e| {
+    check_names(&graph, input).map_err(unlike)?;
+    let graph = &graph;
+    let network = Network::read(engines, File { bytes, graph }, input).map_err(|e| {
         unlike(format!(
             "the graph does not fit its contract's input of {} channels x {} samples: {e:#}",
             input.channels(),
             input.length()
         ))
     })?;
-    let model = model.into_optimized()?;
     for (i, name) in OUTPUTS.iter().enumerate() {
-        let fact = model.output_fact(i)?;
+        let fact = network.output(i)?;
         let shape = fact.shape.as_concrete().unwrap_or_default();
-        ensure(
-            fact.datum_type == f32::datum_type() && shape == [1, 1, contract.classes.len()],
-            || {
-                unlike(format!(
-                    "by the contract the output '{name}' is {} numbers of 32 bits, in the graph {shape:?} of {:?}",
-                    contract.classes.len(),
-                    fact.datum_type
-                ))
-            },
-        )?;
+        let classes = contract.classes.len();
+        let one_row = shape.last() == Some(&classes) && shape.iter().product::<usize>() == classes;
+        ensure(fact.datum_type == f32::datum_type() && one_row, || {
+            unlike(format!(
+                "by the contract the output '{name}' is {classes} numbers of 32 bits, in the graph {shape:?} of {:?}",
+                fact.datum_type
+            ))
+        })?;
     }
-    let runnable = model.into_runnable()?;
-    let state = runnable.spawn()?;
-    Ok((contract, state))
+    Ok((contract, network))
 }
 
-/// `channels x length` values as the map that the graph takes.
-fn map(values: &[f32], [length, channels]: [usize; 2], name: &str) -> Result<TValue> {
-    let expected = length * channels;
+/// Inputs and outputs must be those of the contract, by their names; in words
+/// which is not.
+fn check_names(graph: &GraphProto, input: &InputSpec) -> Result<(), String> {
+    let inputs: &[&str] = match input.rhythm.is_empty() {
+        true => &[BEAT],
+        false => &[BEAT, RHYTHM],
+    };
+    let found: Vec<&str> = graph.input.iter().map(|i| &*i.name).collect();
+    if let Some(extra) = found.iter().find(|name| !inputs.contains(name)) {
+        return Err(format!(
+            "the contract knows no input '{extra}': {}",
+            if *extra == "target" {
+                "this is an explain graph; give the classifier it was exported with"
+            } else {
+                "the model was changed after its export; export it again with `train --export`"
+            }
+        ));
+    }
+    let outputs: Vec<&str> = graph.output.iter().map(|o| &*o.name).collect();
+    for (kind, wanted, found) in [("input", inputs, found), ("output", &OUTPUTS, outputs)] {
+        if let Some(missing) = wanted.iter().find(|name| !found.contains(name)) {
+            return Err(format!(
+                "the contract needs the {kind} '{missing}', the graph does not have it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// An input has as many values as the contract says.
+fn check_count(values: &[f32], expected: usize, name: &str) -> Result<()> {
     ensure(values.len() == expected, || {
         Error::Unfit(format!(
             "input '{name}' has {} values, the contract asks for {expected}",
             values.len()
         ))
-    })?;
-    let mut map: Vec<f32> = Vec::with_capacity(expected);
-    for i in 0..length {
-        map.extend(values[i..].iter().step_by(length));
-    }
-    let map = Tensor::from_shape(&[1, length, channels], &map)?;
-    Ok(map.into_tvalue())
+    })
 }

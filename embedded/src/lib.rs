@@ -2,8 +2,10 @@
 //! small machine.
 
 mod affine;
+mod any_onnx;
 pub mod classifier;
 pub mod decode;
+mod engine;
 mod error;
 mod graph;
 mod line;
@@ -12,5 +14,6 @@ mod plausible;
 mod pool;
 
 pub use classifier::{Classifier, Prediction};
+pub use engine::Engine;
 pub use error::{Error, Result};
 pub use monitor::{Event, Gap, LabelledBeat, Monitor, Unreadable};

@@ -21,7 +21,7 @@ use data::output::{Outputs, signals};
 use data::pipeline::RATES;
 use data::pipeline::input::{InputSpec, Layout};
 use data::program::{self, Usage};
-use embedded::{Classifier, Monitor};
+use embedded::{Classifier, Engine, Monitor};
 
 use arguments::{Arguments, Origin};
 use report::{Report, Summary};
@@ -48,6 +48,10 @@ fn run(arguments: &Arguments) -> Result<i32> {
     let model = arguments.model()?;
     let annotations = annotations(arguments, &origin, &model)?;
     let mut classifier = Classifier::load(&model)?;
+    if classifier.engine() != Engine::Lean {
+        let (model, engine) = (model.display(), classifier.engine());
+        eprintln!("{model}: has operators that `train` does not export; read by {engine}");
+    }
     let input = classifier.contract().input.clone();
     if input.layout == Layout::Kaggle {
         let Origin::File(path) = &origin else {

@@ -89,6 +89,7 @@ impl Graph {
             input: inputs.iter().map(|&i| i.clone()).collect(),
             output: vec![name.into()],
             attribute: attributes,
+            ..NodeProto::default()
         });
         name.into()
     }
@@ -118,6 +119,7 @@ impl Graph {
             input: vec![x.clone()],
             output: parts.clone(),
             attribute: vec![int("axis", axis)],
+            ..NodeProto::default()
         });
         parts
     }
