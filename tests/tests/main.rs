@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod annotations;
+mod dependencies;
 mod edge_cli;
 mod exit_codes;
 mod explain;

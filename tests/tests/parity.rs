@@ -1,8 +1,9 @@
-//! The same logits from libtorch, ONNX Runtime and tract.
+//! The same logits from libtorch, ONNX Runtime and both engines of `embedded`.
 
 use std::path::Path;
 
 use data::pipeline::beats::Beats;
+use embedded::Engine;
 use infer::Classifier;
 use tch::{Device, Tensor};
 use train::network::ResidualCnn;
@@ -38,9 +39,10 @@ fn in_onnx_runtime(case: &Case, beats: &Beats) -> Vec<f32> {
     logits.collect()
 }
 
-fn in_tract(case: &Case, beats: &Beats) -> Vec<f32> {
-    let path = Path::new("model.onnx");
-    let mut classifier = embedded::Classifier::from_bytes(&case.classifier(), path).unwrap();
+fn in_embedded(engine: Engine, case: &Case, beats: &Beats) -> Vec<f32> {
+    let (file, path) = (case.classifier(), Path::new("model.onnx"));
+    let mut classifier = embedded::Classifier::with_engine(&file, path, engine).unwrap();
+    assert_eq!(classifier.engine(), engine);
     let predictions = classifier.classify(beats).unwrap();
     let classes = &case.contract.classes;
     let logits = predictions
@@ -55,7 +57,7 @@ fn largest(a: &[f32], b: &[f32]) -> f32 {
 }
 
 #[test]
-fn three_engines_give_the_same_logits() {
+fn all_engines_give_the_same_logits() {
     for case in cases() {
         let input = &case.contract.input;
         let kinds = [
@@ -66,11 +68,13 @@ fn three_engines_give_the_same_logits() {
             let Some(beats) = beats else { continue };
             let torch = in_libtorch(&case, &beats);
             let ort = in_onnx_runtime(&case, &beats);
-            let tract = in_tract(&case, &beats);
+            let lean = in_embedded(Engine::Lean, &case, &beats);
+            let tract = in_embedded(Engine::TractOnnx, &case, &beats);
             let pairs = [
                 ("libtorch and ONNX Runtime", largest(&torch, &ort)),
-                ("libtorch and tract", largest(&torch, &tract)),
-                ("ONNX Runtime and tract", largest(&ort, &tract)),
+                ("libtorch and lean reader", largest(&torch, &lean)),
+                ("ONNX Runtime and lean reader", largest(&ort, &lean)),
+                ("lean reader and tract-onnx", largest(&lean, &tract)),
             ];
             for (pair, difference) in pairs {
                 println!(
