@@ -224,6 +224,11 @@ fn report(tally: &Tally, classifier: &Classifier) -> String {
     let labelled = tally.confusion.total();
     if labelled > 0 {
         text += &tally.confusion.report();
+        let _ = writeln!(
+            text,
+            "the model learnt from {}; beats of another kind are harder for it",
+            classifier.contract.training.data
+        );
     }
     if labelled > 0 && labelled < tally.beats {
         let _ = writeln!(text, "{labelled} of {} beats have a label", tally.beats);

@@ -207,7 +207,7 @@ fn steps(
             let part = (step + 1) as f64 / batches.len() as f64;
             rate = schedule.rate(epoch as f64 + part, &state.counters.plateau);
             loss_sum += stepper.step(state, &train.batch(rows), rate);
-            progress.step(step + 1, rows.len());
+            progress.step(step + 1);
             if stop.is_asked() && step + 1 < batches.len() {
                 state.counters.step = step + 1;
                 state.counters.loss = loss_sum.double_value(&[]);

@@ -13,6 +13,7 @@ use data::record::Record;
 use data::simulate::retime::{Retiming, retime};
 
 use crate::error::{Error, Result};
+use crate::progress;
 use crate::sampler::mix;
 use crate::settings::Settings;
 use crate::source::{Parts, cohort, is_synthetic, join, name_of, shares};
@@ -223,13 +224,16 @@ struct Fit {
 
 impl Fit {
     fn of(folder: &Path, names: &[String], settings: &Settings) -> Result<Fit> {
+        let bar = progress::reading(names.len(), &name_of(folder));
         let made = dataset::map(folder, names, REFERENCE, |record| {
+            bar.inc(1);
             // Leads are known only once the record is read.
             match prepare::choose(&record.record, &settings.input) {
                 Err(lacks) if !settings.input.leads.is_empty() => Ok(Err(lacks.to_string())),
                 _ => prepared(&record, settings).map(Ok),
             }
         })?;
+        bar.finish_and_clear();
         let mut records = Vec::new();
         let (mut left_out, mut reason) = (Vec::new(), None);
         for (name, made) in names.iter().zip(made) {

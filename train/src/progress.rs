@@ -9,12 +9,28 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::state::Epoch;
 
+/// Without a terminal, a line about a long epoch comes so often.
+const PAUSE: Duration = Duration::from_secs(30);
+
 /// Shows a run's progress on standard error.
 pub struct Progress {
     epochs: usize,
     bar: Option<ProgressBar>,
-    beats: usize,
-    started: Instant,
+    /// The epoch under way, its steps, and when something was last said of it.
+    epoch: usize,
+    steps: usize,
+    said: Instant,
+}
+
+/// Says that recordings are read, and counts them on a terminal.
+pub fn reading(records: usize, from: &str) -> ProgressBar {
+    eprintln!("reading {records} records of {from}");
+    let bar = ProgressBar::new(records as u64);
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} records, {eta} left");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    bar
 }
 
 impl Progress {
@@ -32,14 +48,15 @@ impl Progress {
         Progress {
             epochs,
             bar,
-            beats: 0,
-            started: Instant::now(),
+            epoch: 0,
+            steps: 0,
+            said: Instant::now(),
         }
     }
 
     /// An epoch of so many steps begins.
     pub fn begin(&mut self, epoch: usize, steps: usize) {
-        (self.beats, self.started) = (0, Instant::now());
+        (self.epoch, self.steps, self.said) = (epoch, steps, Instant::now());
         if let Some(bar) = &self.bar {
             bar.reset();
             bar.set_length(steps as u64);
@@ -48,11 +65,18 @@ impl Progress {
         }
     }
 
-    /// So many steps of the epoch are done, the last with so many beats.
-    pub fn step(&mut self, steps: usize, beats: usize) {
-        self.beats += beats;
-        if let Some(bar) = &self.bar {
-            bar.set_position(steps as u64);
+    /// So many steps of the epoch are done.
+    pub fn step(&mut self, done: usize) {
+        match &self.bar {
+            Some(bar) => bar.set_position(done as u64),
+            None if self.said.elapsed() >= PAUSE => {
+                eprintln!(
+                    "epoch {}/{}  {done}/{} steps",
+                    self.epoch, self.epochs, self.steps
+                );
+                self.said = Instant::now();
+            }
+            None => {}
         }
     }
 

@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::patients;
+use crate::progress;
 use crate::settings::{Recipe, Settings};
 use data::record::error::ensure;
 
@@ -123,9 +124,12 @@ fn kaggle_parts(settings: &Settings) -> Result<Parts> {
     } else {
         let folder = dataset::locate(settings.data.as_deref())?;
         let names = formats::find(&folder)?;
+        let bar = progress::reading(names.len(), &name_of(&folder));
         let beats = dataset::map(&folder, &names, REFERENCE, |r| {
+            bar.inc(1);
             kaggle_cut::from_record(&r.record, &r.annotations, None)
         })?;
+        bar.finish_and_clear();
         let (rest, test) = split_off_test(&join(beats)?);
         (
             rest,

@@ -110,6 +110,7 @@ fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
 /// split of the MIT-BIH Arrhythmia Database), `all` (every record of
 /// `folder`), a file that lists names, or names with commas between. A record
 /// that a list names need not be there: reading it fails, see [`record_path`].
+/// The same holds for a split of which the folder has some records.
 ///
 /// # Errors
 /// [`Error::Invalid`] when a record that the selection itself names is not in
@@ -122,10 +123,14 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
             .map(str::to_owned)
             .collect()
     };
+    let is_there = |name: &str| formats::main_file(&folder.join(name)).is_file();
     let mut by_list = false;
     let names = match selection {
-        "ds1" => splits::DS1.map(String::from).to_vec(),
-        "ds2" => splits::DS2.map(String::from).to_vec(),
+        "ds1" | "ds2" => {
+            let split = [splits::DS1, splits::DS2][usize::from(selection == "ds2")];
+            by_list = split.iter().any(|name| is_there(name));
+            split.map(String::from).to_vec()
+        }
         "all" => {
             by_list = true;
             formats::find(folder)?
@@ -146,11 +151,10 @@ pub fn select(folder: &Path, selection: &str) -> Result<Vec<String>> {
                 "record {name} is named twice in '{selection}'"
             )));
         }
-        let main = formats::main_file(&folder.join(name));
-        if !by_list && !main.is_file() {
+        if !by_list && !is_there(name) {
             return Err(Error::Invalid(format!(
                 "{}: no such record; choose records with ds1, ds2, all, a file that lists names, or names with commas between",
-                main.display()
+                formats::main_file(&folder.join(name)).display()
             )));
         }
     }

@@ -88,7 +88,7 @@ impl Fetcher {
     fn new(url: &str, folder: &Path, pause: Duration, force: bool) -> Fetcher {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_connect(Some(Duration::from_secs(20)))
+            .timeout_connect(Some(Duration::from_secs(10)))
             .timeout_recv_response(Some(Duration::from_secs(60)))
             .timeout_per_read(Some(Duration::from_secs(60)))
             .user_agent(concat!("ectopy/", env!("CARGO_PKG_VERSION")))
@@ -103,8 +103,8 @@ impl Fetcher {
     }
 
     fn run(&self) -> Result<Fetched> {
-        std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
         let list = self.retry(SUMS, || self.text(SUMS))?;
+        std::fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
         let files = wanted(&list, &self.url)?;
         self.refuse_others(&files)?;
         let marker = self.folder.join(UNFINISHED);
@@ -206,12 +206,37 @@ impl Fetcher {
 
     fn text(&self, name: &str) -> Result<String, Failure> {
         let request = self.agent.get(format!("{}{name}", self.url));
-        let mut response = request.call().map_err(transient)?;
+        let mut response = request.call().map_err(|error| self.unreachable(error))?;
         if response.status() != StatusCode::OK {
             return Err(self.refused(name, response.status()));
         }
         let body = response.body_mut().with_config().limit(SUMS_LIMIT);
         body.read_to_string().map_err(transient)
+    }
+
+    /// What a first request that gets no answer means: without a way to the
+    /// server, another attempt only makes the user wait.
+    fn unreachable(&self, error: ureq::Error) -> Failure {
+        use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+        let no_way = match &error {
+            ureq::Error::HostNotFound | ureq::Error::ConnectionFailed => true,
+            ureq::Error::Timeout(when) => {
+                matches!(when, ureq::Timeout::Connect | ureq::Timeout::Resolve)
+            }
+            ureq::Error::Io(cause) => {
+                // The system's resolver has no kind of its own.
+                [ConnectionRefused, HostUnreachable, NetworkUnreachable].contains(&cause.kind())
+                    || cause.to_string().contains("lookup address")
+            }
+            _ => false,
+        };
+        match no_way {
+            true => Failure::Final(Error::Invalid(format!(
+                "{}{SUMS}: the server cannot be reached: {error}",
+                self.url
+            ))),
+            false => transient(error),
+        }
     }
 
     /// What a status other than success means.

@@ -111,6 +111,17 @@ impl Settings {
         }
     }
 
+    /// The same patient in sinus rhythm, conducted normally, with at least a few
+    /// premature beats; one who has them already stays as drawn.
+    fn ordinary(mut self) -> Settings {
+        let rhythm = &mut self.rhythm;
+        (rhythm.fibrillation, rhythm.paced) = (0.0, 0.0);
+        rhythm.atrial = rhythm.atrial.max(0.02);
+        rhythm.ventricular = rhythm.ventricular.max(0.02);
+        self.conduction = Conduction::Normal;
+        self
+    }
+
     fn check(&self) -> Result<()> {
         let refuse = |what: String| Err(Error::Invalid(format!("synthetic ECG: {what}")));
         if !(self.fs.is_finite() && self.fs >= 50.0) {
@@ -436,7 +447,8 @@ pub fn cohort(patients: usize, minutes: f64, fs: f64, seed: u64) -> Result<Vec<A
         .collect()
 }
 
-/// One patient of a [`cohort`].
+/// One patient of a [`cohort`]. The first is an ordinary one, whatever the seed
+/// draws, so that a single recording shows what most look like.
 ///
 /// # Errors
 /// As [`record`].
@@ -445,7 +457,10 @@ pub fn patient(index: usize, minutes: f64, fs: f64, seed: u64) -> Result<Annotat
     let seed = seed
         .wrapping_mul(0x9E37_79B9_7F4A_7C15)
         .wrapping_add(index as u64);
-    let settings = Settings::patient(fs, seed);
+    let mut settings = Settings::patient(fs, seed);
+    if index == 0 {
+        settings = settings.ordinary();
+    }
     let (record, annotations) = record(&patient_name(index), &settings, minutes * 60.0)?;
     Ok(Annotated {
         record,

@@ -172,6 +172,24 @@ fn the_test_set_of_the_literature_has_its_beats() {
 }
 
 #[test]
+fn a_part_of_a_split_is_evaluated_and_the_rest_is_named() {
+    let desk = Desk::new();
+    desk.record("100", &[]);
+    desk.record("232", &[(3, "A")]);
+    let window = desk.text("window.onnx");
+    desk.evaluate(&["--model", &window, "--split", "ds2"])
+        .assert()
+        .code(1)
+        .stdout(contains("2 records").and(contains("without 232")))
+        .stderr(contains("20 of 22 recordings").and(contains("103.hea")));
+    // Only the MIT-BIH Arrhythmia Database has a 232 to be left out unasked.
+    desk.evaluate(&["--model", &window, "--force"])
+        .assert()
+        .success()
+        .stdout(contains("without").not());
+}
+
+#[test]
 fn the_card_is_made_of_evaluations() {
     let desk = Desk::new();
     desk.evaluate(&["--model", &desk.text("window.onnx")])

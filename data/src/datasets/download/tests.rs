@@ -283,7 +283,10 @@ fn no_server_is_an_error_that_says_so() {
     drop(listener);
     let fetcher = Fetcher::new(&url, folder.path(), Duration::ZERO, false);
     let message = fetcher.run().unwrap_err().to_string();
-    assert!(message.contains(SUMS), "{message}");
+    assert!(
+        message.contains(SUMS) && message.contains("cannot be reached"),
+        "{message}"
+    );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
