@@ -111,14 +111,13 @@ impl Settings {
         }
     }
 
-    /// The same patient in sinus rhythm, conducted normally, with at least a few
+    /// The same patient in sinus rhythm, without a pacemaker, with at least a few
     /// premature beats; one who has them already stays as drawn.
     fn ordinary(mut self) -> Settings {
         let rhythm = &mut self.rhythm;
         (rhythm.fibrillation, rhythm.paced) = (0.0, 0.0);
-        rhythm.atrial = rhythm.atrial.max(0.02);
-        rhythm.ventricular = rhythm.ventricular.max(0.02);
-        self.conduction = Conduction::Normal;
+        rhythm.atrial = rhythm.atrial.max(0.01);
+        rhythm.ventricular = rhythm.ventricular.max(0.01);
         self
     }
 
