@@ -3,7 +3,7 @@
 //!
 //! A test that needs them is marked
 //! `#[cfg_attr(not(recordings), ignore = "no recordings")]`
-//! and finds the folder as `env!("ECTOPY_RECORDINGS")`, so that without them it
+//! and finds the folder as `env!("ECTOPY_RECORDINGS")`, or a part of it by `shared.rs`, so that without them it
 //! is reported as ignored and never as passed.
 
 use std::path::PathBuf;

@@ -3,18 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../tests/shared.rs"]
+mod shared;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use data::formats::wfdb::Clock;
 
-/// A part of the folder of recordings.
+/// A part of the folder of faults.
 fn fault(part: &str) -> PathBuf {
-    let found = Path::new(env!("ECTOPY_RECORDINGS"))
-        .join("faults")
-        .join(part);
-    assert!(found.exists(), "no {}", found.display());
-    found
+    shared::shared(&format!("faults/{part}"))
 }
 
 fn embedded(folder: &Path, arguments: &[&str]) -> Output {

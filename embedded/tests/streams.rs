@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../tests/shared.rs"]
+mod shared;
+
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -15,13 +18,9 @@ use tempfile::TempDir;
 
 const FS: f64 = 360.0;
 
-/// A part of the folder of recordings.
+/// A part of the folder of faults.
 fn fault(part: &str) -> PathBuf {
-    let found = Path::new(env!("ECTOPY_RECORDINGS"))
-        .join("faults")
-        .join(part);
-    assert!(found.exists(), "no {}", found.display());
-    found
+    shared::shared(&format!("faults/{part}"))
 }
 
 /// A folder with a model of each layout.

@@ -1,1 +1,1 @@
-//! placeholder
+//! Tests that span crates; all of them are in `tests/tests`.

@@ -11,7 +11,8 @@ use data::record::Record;
 use data::simulate::synth::{self, Settings};
 use embedded::{Event, Monitor};
 
-use crate::programs::{program, shared};
+use crate::programs::program;
+use crate::shared::shared;
 
 #[test]
 fn infer_and_embedded_write_the_same_bytes() {

@@ -16,4 +16,6 @@ mod outputs;
 mod parity;
 mod programs;
 mod score;
+#[path = "../shared.rs"]
+mod shared;
 mod train_cli;

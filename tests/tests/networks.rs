@@ -14,7 +14,7 @@ use models::contract::{Training, VERSION};
 use models::{Contract, Network, Weights, onnx};
 use train::network::ResidualCnn;
 
-use crate::programs::shared;
+use crate::shared::shared;
 
 /// A network with everything that an export needs.
 pub struct Case {

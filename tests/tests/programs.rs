@@ -1,6 +1,6 @@
 //! The programs under test.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -31,11 +31,4 @@ pub fn program(package: &str) -> PathBuf {
         test.ancestors().nth(2).unwrap().into()
     });
     folder.join(package)
-}
-
-/// A part of the folder of recordings.
-pub fn shared(part: &str) -> PathBuf {
-    let found = Path::new(env!("ECTOPY_RECORDINGS")).join(part);
-    assert!(found.exists(), "no {}", found.display());
-    found
 }

@@ -9,7 +9,8 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;
 
-use crate::programs::{program, shared};
+use crate::programs::program;
+use crate::shared::shared;
 
 fn score(arguments: &[&str]) -> Command {
     let mut command = Command::new(program("data"));

@@ -16,7 +16,11 @@
 //! 91.3/88.1 and 92.2/88.9. A lower threshold for a minute after a suspicion
 //! of a malignant rhythm gave CUDB 97.9/94.3, in folds 97.9/91.8.
 
+#[path = "../malignant/adam.rs"]
+mod adam;
 mod candidates;
+#[path = "../malignant/literals.rs"]
+mod literals;
 #[path = "../malignant/random.rs"]
 mod random;
 mod recordings;

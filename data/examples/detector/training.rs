@@ -3,13 +3,16 @@
 
 use data::pipeline::detector::{FEATURES, Features, Network, UNITS};
 
+use crate::adam::{Adam, Layer};
 use crate::candidates::Example;
 use crate::random::Random;
 
-const STEPS: usize = 30_000;
-const BATCH: usize = 256;
-const RATE: f32 = 3e-3;
-const DECAY: f32 = 0.01;
+const ADAM: Adam = Adam {
+    steps: 30_000,
+    batch: 256,
+    rate: 3e-3,
+    decay: 0.01,
+};
 /// Noise on standardised features, so that no single one decides.
 const NOISE: f32 = 0.15;
 
@@ -26,9 +29,9 @@ pub fn train(parts: &[Part], seed: u64) -> Box<Network> {
     let mut network = initial(&mut random);
     let total: f64 = parts.iter().map(|part| part.share).sum();
     let (mut means, mut squares) = (zero(), zero());
-    for step in 0..STEPS {
+    for step in 0..ADAM.steps {
         let mut gradient = zero();
-        for _ in 0..BATCH {
+        for _ in 0..ADAM.batch {
             let mut at = random.uniform() * total;
             let part = parts.iter().find(|part| {
                 at -= part.share;
@@ -43,21 +46,16 @@ pub fn train(parts: &[Part], seed: u64) -> Box<Network> {
             }
             back(&network, &x, example, &mut gradient);
         }
-        let progress = step as f32 / STEPS as f32;
-        let rate = RATE * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
-        let n = step as i32 + 1;
-        let correct = (1.0 - 0.9f32.powi(n), 1.0 - 0.999f32.powi(n));
         let state = layers(&mut means).into_iter().zip(layers(&mut squares));
         let weights = layers(&mut network).into_iter().zip(layers(&mut gradient));
         for ((weights, gradient), (means, squares)) in weights.zip(state) {
-            let state = means.iter_mut().zip(squares);
-            for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(state) {
-                let g = *g / BATCH as f32;
-                *m += 0.1 * (g - *m);
-                *v += 0.001 * (g * g - *v);
-                let step = *m / correct.0 / ((*v / correct.1).sqrt() + 1e-8);
-                *w -= rate * (step + DECAY * *w);
-            }
+            let layer = Layer {
+                weights,
+                gradient,
+                means,
+                squares,
+            };
+            ADAM.update(step, layer);
         }
     }
     unscale(&mut network, &centres, &scales);

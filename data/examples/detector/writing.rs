@@ -6,6 +6,8 @@ use std::path::Path;
 use data::pipeline::detector::Network;
 use data::{Error, Result};
 
+use crate::literals::{row, rows, short};
+
 /// Writes the network to `path`.
 pub fn write(path: &Path, network: &Network, seed: u64) -> Result<()> {
     let mut text = format!(
@@ -17,28 +19,11 @@ pub fn write(path: &Path, network: &Network, seed: u64) -> Result<()> {
          use super::scorer::Network;\n\n\
          /// The network that is used.\n#[rustfmt::skip]\npub static SHIPPED: Network = Network {{\n"
     );
-    text.push_str("    first: [\n");
-    for weights in &network.first {
-        let _ = writeln!(text, "        {},", list(weights));
-    }
-    text.push_str("    ],\n");
-    let _ = writeln!(text, "    first_biases: {},", list(&network.first_biases));
-    let _ = writeln!(text, "    second: {},", list(&network.second));
-    let _ = writeln!(
-        text,
-        "    second_bias: {:?},\n}};",
-        short(network.second_bias)
-    );
+    rows(&mut text, "first", &network.first);
+    row(&mut text, "first_biases", &network.first_biases);
+    row(&mut text, "second", &network.second);
+    let bias = short(network.second_bias);
+    let _ = writeln!(text, "    second_bias: {bias:?},\n}};");
     std::fs::write(path, text)
         .map_err(|error| Error::Invalid(format!("{} cannot be written: {error}", path.display())))
-}
-
-/// Five digits are enough: the last one moves a probability by less than .001.
-fn list(values: &[f32]) -> String {
-    let values: Vec<String> = values.iter().map(|v| format!("{:?}", short(*v))).collect();
-    format!("[{}]", values.join(", "))
-}
-
-fn short(value: f32) -> f32 {
-    format!("{value:.4e}").parse().unwrap_or(value)
 }

@@ -7,9 +7,11 @@
 //! `SHARED` is a folder with the databases `cudb`, `vfdb`, `mitdb`, `nstdb` and
 //! `svdb`. `loro` trains without each malignant recording in turn and prints
 //! how it fares on it; `train` learns from all and writes the file `WEIGHTS`
-//! (`data/src/malignant/weights.rs`); `alarms` counts the false alarms of the
+//! (`data/src/pipeline/malignant/weights.rs`); `alarms` counts the false alarms of the
 //! shipped weights on DS2 and `svdb`, from which nothing is learnt.
 
+mod adam;
+mod literals;
 mod random;
 mod records;
 mod scoring;

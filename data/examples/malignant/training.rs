@@ -3,12 +3,15 @@
 
 use data::pipeline::malignant::{INPUTS, KINDS, Network, UNITS};
 
+use crate::adam::{Adam, Layer};
 use crate::random::Random;
 
-const STEPS: usize = 6000;
-const BATCH: usize = 64;
-const RATE: f32 = 2e-3;
-const DECAY: f32 = 0.02;
+const ADAM: Adam = Adam {
+    steps: 6000,
+    batch: 64,
+    rate: 2e-3,
+    decay: 0.02,
+};
 /// Noise on standardised inputs, so that no single one decides.
 const NOISE: f32 = 0.25;
 
@@ -35,31 +38,25 @@ pub fn train(examples: &[Example<'_>], seed: u64) -> Box<Network> {
         })
         .collect();
     let (mut means, mut squares) = (zero(), zero());
-    for step in 0..STEPS {
+    for step in 0..ADAM.steps {
         let mut gradient = zero();
-        for _ in 0..BATCH {
+        for _ in 0..ADAM.batch {
             let at = random.uniform() * total;
             let at = sums.partition_point(|s| *s <= at).min(examples.len() - 1);
             let mut x = network.standardise(examples[at].inputs);
             x.iter_mut().for_each(|x| *x += NOISE * random.normal());
             back(&network, &x, examples[at].kind, &mut gradient);
         }
-        let progress = step as f32 / STEPS as f32;
-        let rate = RATE * 0.5 * (1.0 + (std::f32::consts::PI * progress).cos());
-        let n = step as i32 + 1;
-        let correct = (1.0 - 0.9f32.powi(n), 1.0 - 0.999f32.powi(n));
-        let weights = layers(&mut network).into_iter();
         let state = layers(&mut means).into_iter().zip(layers(&mut squares));
-        for ((weights, gradient), (means, squares)) in weights.zip(layers(&mut gradient)).zip(state)
-        {
-            let state = means.iter_mut().zip(squares);
-            for ((w, g), (m, v)) in weights.iter_mut().zip(gradient).zip(state) {
-                let g = *g / BATCH as f32;
-                *m += 0.1 * (g - *m);
-                *v += 0.001 * (g * g - *v);
-                let step = *m / correct.0 / ((*v / correct.1).sqrt() + 1e-8);
-                *w -= rate * (step + DECAY * *w);
-            }
+        let weights = layers(&mut network).into_iter().zip(layers(&mut gradient));
+        for ((weights, gradient), (means, squares)) in weights.zip(state) {
+            let layer = Layer {
+                weights,
+                gradient,
+                means,
+                squares,
+            };
+            ADAM.update(step, layer);
         }
     }
     network

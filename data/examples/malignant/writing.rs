@@ -1,17 +1,18 @@
 //! Writes the weights as a source file.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use data::pipeline::malignant::Network;
 use data::{Error, Result};
+
+use crate::literals::{row, rows};
 
 /// Writes the network to `path`.
 pub fn write(path: &Path, network: &Network, seed: u64) -> Result<()> {
     let mut text = format!(
         "//! Weights of the network that names malignant rhythms.\n//!\n\
          //! Made by `cargo run --release -p data --no-default-features --example malignant --\n\
-         //! train SHARED data/src/malignant/weights.rs` (seed {seed}) from the given halves of the\n\
+         //! train SHARED data/src/pipeline/malignant/weights.rs` (seed {seed}) from the given halves of the\n\
          //! CU Ventricular Tachyarrhythmia and MIT-BIH Malignant Ventricular Ectopy\n\
          //! Databases at four speeds, MIT-BIH DS1 and the Noise Stress Test Database.\n\n\
          use super::network::Network;\n\n\
@@ -26,26 +27,4 @@ pub fn write(path: &Path, network: &Network, seed: u64) -> Result<()> {
     text.push_str("};\n");
     std::fs::write(path, text)
         .map_err(|error| Error::Invalid(format!("{} cannot be written: {error}", path.display())))
-}
-
-fn row(text: &mut String, name: &str, values: &[f32]) {
-    let _ = writeln!(text, "    {name}: {},", list(values));
-}
-
-fn rows<const N: usize>(text: &mut String, name: &str, values: &[[f32; N]]) {
-    let _ = writeln!(text, "    {name}: [");
-    for values in values {
-        let _ = writeln!(text, "        {},", list(values));
-    }
-    text.push_str("    ],\n");
-}
-
-/// Four digits are enough: the last one moves a probability by less than .001.
-fn list(values: &[f32]) -> String {
-    let values: Vec<String> = values.iter().map(|v| format!("{:?}", short(*v))).collect();
-    format!("[{}]", values.join(", "))
-}
-
-fn short(value: f32) -> f32 {
-    format!("{value:.4e}").parse().unwrap_or(value)
 }

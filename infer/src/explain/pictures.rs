@@ -105,7 +105,9 @@ pub fn beat(
             let bars = input.rhythm.iter().zip(values);
             Cell::Bars(Bars {
                 title: format!("Rhythm features: {}", method.name()),
-                bars: bars.map(|(f, v)| (feature_name(f), v / scale)).collect(),
+                bars: bars
+                    .map(|(f, v)| (f.name().to_owned(), v / scale))
+                    .collect(),
             })
         });
         rows.push(cells.collect());
@@ -132,12 +134,6 @@ pub fn beat(
         rows,
         scale: Some(meaning(methods)),
     }
-}
-
-fn feature_name(feature: &data::pipeline::beat_feature::BeatFeature) -> String {
-    let name = serde_json::to_value(feature).ok();
-    let name = name.and_then(|v| v.as_str().map(str::to_owned));
-    name.unwrap_or_else(|| format!("{feature:?}"))
 }
 
 /// Means over the beats of each class.

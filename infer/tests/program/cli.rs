@@ -1,6 +1,6 @@
 //! The program `infer` from the outside, with networks of random weights.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use assert_cmd::Command;
@@ -11,15 +11,9 @@ use predicates::str::contains;
 use tempfile::TempDir;
 
 use crate::model::{kaggle_model, patch, window_model};
+use crate::shared::shared;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
-
-/// A part of the folder of recordings.
-pub fn shared(part: &str) -> PathBuf {
-    let found = Path::new(env!("ECTOPY_RECORDINGS")).join(part);
-    assert!(found.exists(), "no {}", found.display());
-    found
-}
 
 /// A folder with a model for the Kaggle format.
 struct Desk {

@@ -11,8 +11,8 @@ use predicates::str::contains;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::cli::shared;
 use crate::model::{kaggle_model, window_model};
+use crate::shared::shared;
 
 fn infer(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));

@@ -9,9 +9,10 @@ use data::simulate::synth::{self, Settings};
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::cli::{PROGRAM, shared};
+use crate::cli::PROGRAM;
+use crate::shared::shared;
 
-/// A folder of faults, or `None` with a note that the test is skipped.
+/// A part of the folder of faults.
 fn fault(name: &str) -> PathBuf {
     shared(&format!("faults/{name}"))
 }

@@ -9,5 +9,7 @@ mod cli;
 mod evaluate;
 mod faults;
 mod model;
+#[path = "../../../tests/shared.rs"]
+mod shared;
 mod stream;
 mod tables;

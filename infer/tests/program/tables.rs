@@ -5,8 +5,9 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;
 
-use crate::cli::{PROGRAM, shared};
+use crate::cli::PROGRAM;
 use crate::model::kaggle_model;
+use crate::shared::shared;
 
 /// A folder with a model for the Kaggle format.
 struct Desk(TempDir);

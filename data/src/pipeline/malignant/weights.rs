@@ -1,7 +1,7 @@
 //! Weights of the network that names malignant rhythms.
 //!
 //! Made by `cargo run --release -p data --no-default-features --example malignant --
-//! train SHARED data/src/malignant/weights.rs` (seed 1) from the given halves of the
+//! train SHARED data/src/pipeline/malignant/weights.rs` (seed 1) from the given halves of the
 //! CU Ventricular Tachyarrhythmia and MIT-BIH Malignant Ventricular Ectopy
 //! Databases at four speeds, MIT-BIH DS1 and the Noise Stress Test Database.
 
