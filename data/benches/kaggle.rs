@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use data::Classes;
 use data::beat_files::kaggle;
 
 /// Rows of `mitbih_test.csv`.
@@ -40,11 +41,16 @@ fn reading(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(text.len() as u64));
     group.sample_size(10);
     group.bench_function("read 21,892 rows", |bench| {
-        bench.iter(|| kaggle::read(black_box(&path)).expect("beats").len());
+        bench.iter(|| {
+            kaggle::read(black_box(&path), &Classes::aami5())
+                .expect("beats")
+                .len()
+        });
     });
     group.bench_function("chunks of 64 rows", |bench| {
         bench.iter(|| {
-            let reader = kaggle::Reader::open(black_box(&path), 64).expect("beats");
+            let reader =
+                kaggle::Reader::open(black_box(&path), 64, &Classes::aami5()).expect("beats");
             reader
                 .map(|chunk| chunk.expect("beats").len())
                 .sum::<usize>()

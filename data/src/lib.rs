@@ -19,4 +19,5 @@ pub mod signal;
 pub mod simulate;
 
 pub use record::aami::Class;
+pub use record::classes::Classes;
 pub use record::error::{Error, Result};

@@ -20,6 +20,7 @@ use crate::output::{
     made_here::{MAKER, SVG_NOTE},
 };
 use crate::record::aami::Class;
+use crate::record::classes::BeatClass;
 use crate::record::error::{Error, Result};
 use crate::scoring::metrics::Confusion;
 
@@ -162,25 +163,37 @@ const MARGIN: i32 = 24;
 /// Room below the cells for the class names and the axis title.
 const BELOW: i32 = 70;
 
-/// What the letter of a class stands for.
-fn meaning(class: Class) -> &'static str {
-    match class {
-        Class::N => "normal",
-        Class::S => "supraventricular",
-        Class::V => "ventricular",
-        Class::F => "fusion",
-        Class::Q => "paced, unknown",
+/// What the letter of one of EC57's classes stands for; of another class the
+/// labels that mean it.
+fn meaning(class: &BeatClass) -> String {
+    let aami = class.aami().filter(|&c| *class == BeatClass::of_aami(c));
+    let word = match aami {
+        Some(Class::N) => "normal",
+        Some(Class::S) => "supraventricular",
+        Some(Class::V) => "ventricular",
+        Some(Class::F) => "fusion",
+        Some(Class::Q) => "paced, unknown",
+        None => return shortened(&class.labels().join(" "), 20),
+    };
+    word.into()
+}
+
+/// Text of at most so many letters; what is longer ends in `..`.
+fn shortened(text: &str, most: usize) -> String {
+    match text.chars().count() > most {
+        true => text.chars().take(most - 2).chain("..".chars()).collect(),
+        false => text.into(),
     }
 }
 
 impl Picture for ConfusionMatrix<'_> {
     fn size(&self) -> (u32, u32) {
-        let side = CELL * Class::ALL.len() as i32;
+        let side = self.side();
         ((LEFT + side + MARGIN) as u32, (TOP + side + BELOW) as u32)
     }
 
     fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Painted<B> {
-        let side = CELL * Class::ALL.len() as i32;
+        let side = self.side();
         let centre = |size| text_style(size, HPos::Center, VPos::Center);
         let right = |size| text_style(size, HPos::Right, VPos::Center);
         let middle = LEFT + side / 2;
@@ -190,26 +203,29 @@ impl Picture for ConfusionMatrix<'_> {
             &centre(TICK_SIZE).color(&BLACK.mix(0.6)),
             (middle, 62),
         )?;
-        for reference in Class::ALL {
-            let y = TOP + CELL * reference.index() as i32;
+        let classes = self.confusion.classes();
+        for (reference, class) in classes.iter().enumerate() {
+            let y = TOP + CELL * reference as i32;
             let x = LEFT - 10;
             let support = self.confusion.support(reference);
-            area.draw_text(reference.name(), &right(LABEL_SIZE), (x, y + CELL / 2 - 12))?;
+            let name = shortened(class.name(), 16);
+            area.draw_text(&name, &right(LABEL_SIZE), (x, y + CELL / 2 - 12))?;
             area.draw_text(
-                meaning(reference),
+                &meaning(class),
                 &right(TICK_SIZE).color(&BLACK.mix(0.6)),
                 (x, y + CELL / 2 + 10),
             )?;
-            for predicted in Class::ALL {
-                let x = LEFT + CELL * predicted.index() as i32;
+            for predicted in 0..classes.len() {
+                let x = LEFT + CELL * predicted as i32;
                 let count = self.confusion.count(reference, predicted);
                 let part = (support > 0).then(|| count as f64 / support as f64);
                 self.paint_cell(area, (x, y), count, part)?;
             }
         }
-        for predicted in Class::ALL {
-            let x = LEFT + CELL * predicted.index() as i32 + CELL / 2;
-            area.draw_text(predicted.name(), &centre(LABEL_SIZE), (x, TOP + side + 18))?;
+        for (predicted, name) in classes.names().enumerate() {
+            let x = LEFT + CELL * predicted as i32 + CELL / 2;
+            let name = shortened(name, 11);
+            area.draw_text(&name, &centre(LABEL_SIZE), (x, TOP + side + 18))?;
         }
         area.draw_text(
             "Predicted class",
@@ -230,6 +246,11 @@ impl Picture for ConfusionMatrix<'_> {
 }
 
 impl ConfusionMatrix<'_> {
+    /// Width and height of all cells, in pixels.
+    fn side(&self) -> i32 {
+        CELL * self.confusion.classes().len() as i32
+    }
+
     fn paint_cell<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
@@ -257,6 +278,22 @@ impl ConfusionMatrix<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::classes::Classes;
+
+    #[test]
+    fn other_classes_are_drawn_with_their_names_and_labels() {
+        let classes: Classes = "plain=N L R,a class with a long name=A V".parse().unwrap();
+        let confusion = Confusion::new(&classes);
+        let picture = ConfusionMatrix {
+            confusion: &confusion,
+            title: "",
+        };
+        let svg = svg(&picture).unwrap();
+        for text in ["plain", "N L R", "a class with a..", "A V"] {
+            assert!(svg.contains(text), "'{text}' is missing");
+        }
+        assert!(!svg.contains("ventricular"));
+    }
 
     #[test]
     fn ticks_have_the_decimals_that_tell_them_apart() {
@@ -271,10 +308,10 @@ mod tests {
     }
 
     fn example() -> Confusion {
-        let mut confusion = Confusion::default();
-        for (class, count) in Class::ALL.into_iter().zip([44_000, 1700, 3100, 40, 0]) {
+        let mut confusion = Confusion::new(&Classes::aami5());
+        for (class, count) in [44_000, 1700, 3100, 40, 0].into_iter().enumerate() {
             for n in 0..count {
-                let predicted = if n % 7 == 3 { Class::S } else { class };
+                let predicted = if n % 7 == 3 { Class::S.index() } else { class };
                 confusion.add(class, predicted);
             }
         }

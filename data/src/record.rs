@@ -3,6 +3,7 @@
 pub mod aami;
 pub mod annotation;
 pub mod checksum;
+pub mod classes;
 pub mod error;
 mod leads;
 mod start;

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use data::Class;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::record::checksum::hexadecimal;
@@ -23,13 +22,12 @@ use crate::error::{Error, Result};
 const LARGEST_FILE: u64 = 256 << 20;
 
 /// The model's answer for one beat.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Scores before the softmax, in the order of [`Class::ALL`]; negative
-    /// infinity for a class that the model does not know.
-    pub logits: [f32; Class::ALL.len()],
-    /// Calibrated probabilities, in the order of [`Class::ALL`].
-    pub probabilities: [f32; Class::ALL.len()],
+    /// Scores before the softmax, in the order of the contract's classes.
+    pub logits: Vec<f32>,
+    /// Calibrated probabilities, in the same order.
+    pub probabilities: Vec<f32>,
     /// What the contract makes of them.
     pub decision: Decision,
 }
@@ -135,18 +133,11 @@ impl Classifier {
         let decision = self.contract.decide(probabilities).ok_or_else(|| {
             Error::Answer("the network's answer is not a number for every class".into())
         })?;
-        let mut prediction = Prediction {
-            logits: [f32::NEG_INFINITY; Class::ALL.len()],
-            probabilities: [0.0; Class::ALL.len()],
+        Ok(Prediction {
+            logits: logits.to_vec(),
+            probabilities: probabilities.to_vec(),
             decision,
-        };
-        for ((class, logit), probability) in
-            self.contract.classes.iter().zip(logits).zip(probabilities)
-        {
-            prediction.logits[class.index()] = *logit;
-            prediction.probabilities[class.index()] = *probability;
-        }
-        Ok(prediction)
+        })
     }
 
     /// Classifies beats in memory, one prediction per row.

@@ -3,10 +3,10 @@
 
 use std::collections::VecDeque;
 
-use data::Class;
 use data::pipeline::annotator::Annotator;
 use data::pipeline::readable::Condition;
 use data::pipeline::{Fiducials, Output, Pipeline};
+use data::{Class, Classes};
 use models::contract::Decision;
 
 use crate::classifier::{Classifier, Prediction};
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use data::episodes::{RhythmEvent, RhythmWatch, Thresholds};
 
 /// A beat that has been found and classified.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LabelledBeat {
     /// Sample of the R peak, at the input's rate, from the first sample on.
     pub sample: u64,
@@ -24,8 +24,8 @@ pub struct LabelledBeat {
     /// is not in it, see [`LabelledBeat::class`] and
     /// [`LabelledBeat::rejected`].
     pub decision: Decision,
-    /// Calibrated probabilities, in the order of [`Class::ALL`].
-    pub probabilities: [f32; Class::ALL.len()],
+    /// Calibrated probabilities, in the order of the contract's classes.
+    pub probabilities: Vec<f32>,
     /// Seconds since the beat before; `None` for the first one and after a gap.
     pub rr: Option<f64>,
     /// Signal quality around the beat, 0 (noise) to 1 (clean).
@@ -38,13 +38,10 @@ pub struct LabelledBeat {
 }
 
 impl LabelledBeat {
-    /// The class to report: unclassifiable within fibrillation.
-    pub fn class(&self) -> Class {
-        if self.fibrillation {
-            Class::Q
-        } else {
-            self.decision.class
-        }
+    /// The place of the class to report in the contract's list; `None` within
+    /// fibrillation, where it is no beat of any class.
+    pub fn class(&self) -> Option<usize> {
+        (!self.fibrillation).then_some(self.decision.class)
     }
 
     /// Whether the beat is better left to a human: the decision rejects it, or
@@ -75,7 +72,7 @@ pub struct Unreadable {
 }
 
 /// What a [`Monitor`] reports.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A beat has been decided.
     Beat(LabelledBeat),
@@ -88,10 +85,11 @@ pub enum Event {
 }
 
 impl Event {
-    /// Hands on what is written of the event: see [`data::pipeline::annotator`].
-    pub fn annotate(&self, annotator: &mut Annotator) {
+    /// Hands on what is written of the event, with the classes of the model's
+    /// contract: see [`data::pipeline::annotator`].
+    pub fn annotate(&self, classes: &Classes, annotator: &mut Annotator) {
         match self {
-            Event::Beat(beat) => annotator.beat(beat.decision.annotation(beat.sample)),
+            Event::Beat(beat) => annotator.beat(beat.decision.annotation(classes, beat.sample)),
             Event::Unreadable(stretch) => {
                 let end = stretch.length.map(|length| stretch.start + length);
                 annotator.unreadable(stretch.start, end);
@@ -108,7 +106,7 @@ impl Event {
 
 /// Turns samples into labelled beats as they come. What it reports does not
 /// depend on how the samples are cut into calls of [`Monitor::push`]. After
-/// the first seconds it allocates nothing outside the network.
+/// the first seconds it allocates nothing but the network's answers.
 pub struct Monitor {
     pipeline: Pipeline,
     reader: Reader,
@@ -328,7 +326,10 @@ impl Reader {
             delay: beat.decided.saturating_sub(beat.sample) as f64 / self.fs,
         }));
         if self.readable && beat.readable && !beat.fibrillation {
-            self.rhythm.beat(beat.sample, decision.class, &mut |e| {
+            // A class that is none of EC57's says nothing of ectopic rhythms.
+            let class = self.classifier.contract().classes.aami(decision.class);
+            let class = class.unwrap_or(Class::Q);
+            self.rhythm.beat(beat.sample, class, &mut |e| {
                 events.push(Event::Rhythm(e));
             });
         }

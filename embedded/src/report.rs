@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use data::Class;
 use data::episodes::{Phase, RhythmEvent};
 use data::formats::wfdb::{AnnotationWriter, Clock};
 use data::pipeline::annotator::Annotator;
 use data::pipeline::readable::Condition;
+use data::{Class, Classes};
 use embedded::{Event, LabelledBeat};
 use models::contract::Reject;
 use serde::Serialize;
@@ -23,7 +23,7 @@ enum Line<'a> {
     Beat {
         sample: u64,
         time: f64,
-        class: Class,
+        class: &'a str,
         probabilities: &'a Map<String, Value>,
         rejected: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,8 +93,8 @@ pub struct Report<W: Write> {
     /// Whether the last attempt failed, which is told once.
     failing: bool,
     fs: f64,
-    classes: Vec<Class>,
-    counts: [u64; Class::ALL.len()],
+    classes: Classes,
+    counts: Vec<u64>,
     summary: Summary,
 }
 
@@ -109,7 +109,7 @@ impl<W: Write> Report<W> {
         annotations: Option<&Path>,
         every: Duration,
         clock: Clock,
-        classes: &[Class],
+        classes: &Classes,
     ) -> Result<Report<W>> {
         let annotations = match annotations {
             Some(path) => Some((Annotator::new(clock.fs()), clock.create(path)?)),
@@ -123,8 +123,8 @@ impl<W: Write> Report<W> {
             written: Instant::now(),
             failing: false,
             fs: clock.fs(),
-            classes: classes.to_vec(),
-            counts: [0; Class::ALL.len()],
+            classes: classes.clone(),
+            counts: vec![0; classes.len()],
             summary: Summary::default(),
         })
     }
@@ -198,11 +198,8 @@ impl<W: Write> Report<W> {
     pub fn finish(mut self, samples: u64) -> Result<Summary> {
         self.summary.samples = samples;
         self.summary.seconds = milli(samples as f64 / self.fs);
-        for class in &self.classes {
-            let count = self.counts[class.index()];
-            self.summary
-                .classes
-                .insert(class.name().into(), count.into());
+        for (name, &count) in self.classes.names().zip(&self.counts) {
+            self.summary.classes.insert(name.into(), count.into());
         }
         let summary = std::mem::take(&mut self.summary);
         self.line(&Line::Summary(&summary))?;
@@ -216,7 +213,7 @@ impl<W: Write> Report<W> {
 
     fn event(&mut self, event: &Event) -> Result<()> {
         if let Some((annotator, _)) = &mut self.annotations {
-            event.annotate(annotator);
+            event.annotate(&self.classes, annotator);
         }
         match event {
             Event::Beat(beat) => self.beat(beat),
@@ -256,7 +253,11 @@ impl<W: Write> Report<W> {
         } else {
             self.summary.beats += 1;
             self.summary.rejected += u64::from(beat.rejected());
-            self.counts[beat.class().index()] += 1;
+            // A beat within fibrillation is unclassifiable, if there is such a class.
+            let q = || (0..self.classes.len()).find(|&c| self.classes.aami(c) == Some(Class::Q));
+            if let Some(class) = beat.class().or_else(q) {
+                self.counts[class] += 1;
+            }
         }
         self.summary.longest_delay = self.summary.longest_delay.max(milli(beat.delay));
         if let Some((annotator, file)) = &mut self.annotations {
@@ -267,19 +268,15 @@ impl<W: Write> Report<W> {
             return Ok(());
         }
         let round = |p: f32| (f64::from(p) * 1e4).round() / 1e4;
-        let probabilities = self.classes.iter();
+        let classes = self.classes.clone();
+        let probabilities = classes.names().zip(&beat.probabilities);
         let probabilities = probabilities
-            .map(|class| {
-                (
-                    class.name().into(),
-                    round(beat.probabilities[class.index()]).into(),
-                )
-            })
+            .map(|(name, &p)| (name.into(), round(p).into()))
             .collect();
         self.line(&Line::Beat {
             sample: beat.sample,
             time: milli(beat.time),
-            class: beat.class(),
+            class: beat.class().map_or(Class::Q.name(), |c| classes.name(c)),
             probabilities: &probabilities,
             rejected: beat.rejected(),
             reject: beat.decision.reject,

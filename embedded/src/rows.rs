@@ -4,7 +4,6 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use data::Class;
 use data::beat_files::kaggle::Reader;
 use embedded::Classifier;
 use serde_json::json;
@@ -18,22 +17,23 @@ const ROWS: usize = 256;
 /// The file is not in the Kaggle format, or the output cannot be written; a
 /// reader who has gone is no error.
 pub fn run(classifier: &mut Classifier, path: &Path, out: &mut impl Write) -> Result<()> {
+    let classes = classifier.contract().classes.clone();
     let mut row = 0u64;
-    for chunk in Reader::open(path, ROWS)? {
+    for chunk in Reader::open(path, ROWS, &classes)? {
         let beats = chunk?;
         let predictions = classifier.classify(&beats)?;
         for (i, prediction) in predictions.iter().enumerate() {
             let decision = prediction.decision;
-            let probabilities = classifier.contract().classes.iter();
+            let probabilities = classes.names().zip(&prediction.probabilities);
             let probabilities: serde_json::Map<_, _> = probabilities
-                .map(|c| (c.name().into(), prediction.probabilities[c.index()].into()))
+                .map(|(name, &p)| (name.into(), p.into()))
                 .collect();
             let line = json!({
                 "row": row,
-                "class": decision.class,
+                "class": classes.name(decision.class),
                 "probabilities": probabilities,
                 "rejected": decision.rejected(),
-                "label": beats.labels.get(i).copied().map(Class::name),
+                "label": beats.labels.get(i).map(|&label| classes.name(label)),
             });
             match writeln!(out, "{line}") {
                 Err(e) if e.kind() == ErrorKind::BrokenPipe => return Ok(()),

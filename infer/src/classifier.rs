@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 
-use data::Class;
 use data::pipeline::beats::Beats;
 use data::record::error::ensure;
 use models::Contract;
@@ -38,15 +37,14 @@ pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
 const QUEUE: usize = 2;
 
 /// The model's answer for one beat.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// Scores before the softmax, in the order of [`Class::ALL`]; negative
-    /// infinity for a class that the model does not know.
-    pub logits: [f32; Class::ALL.len()],
-    /// Calibrated probabilities, in the order of [`Class::ALL`].
-    pub probabilities: [f32; Class::ALL.len()],
-    /// The most probable class.
-    pub class: Class,
+    /// Scores before the softmax, in the order of the contract's classes.
+    pub logits: Vec<f32>,
+    /// Calibrated probabilities, in the same order.
+    pub probabilities: Vec<f32>,
+    /// The place of the most probable class in the contract's list.
+    pub class: usize,
     /// Why this beat is left to a human, if it is.
     pub reject: Option<Reject>,
 }
@@ -54,7 +52,7 @@ pub struct Prediction {
 impl Prediction {
     /// The probability of the predicted class.
     pub fn probability(&self) -> f32 {
-        self.probabilities[self.class.index()]
+        self.probabilities[self.class]
     }
 
     /// The same without the figures of the other classes.
@@ -251,20 +249,15 @@ impl Classifier {
             let detail = format!("the model's answer for row {row} is not a number");
             Error::graph(self.path(), detail)
         })?;
-        let mut prediction = Prediction {
-            logits: [f32::NEG_INFINITY; Class::ALL.len()],
-            probabilities: [0.0; Class::ALL.len()],
+        Ok(Prediction {
+            logits: logits.to_vec(),
+            probabilities: probabilities.to_vec(),
             class: decision.class,
             // No heartbeat can be in a flat window, whatever the network says.
             reject: decision
                 .with_signal(beats.is_readable(row) && !beats.is_flat(row))
                 .reject,
-        };
-        for (i, class) in self.contract.classes.iter().enumerate() {
-            prediction.logits[class.index()] = logits[i];
-            prediction.probabilities[class.index()] = probabilities[i];
-        }
-        Ok(prediction)
+        })
     }
 }
 

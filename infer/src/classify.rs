@@ -121,7 +121,6 @@ fn confusion_path(arguments: &Classify) -> Option<PathBuf> {
 }
 
 /// Counts over all inputs.
-#[derive(Default)]
 struct Tally {
     beats: u64,
     rejected: u64,
@@ -133,7 +132,12 @@ fn predict(classifier: &Classifier, sources: &[Source], arguments: &Classify) ->
     let started = Instant::now();
     let path = (arguments.output != Path::new(STDOUT)).then(|| arguments.output.clone());
     let mut writer = Writer::create(path.clone(), format(arguments)?, &classifier.contract)?;
-    let mut tally = Tally::default();
+    let mut tally = Tally {
+        beats: 0,
+        rejected: 0,
+        unreadable: 0,
+        confusion: Confusion::new(&classifier.contract.classes),
+    };
     let mut failures = Failures::among(sources.len());
     for source in sources {
         let name = source.path.display().to_string();
@@ -210,7 +214,7 @@ fn begun(
     classifier: &Classifier,
     failures: &mut Failures,
 ) -> Result<Option<Chunks>> {
-    let chunks = source.chunks(&classifier.contract.input);
+    let chunks = source.chunks(&classifier.contract);
     match source.record_name() {
         Some(_) => failures.keep(source.path.display(), chunks),
         // Rows of a file are written as they are read: it is whole or the run ends.
@@ -274,6 +278,7 @@ fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, 
 
 /// Writes an annotation file per record. They appear when all are written.
 fn annotate(classifier: &Classifier, sources: &[Source], paths: Vec<PathBuf>) -> Result<()> {
+    let classes = &classifier.contract.classes;
     let mut failures = Failures::among(sources.len());
     let mut files = Vec::new();
     for (source, path) in sources.iter().zip(paths) {
@@ -285,7 +290,7 @@ fn annotate(classifier: &Classifier, sources: &[Source], paths: Vec<PathBuf>) ->
         classifier.stream(chunks, |beats, predictions| {
             annotator.notes(&beats.notes);
             for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
-                annotator.beat(prediction.decision().annotation(sample));
+                annotator.beat(prediction.decision().annotation(classes, sample));
                 count += 1;
             }
             // Neither a beat nor a note of a later batch comes before this one's last.

@@ -9,6 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use data::Classes;
 use data::datasets::dataset;
 use data::datasets::dataset::{Failures, Recordings};
 use data::datasets::splits;
@@ -129,6 +130,11 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     };
     pass_outputs(arguments, &folder, &names, &model)?;
     let classifier = Classifier::load(&model)?;
+    if let (true, Some(lacking)) = (arguments.detect, classifier.contract.classes.lacking()) {
+        return Err(Error::usage(format!(
+            "--detect scores V and S beats as EC57 does: {lacking}; leave out --detect, or take another model"
+        )));
+    }
     let request = Request {
         folder: &folder,
         reference: &arguments.reference,
@@ -138,11 +144,12 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let mut gathered = gather(&request, &names, &classifier, &mut failures)?;
     let by_records = arguments.split != Split::Kaggle;
     if !by_records {
-        keep_kaggle_test(&mut gathered.records);
+        keep_kaggle_test(&mut gathered.records, &classifier.contract.classes);
     }
     let evaluation = Evaluation::new(
         &gathered.records,
         &Setting {
+            classes: &classifier.contract.classes,
             without: &without(arguments, &names),
             start: by_records.then_some(arguments.start),
             reject_threshold: classifier.contract.reject_threshold,
@@ -279,13 +286,13 @@ fn pass_outputs(
 
 /// Keeps the beats that test in the Kaggle task. They are chosen among all
 /// beats of the folder, in the order of its records.
-fn keep_kaggle_test(records: &mut [ScoredRecord]) {
-    let classes: Vec<_> = records
+fn keep_kaggle_test(records: &mut [ScoredRecord], classes: &Classes) {
+    let labels: Vec<usize> = records
         .iter()
         .flat_map(|r| &r.beats)
-        .filter_map(|b| b.class(Convention::Literature))
+        .filter_map(|b| b.class(classes, Convention::Literature))
         .collect();
-    let test = splits::kaggle(&classes).held_out;
+    let test = splits::kaggle(&labels).held_out;
     let mut test = test.into_iter().peekable();
     let mut row = 0;
     for record in records {
@@ -308,7 +315,8 @@ fn detected(
         ..*request
     };
     let gathered = gather(&request, names, classifier, failures)?;
-    let of = |convention| beat_by_beat(&gathered.records, arguments.start, convention);
+    let classes = &classifier.contract.classes;
+    let of = |convention| beat_by_beat(&gathered.records, classes, arguments.start, convention);
     Ok(Detected {
         bxb: of(Convention::Bxb),
         escape_beats_as_n: of(Convention::Literature),

@@ -5,7 +5,7 @@ mod hdf5;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use data::Class;
+use data::Classes;
 use data::output::OutputFile;
 use models::Contract;
 use serde_json::json;
@@ -55,8 +55,9 @@ pub struct Row<'a> {
     pub row: u64,
     /// The record and the sample of the beat in it, where the input says.
     pub place: Option<(&'a str, u64)>,
-    /// The reference class, where the input has one.
-    pub label: Option<Class>,
+    /// The place of the reference class in the contract's list, where the input
+    /// has one.
+    pub label: Option<usize>,
     /// What the model says.
     pub prediction: &'a Prediction,
 }
@@ -64,6 +65,7 @@ pub struct Row<'a> {
 /// Where predictions go: nothing can be seen there before [`Writer::commit`].
 pub struct Writer {
     sink: Sink,
+    classes: Classes,
     /// The file; `None` for standard output.
     path: Option<PathBuf>,
 }
@@ -149,13 +151,17 @@ impl Writer {
             (Format::Csv, _) => {
                 let mut csv = csv::Writer::from_writer(target()?);
                 let head = ["input", "row", "record", "sample", "label", "class"];
-                let probabilities = Class::ALL.iter().map(|c| c.name());
+                let probabilities = contract.classes.names();
                 csv.write_record(head.into_iter().chain(probabilities).chain(["rejected"]))
                     .map_err(|e| failed(path.as_deref())(e.into()))?;
                 Sink::Csv(Box::new(csv))
             }
         };
-        Ok(Writer { sink, path })
+        Ok(Writer {
+            sink,
+            classes: contract.classes.clone(),
+            path,
+        })
     }
 
     /// Adds one beat.
@@ -164,10 +170,12 @@ impl Writer {
     /// The disk is full.
     pub fn write(&mut self, row: &Row) -> Result<()> {
         let written = match &mut self.sink {
-            Sink::Csv(csv) => write_csv(csv, row).map_err(std::io::Error::from),
-            Sink::JsonLines(target) => serde_json::to_writer(&mut *target, &as_json(row))
-                .map_err(std::io::Error::from)
-                .and_then(|()| target.write_all(b"\n")),
+            Sink::Csv(csv) => write_csv(csv, row, &self.classes).map_err(std::io::Error::from),
+            Sink::JsonLines(target) => {
+                serde_json::to_writer(&mut *target, &as_json(row, &self.classes))
+                    .map_err(std::io::Error::from)
+                    .and_then(|()| target.write_all(b"\n"))
+            }
             Sink::Hdf5(file) => return file.write(row),
         };
         written.map_err(failed(self.path.as_deref()))
@@ -189,32 +197,32 @@ impl Writer {
     }
 }
 
-fn write_csv(csv: &mut csv::Writer<Target>, row: &Row) -> csv::Result<()> {
+fn write_csv(csv: &mut csv::Writer<Target>, row: &Row, classes: &Classes) -> csv::Result<()> {
     csv.write_field(row.input)?;
     csv.write_field(row.row.to_string())?;
     let (record, sample) = row.place.unzip();
     csv.write_field(record.unwrap_or_default())?;
     csv.write_field(sample.map(|s| s.to_string()).unwrap_or_default())?;
-    csv.write_field(row.label.map(Class::name).unwrap_or_default())?;
-    csv.write_field(row.prediction.class.name())?;
-    for p in row.prediction.probabilities {
+    csv.write_field(row.label.map_or("", |label| classes.name(label)))?;
+    csv.write_field(classes.name(row.prediction.class))?;
+    for p in &row.prediction.probabilities {
         csv.write_field(format!("{p:.6}"))?;
     }
     csv.write_field(row.prediction.reject.is_some().to_string())?;
     csv.write_record(None::<&[u8]>)
 }
 
-fn as_json(row: &Row) -> serde_json::Value {
-    let by_class = |values: [f32; Class::ALL.len()]| -> serde_json::Map<_, _> {
-        let named = Class::ALL.iter().zip(values);
-        named.map(|(c, v)| (c.name().into(), json!(v))).collect()
+fn as_json(row: &Row, classes: &Classes) -> serde_json::Value {
+    let by_class = |values: &[f32]| -> serde_json::Map<_, _> {
+        let named = classes.names().zip(values);
+        named.map(|(name, v)| (name.into(), json!(v))).collect()
     };
     let mut object = json!({
         "input": row.input,
         "row": row.row,
-        "class": row.prediction.class.name(),
-        "probabilities": by_class(row.prediction.probabilities),
-        "logits": by_class(row.prediction.logits),
+        "class": classes.name(row.prediction.class),
+        "probabilities": by_class(&row.prediction.probabilities),
+        "logits": by_class(&row.prediction.logits),
         "rejected": row.prediction.reject.is_some(),
     });
     if let Some(reject) = row.prediction.reject {
@@ -225,7 +233,7 @@ fn as_json(row: &Row) -> serde_json::Value {
         object["sample"] = json!(sample);
     }
     if let Some(label) = row.label {
-        object["label"] = json!(label.name());
+        object["label"] = json!(classes.name(label));
     }
     object
 }

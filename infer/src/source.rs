@@ -13,6 +13,8 @@ use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Layout};
 use data::pipeline::prepare;
 use data::record::Leads;
+use data::record::error::ensure;
+use models::Contract;
 
 use crate::error::{Error, Result};
 use crate::pool::BATCH;
@@ -162,16 +164,29 @@ impl Source {
         }
     }
 
-    /// The beats, a batch at a time; a recording's are prepared for `input`.
+    /// The beats, a batch at a time, with labels of the contract's classes; a
+    /// recording's are prepared as the contract says.
     ///
     /// # Errors
-    /// The file cannot be opened, or the recording not be prepared; errors
-    /// inside a file come from the iterator.
-    pub fn chunks(&self, input: &InputSpec) -> Result<Chunks> {
+    /// The file cannot be opened or has labels of other classes, or the
+    /// recording not be prepared; errors inside a file come from the iterator.
+    pub fn chunks(&self, contract: &Contract) -> Result<Chunks> {
         Ok(match &self.kind {
-            Kind::Kaggle => Box::new(kaggle::Reader::open(&self.path, BATCH)?.map(|c| Ok(c?))),
+            Kind::Kaggle => {
+                let reader = kaggle::Reader::open(&self.path, BATCH, &contract.classes)?;
+                Box::new(reader.map(|c| Ok(c?)))
+            }
             Kind::Store(_) => {
                 let store = Store::open(&self.path)?;
+                let same = *store.classes() == contract.classes || !store.has_labels();
+                ensure(same, || {
+                    Error::Unfit(format!(
+                        "{}: the classes of its labels are {}, the model's are {}; make it again with `data convert --classes`",
+                        self.path.display(),
+                        store.classes(),
+                        contract.classes
+                    ))
+                })?;
                 let starts = (0..store.len()).step_by(BATCH);
                 Box::new(starts.map(move |start| {
                     let end = store.len().min(start + BATCH);
@@ -183,7 +198,7 @@ impl Source {
                 name,
                 choice,
             } => {
-                let prepared = prepare(folder, name, choice, input);
+                let prepared = prepare(folder, name, choice, contract);
                 prepared.map_err(|e| e.within(self.path.display().to_string()))?
             }
         })
@@ -193,7 +208,8 @@ impl Source {
 /// The beats of a recording. Those that the detector finds come as it finds them,
 /// in bounded memory; the Kaggle layout, and beats of an annotator, take the whole
 /// recording.
-fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Result<Chunks> {
+fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> Result<Chunks> {
+    let input = &contract.input;
     let path = dataset::record_path(folder, name)?;
     let annotations = choice.annotations(&path);
     if let Some(file) = annotations.as_ref().filter(|f| !f.exists()) {
@@ -235,7 +251,7 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, input: &InputSpec) -> Res
             let file = AnnotationFile::read(&path_of_file)?;
             let own = file.own_labels();
             let annotations = clock.annotations(file);
-            let beats = prepare::record(&record, &annotations, &spec)?;
+            let beats = prepare::record(&record, &annotations, &spec, &contract.classes)?;
             if beats.is_empty() && !own.is_empty() {
                 return Err(Error::Input(format!(
                     "{}: there is no beat in it; its labels {} are defined by the file and have no AAMI class",

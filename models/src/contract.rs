@@ -2,8 +2,8 @@
 //! answer. It travels inside the ONNX file and is the only thing that `infer`
 //! and `embedded` go by.
 
+use data::Classes;
 use data::pipeline::input::InputSpec;
-use data::record::aami::Class;
 use data::record::annotation::Annotation;
 use data::record::checksum::hexadecimal;
 use serde::{Deserialize, Serialize};
@@ -38,8 +38,8 @@ pub struct Contract {
     pub version: u32,
     /// How a recording becomes the inputs `beat` and `rhythm`.
     pub input: InputSpec,
-    /// Class of each output, in order.
-    pub classes: Vec<Class>,
+    /// Class of each output, in order, and the labels that mean it.
+    pub classes: Classes,
     /// `probabilities = softmax(logits / temperature)`; the graph applies it.
     pub temperature: f64,
     /// A beat whose largest probability is below this is better left to a
@@ -68,8 +68,9 @@ pub struct Training {
 /// What a model says about one beat.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decision {
-    /// The most probable class, the earlier one on a tie.
-    pub class: Class,
+    /// The place of the most probable class in the contract's list, the earlier
+    /// one on a tie.
+    pub class: usize,
     /// Its probability.
     pub probability: f32,
     /// Why it is better left to a human, if it is.
@@ -104,12 +105,13 @@ impl Decision {
     }
 
     /// The annotation under which every program of the project writes this
-    /// beat: the class's own symbol at the beat's sample, with WFDB's `subtyp`
-    /// 1 where it is left to a human, for whatever reason.
-    pub fn annotation(&self, sample: u64) -> Annotation {
+    /// beat: that of its class at the beat's sample, see
+    /// [`Classes::annotation`], with WFDB's `subtyp` 1 where it is left to a
+    /// human, for whatever reason.
+    pub fn annotation(&self, classes: &Classes, sample: u64) -> Annotation {
         // A recording of 2^63 samples does not exist.
         let sample = i64::try_from(sample).unwrap_or(i64::MAX);
-        let mut annotation = Annotation::new(sample, self.class.symbol());
+        let mut annotation = classes.annotation(self.class, sample);
         annotation.subtype = i8::from(self.rejected());
         annotation
     }
@@ -194,12 +196,8 @@ impl Contract {
             return None;
         }
         let later =
-            |best: (Class, f32), next: (Class, f32)| if next.1 > best.1 { next } else { best };
-        let pairs = self
-            .classes
-            .iter()
-            .copied()
-            .zip(probabilities.iter().copied());
+            |best: (usize, f32), next: (usize, f32)| if next.1 > best.1 { next } else { best };
+        let pairs = probabilities.iter().copied().enumerate();
         let (class, probability) = pairs.reduce(later)?;
         Some(Decision {
             class,
@@ -210,12 +208,6 @@ impl Contract {
 
     fn check(&self) -> Result<(), ContractError> {
         let refuse = |what: String| Err(ContractError::Mismatch(what));
-        if self.classes.is_empty() {
-            return refuse("the contract names no classes".into());
-        }
-        if (1..self.classes.len()).any(|i| self.classes[..i].contains(&self.classes[i])) {
-            return refuse("the contract names a class twice".into());
-        }
         if !(self.input.fs.is_finite() && self.input.fs > 0.0) {
             return refuse(format!("the contract's sampling rate is {}", self.input.fs));
         }
@@ -259,7 +251,7 @@ mod tests {
         Contract {
             version: VERSION,
             input: InputSpec::kaggle(),
-            classes: vec![Class::V, Class::N, Class::S],
+            classes: "V,N,S".parse().unwrap(),
             temperature: 1.0,
             reject_threshold: 0.5,
             training: Training {
@@ -275,9 +267,9 @@ mod tests {
     #[test]
     fn a_decision_follows_the_order_of_the_contracts_classes() {
         let decision = contract().decide(&[0.2, 0.1, 0.7]).unwrap();
-        assert_eq!((decision.class, decision.reject), (Class::S, None));
+        assert_eq!((decision.class, decision.reject), (2, None));
         let tie = contract().decide(&[0.4, 0.4, 0.2]).unwrap();
-        assert_eq!((tie.class, tie.reject), (Class::V, Some(Reject::Uncertain)));
+        assert_eq!((tie.class, tie.reject), (0, Some(Reject::Uncertain)));
         assert_eq!(contract().decide(&[0.5, 0.5]), None);
         assert_eq!(contract().decide(&[f32::NAN, 0.5, 0.5]), None);
     }
@@ -294,9 +286,8 @@ mod tests {
 
     #[test]
     fn a_class_named_twice_is_refused() {
-        let mut twice = contract();
-        twice.classes[2] = Class::V;
-        let refusal = Contract::from_json(&twice.to_json()).unwrap_err();
+        let twice = contract().to_json().replace(r#""S""#, r#""V""#);
+        let refusal = Contract::from_json(&twice).unwrap_err();
         assert!(refusal.to_string().contains("twice"));
     }
 }

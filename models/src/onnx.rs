@@ -176,7 +176,7 @@ fn declare_inputs(g: &mut Graph, network: &Network) {
 }
 
 fn class_names(contract: &Contract) -> String {
-    let names: Vec<&str> = contract.classes.iter().map(|c| c.name()).collect();
+    let names: Vec<&str> = contract.classes.names().collect();
     names.join(" ")
 }
 

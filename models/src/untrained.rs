@@ -1,7 +1,7 @@
 //! A classifier with random weights: for tests and benchmarks of the runtimes,
 //! which must not need a trained model.
 
-use data::Class;
+use data::Classes;
 use data::pipeline::input::InputSpec;
 
 use crate::architecture::{Architecture, ArchitectureError, Block, Pooling, Stem};
@@ -38,7 +38,7 @@ pub fn classifier_for(input: &InputSpec, seed: u64) -> Result<Vec<u8>, Untrained
         channels: input.channels(),
         length: input.length(),
         rhythm: input.rhythm.len(),
-        classes: Class::ALL.len(),
+        classes: Classes::aami5().len(),
         stem: Some(Stem {
             channels: 16,
             kernel: 7,
@@ -75,7 +75,7 @@ pub fn classifier_for(input: &InputSpec, seed: u64) -> Result<Vec<u8>, Untrained
     let contract = Contract {
         version: VERSION,
         input: input.clone(),
-        classes: Class::ALL.to_vec(),
+        classes: Classes::aami5(),
         temperature: 1.0,
         reject_threshold: 0.4,
         training: Training {

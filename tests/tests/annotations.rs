@@ -51,7 +51,10 @@ const RECORDS: [&str; 8] = ["100", "105", "107", "203", "208", "222", "228", "23
 /// The annotation file of a monitor that is fed in chunks of these sizes.
 fn in_chunks(record: &Record, model: &Path, sizes: impl Iterator<Item = usize>) -> Vec<u8> {
     let classifier = embedded::Classifier::load(model).unwrap();
-    let input = classifier.contract().input.clone();
+    let (input, classes) = (
+        classifier.contract().input.clone(),
+        classifier.contract().classes.clone(),
+    );
     let signals = prepare::choose(record, &input).unwrap();
     let mut rest = &signals[0].samples[..];
     let mut monitor = Monitor::new(classifier, record.fs, 1).unwrap();
@@ -60,7 +63,7 @@ fn in_chunks(record: &Record, model: &Path, sizes: impl Iterator<Item = usize>) 
     let mut annotator = Annotator::whole();
     let mut take = |events: &[Event]| {
         for event in events {
-            event.annotate(&mut annotator);
+            event.annotate(&classes, &mut annotator);
         }
     };
     for size in sizes {

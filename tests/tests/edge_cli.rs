@@ -230,7 +230,13 @@ fn rows_of_the_kaggle_format_are_classified() {
     let bench = Bench::new();
     let rows = bench.path("rows.csv");
     let (record, annotations) = synth::record("s", &Settings::new(360.0, 1), 60.0).unwrap();
-    let beats = data::pipeline::kaggle_cut::from_record(&record, &annotations, None).unwrap();
+    let beats = data::pipeline::kaggle_cut::from_record(
+        &record,
+        &annotations,
+        None,
+        &data::Classes::aami5(),
+    )
+    .unwrap();
     data::beat_files::kaggle::write(&rows, &beats).unwrap();
     let output = Command::new(program("embedded"))
         .args([&bench.text("rows.csv"), "--model", &bench.text("rows.onnx")])

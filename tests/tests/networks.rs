@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use data::Class;
+use data::Classes;
 use data::datasets::dataset;
 use data::formats;
 use data::pipeline::beats::Beats;
@@ -70,7 +70,7 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
         contract: Contract {
             version: VERSION,
             input,
-            classes: Class::ALL.to_vec(),
+            classes: Classes::aami5(),
             temperature: 1.5,
             reject_threshold: 0.0,
             training: Training {
@@ -104,7 +104,7 @@ fn two_leads() -> Architecture {
         channels: input.channels(),
         length: input.length(),
         rhythm: input.rhythm.len(),
-        classes: Class::ALL.len(),
+        classes: 5,
         stem: None,
         blocks: vec![block(16, 2, 1, 1), block(24, 1, 2, 3), block(32, 1, 1, 1)],
         pooling: Pooling::AverageMax,
@@ -119,15 +119,20 @@ fn two_leads() -> Architecture {
 pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
     let folder = cfg!(recordings).then(|| shared("mitdb"))?;
     let names = formats::find(&folder).unwrap();
-    let mut all = Beats::new(input.clone());
+    let mut all = Beats::new(input.clone(), &Classes::aami5());
     for annotated in dataset::load(&folder, &names, dataset::REFERENCE).unwrap() {
         // Not every record has both leads.
-        if let Ok(beats) = prepare::record(&annotated.record, &annotated.annotations, input) {
+        if let Ok(beats) = prepare::record(
+            &annotated.record,
+            &annotated.annotations,
+            input,
+            &Classes::aami5(),
+        ) {
             all.append(&beats).unwrap();
         }
     }
     let mut chosen = Vec::new();
-    for class in Class::ALL {
+    for class in 0..5 {
         let rows = (0..all.len()).filter(|&row| all.labels[row] == class);
         let rows: Vec<usize> = rows.collect();
         let every = rows.len().div_ceil(count).max(1);
@@ -138,9 +143,15 @@ pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
 
 /// Beats of synthetic patients.
 pub fn synthetic(input: &InputSpec) -> Beats {
-    let mut all = Beats::new(input.clone());
+    let mut all = Beats::new(input.clone(), &Classes::aami5());
     for annotated in synth::cohort(3, 3.0, 360.0, 5).unwrap() {
-        let beats = prepare::record(&annotated.record, &annotated.annotations, input).unwrap();
+        let beats = prepare::record(
+            &annotated.record,
+            &annotated.annotations,
+            input,
+            &Classes::aami5(),
+        )
+        .unwrap();
         all.append(&beats).unwrap();
     }
     all

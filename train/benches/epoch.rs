@@ -10,7 +10,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use data::Class;
+use data::Classes;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use rand::{RngExt, SeedableRng};
@@ -27,13 +27,11 @@ const ROUNDS: usize = 3;
 /// Beats of noise: the time of a step does not depend on what they show.
 fn noise() -> Beats {
     let mut random = ChaCha8Rng::seed_from_u64(1);
-    let mut beats = Beats::new(InputSpec::kaggle());
+    let mut beats = Beats::new(InputSpec::kaggle(), &Classes::aami5());
     beats.windows = (0..BEATS * beats.input.window_values())
         .map(|_| random.random())
         .collect();
-    beats.labels = (0..BEATS)
-        .map(|i| Class::ALL[i % Class::ALL.len()])
-        .collect();
+    beats.labels = (0..BEATS).map(|i| i % beats.classes.len()).collect();
     beats
 }
 
@@ -42,7 +40,15 @@ fn ours(settings: &Settings, examples: &Examples) -> Result<f64> {
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), examples);
     let network = settings.architecture(&settings.input).network()?;
     let mut state = start(settings, network, Device::Cpu)?;
-    let rows = Sampler::new(&examples.classes, &[], settings.balance, 0, settings.seed).epoch(0);
+    let rows = Sampler::new(
+        &examples.class_of,
+        examples.classes.len(),
+        &[],
+        settings.balance,
+        0,
+        settings.seed,
+    )
+    .epoch(0);
     for batch in rows.chunks(settings.batch).take(4) {
         let _ = stepper.step(&mut state, &examples.batch(batch), 1e-3);
     }

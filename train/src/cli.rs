@@ -99,6 +99,7 @@ impl Request {
         };
         let mut settings = saved.clone();
         settings.update_from_arg_matches(&matches)?;
+        settings.spread_class_bias();
         // What is out of range cannot be written as TOML either.
         settings.check()?;
         settings.input = overlay_input(&settings, &arguments.input)?;

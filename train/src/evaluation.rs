@@ -1,7 +1,7 @@
 //! Figures of a model on beats whose classes are known.
 
-use data::Class;
 use data::scoring::metrics::Confusion;
+use data::{Class, Classes};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
@@ -20,7 +20,7 @@ pub struct Evaluation {
 }
 
 /// The figures of an [`Evaluation`] that a run keeps per epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Mean cross-entropy, nats.
     pub loss: f64,
@@ -29,13 +29,12 @@ pub struct Figures {
     /// Mean F1 of the classes that have beats.
     pub macro_f1: f64,
     /// F1 by class, in the order of the outputs; 0 for a class without beats.
-    pub f1: [f64; Class::ALL.len()],
+    pub f1: Vec<f64>,
 }
 
-/// The class with the largest of a row of scores; the first of equals.
-pub fn predicted(scores: &[f32]) -> Option<Class> {
-    let best = (0..scores.len()).reduce(|a, b| if scores[b] > scores[a] { b } else { a })?;
-    Class::from_index(best)
+/// The place of the largest of a row of scores; the first of equals.
+pub fn predicted(scores: &[f32]) -> Option<usize> {
+    (0..scores.len()).reduce(|a, b| if scores[b] > scores[a] { b } else { a })
 }
 
 impl Evaluation {
@@ -62,8 +61,9 @@ impl Evaluation {
             .contiguous()
             .view(-1);
         let flat = Vec::<f32>::try_from(flat)?;
-        let mut confusion = Confusion::default();
-        for (scores, &label) in flat.chunks_exact(Class::ALL.len()).zip(&examples.classes) {
+        let mut confusion = Confusion::new(&examples.classes);
+        let width = examples.classes.len();
+        for (scores, &label) in flat.chunks_exact(width).zip(&examples.class_of) {
             if let Some(class) = predicted(scores) {
                 confusion.add(label, class);
             }
@@ -78,7 +78,7 @@ impl Evaluation {
             loss: self.loss,
             accuracy: self.confusion.accuracy().unwrap_or(0.0),
             macro_f1: self.confusion.macro_f1().unwrap_or(0.0),
-            f1: Class::ALL.map(f1),
+            f1: (0..self.confusion.classes().len()).map(f1).collect(),
         }
     }
 }
@@ -87,11 +87,15 @@ impl Figures {
     /// The figure that picks the best epoch; larger is better.
     ///
     /// [`Monitor::Last`] is better every time: it is the number of the `epoch`.
-    pub fn monitored(&self, monitor: Monitor, epoch: usize) -> f64 {
+    pub fn monitored(&self, monitor: Monitor, epoch: usize, classes: &Classes) -> f64 {
         match monitor {
             Monitor::Last => epoch as f64,
             Monitor::MacroF1 => self.macro_f1,
-            Monitor::EctopicF1 => (self.f1[Class::S.index()] + self.f1[Class::V.index()]) / 2.0,
+            Monitor::EctopicF1 => {
+                let ectopic = [Class::S, Class::V].map(|class| classes.of_aami(class));
+                let f1 = ectopic.iter().flatten().map(|&place| self.f1[place]);
+                f1.clone().sum::<f64>() / f1.count().max(1) as f64
+            }
             Monitor::Accuracy => self.accuracy,
             Monitor::Loss => -self.loss,
         }

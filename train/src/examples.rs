@@ -1,11 +1,12 @@
 //! Labelled beats as tensors: all rows lie in memory, on the device, and a
 //! batch is one indexing call.
 
-use data::Class;
+use data::Classes;
 use data::pipeline::beats::Beats;
 use tch::{Device, Tensor};
 
 use crate::error::{Error, Result};
+use crate::source::shares;
 use data::record::error::ensure;
 
 /// Labelled beats on a device.
@@ -19,12 +20,14 @@ pub struct Examples {
     pub labels: Tensor,
     /// A teacher's logits, `[rows, classes]`.
     pub teacher: Option<Tensor>,
-    /// The classes of the rows.
-    pub classes: Vec<Class>,
+    /// The classes.
+    pub classes: Classes,
+    /// The place of each row's class among them.
+    pub class_of: Vec<usize>,
     /// How much each row counts when rows are drawn; empty for all alike.
     pub weights: Vec<f32>,
     /// Share of each class among recorded beats.
-    pub occurs: [f64; Class::ALL.len()],
+    pub occurs: Vec<f64>,
 }
 
 /// Some rows of [`Examples`].
@@ -70,21 +73,22 @@ impl Examples {
                     .f_to_device(device)?,
             ),
         };
-        let labels: Vec<i64> = beats.labels.iter().map(|c| c.index() as i64).collect();
+        let labels: Vec<i64> = beats.labels.iter().map(|&c| c as i64).collect();
         Ok(Examples {
             windows,
             rhythm,
             labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
             teacher: None,
-            classes: beats.labels.clone(),
+            classes: beats.classes.clone(),
+            class_of: beats.labels.clone(),
             weights: Vec::new(),
-            occurs: beats.support().map(|n| n as f64 / beats.len() as f64),
+            occurs: shares(beats),
         })
     }
 
     /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.classes.len()
+        self.class_of.len()
     }
 
     /// The rows at these indices.

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use data::Class;
 use data::output::OutputFile;
 use data::pipeline::beats::Beats;
 use models::Network;
@@ -40,11 +39,11 @@ const REHEARSED: usize = 4;
 /// settings that decide about it.
 pub fn rehearse(settings: &Settings, network: Network) -> Result<()> {
     let input = &settings.input;
-    let mut beats = Beats::new(input.clone());
+    let mut beats = Beats::new(input.clone(), &settings.classes);
     let wave = |i: usize| (i as f32 * 0.7).sin();
     beats.windows = (0..REHEARSED * input.window_values()).map(wave).collect();
     beats.rhythm = (0..REHEARSED * input.rhythm.len()).map(wave).collect();
-    beats.labels = vec![Class::N; REHEARSED];
+    beats.labels = vec![0; REHEARSED];
     let rehearsed = || -> Result<()> {
         let model = ResidualCnn::new(network, 0, tch::Device::Cpu)?;
         let model = FeatureScaler::of(&beats).fold(&model)?;
@@ -52,7 +51,7 @@ pub fn rehearse(settings: &Settings, network: Network) -> Result<()> {
         let contract = Contract {
             version: contract::VERSION,
             input: input.clone(),
-            classes: Class::ALL.to_vec(),
+            classes: settings.classes.clone(),
             temperature: 1.0,
             reject_threshold: 0.0,
             training: Training::default(),

@@ -130,7 +130,7 @@ impl FeatureScaler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use data::Class;
+    use data::Classes;
     use data::pipeline::beat_feature::BeatFeature;
     use data::pipeline::input::InputSpec;
     use models::Architecture;
@@ -141,7 +141,7 @@ mod tests {
         let mut input = InputSpec::window();
         (input.before, input.after) = (4, 4);
         input.rhythm = vec![BeatFeature::Previous, BeatFeature::Alternation];
-        let mut beats = Beats::new(input);
+        let mut beats = Beats::new(input, &Classes::aami5());
         for row in 0..6 {
             let value = row as f32;
             beats
@@ -149,7 +149,7 @@ mod tests {
                 .extend((0..16).map(|j| (value * j as f32).sin()));
             // One feature around 3, one in hundredths.
             beats.rhythm.extend([3.0 + value, 0.01 * value * value]);
-            beats.labels.push(Class::N);
+            beats.labels.push(0);
         }
         beats
     }

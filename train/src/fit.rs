@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Instant;
 
-use data::Class;
 use tch::{Device, Kind, Tensor};
 
 use crate::augment::Augmentation;
@@ -69,13 +68,8 @@ pub struct Stepper {
 impl Stepper {
     /// The steps of a run with these settings on these examples.
     pub fn new(settings: &Settings, augmentation: Augmentation, train: &Examples) -> Stepper {
-        let class_weights = (settings.class_weights > 0.0).then(|| {
-            class_weights(
-                &train.classes,
-                settings.class_weights,
-                train.labels.device(),
-            )
-        });
+        let class_weights =
+            (settings.class_weights > 0.0).then(|| class_weights(train, settings.class_weights));
         Stepper {
             augmentation,
             loss: Loss {
@@ -116,7 +110,8 @@ impl Stepper {
 
 fn sampler(settings: &Settings, train: &Examples) -> Sampler {
     Sampler::new(
-        &train.classes,
+        &train.class_of,
+        train.classes.len(),
         &train.weights,
         settings.balance,
         settings.shown,
@@ -128,8 +123,8 @@ fn sampler(settings: &Settings, train: &Examples) -> Sampler {
 /// `[classes]`, where `p_shown` is how often the sampler shows a class and
 /// `p_prior` how often it occurs; nothing where all are 0.
 fn logit_adjustment(settings: &Settings, train: &Examples) -> Option<Tensor> {
-    let shown = sampler(settings, train).shares();
-    let occurs = train.occurs;
+    let sampler = sampler(settings, train);
+    let (shown, occurs) = (sampler.shares(), &train.occurs);
     let offsets: Vec<f32> = (0..shown.len())
         .map(|c| {
             let more = (shown[c] / occurs[c]).ln();
@@ -190,7 +185,7 @@ fn steps(
     let schedule: Schedule = settings.schedule();
     let sampler = sampler(settings, train);
     let batch = settings.batch.min(train.rows());
-    let mut progress = Progress::new(settings.epochs);
+    let mut progress = Progress::new(settings.epochs, &settings.classes);
     let last = request.stop_after.map(|n| state.counters.epoch + n);
 
     while !finished(settings, state) {
@@ -226,7 +221,7 @@ fn steps(
         })?;
 
         let figures = Evaluation::of(state.validated(), validation)?.figures();
-        let monitored = figures.monitored(settings.monitor, epoch + 1);
+        let monitored = figures.monitored(settings.monitor, epoch + 1, &settings.classes);
         let improved = state.counters.best.is_none_or(|best| monitored > best);
         if improved {
             state.keep_best();
@@ -247,7 +242,7 @@ fn steps(
             beats_per_second,
             seconds: started.elapsed().as_secs_f64(),
         });
-        run.write_history(&state.counters.history)?;
+        run.write_history(&state.counters.history, &settings.classes)?;
         state.save(run)?;
         progress.end(&state.counters.history);
         let enough = stop.is_asked() || last.is_some_and(|last| state.counters.epoch >= last);
@@ -265,13 +260,15 @@ fn finished(settings: &Settings, state: &State) -> bool {
 
 /// `1 / count^exponent` per class, scaled to a mean of 1 over the rows; 1 for a
 /// class without rows.
-fn class_weights(classes: &[Class], exponent: f64, device: Device) -> Tensor {
-    let mut counts = [0.0_f64; Class::ALL.len()];
-    for class in classes {
-        counts[class.index()] += 1.0;
+fn class_weights(train: &Examples, exponent: f64) -> Tensor {
+    let mut counts = vec![0.0_f64; train.classes.len()];
+    for &class in &train.class_of {
+        counts[class] += 1.0;
     }
-    let raw = counts.map(|c| if c > 0.0 { c.powf(-exponent) } else { 0.0 });
-    let mean = raw.iter().zip(&counts).map(|(w, c)| w * c).sum::<f64>() / classes.len() as f64;
-    let weights = raw.map(|w| if w > 0.0 { (w / mean) as f32 } else { 1.0 });
-    Tensor::from_slice(&weights).to_device(device)
+    let weight = |&c: &f64| if c > 0.0 { c.powf(-exponent) } else { 0.0 };
+    let raw: Vec<f64> = counts.iter().map(weight).collect();
+    let mean = raw.iter().zip(&counts).map(|(w, c)| w * c).sum::<f64>() / train.rows() as f64;
+    let scaled = |w: f64| if w > 0.0 { (w / mean) as f32 } else { 1.0 };
+    let weights: Vec<f32> = raw.into_iter().map(scaled).collect();
+    Tensor::from_slice(&weights).to_device(train.labels.device())
 }

@@ -56,7 +56,7 @@ struct Rows {
 }
 
 impl Rows {
-    fn add(&mut self, beats: Beats, weight: impl Fn(Class) -> f64) {
+    fn add(&mut self, beats: Beats, weight: impl Fn(usize) -> f64) {
         self.weights
             .extend(beats.labels.iter().map(|&c| weight(c) as f32));
         self.parts.push(beats);
@@ -161,11 +161,11 @@ fn together(
     let occurs = shares(&recorded);
     // Per class the retimed beats count `--retimed` times what the recorded do, or
     // what a rare class is taken to be.
-    let mut sums = [0.0; Class::ALL.len()];
-    for (class, &weight) in recorded.labels.iter().zip(&rows.weights) {
-        sums[class.index()] += f64::from(weight);
+    let mut sums = vec![0.0; settings.classes.len()];
+    for (&class, &weight) in recorded.labels.iter().zip(&rows.weights) {
+        sums[class] += f64::from(weight);
     }
-    let mut counts = [0; Class::ALL.len()];
+    let mut counts = vec![0; settings.classes.len()];
     for beats in &retimed {
         for (count, n) in counts.iter_mut().zip(beats.support()) {
             *count += n;
@@ -174,8 +174,7 @@ fn together(
     rows.parts.push(recorded);
     let least = LEAST_SHARE * sums.iter().sum::<f64>();
     for beats in retimed {
-        rows.add(beats, |class| {
-            let c = class.index();
+        rows.add(beats, |c| {
             settings.retimed * sums[c].max(least) / counts[c].max(1) as f64
         });
     }
@@ -261,7 +260,7 @@ impl Fit {
 
 /// Everything that the settings ask for of one recording.
 fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
-    let spec = &settings.input;
+    let (spec, classes) = (&settings.input, &settings.classes);
     let Annotated {
         record,
         annotations,
@@ -273,7 +272,7 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
             signals: vec![other.clone()],
             ..record.clone()
         };
-        second = Some(prepare::record(&other, annotations, spec)?);
+        second = Some(prepare::record(&other, annotations, spec, classes)?);
     }
     let mut retimed: Option<Beats> = None;
     if settings.retimed > 0.0 {
@@ -284,12 +283,12 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
         for (k, (kind, normal, supraventricular)) in RETIMINGS.into_iter().enumerate() {
             let seed = mix(settings.seed, name, k as u64);
             let (moved, marks) = retime(record, annotations, kind, seed);
-            let beats = prepare::record(&moved, &marks, spec)?;
+            let beats = prepare::record(&moved, &marks, spec, classes)?;
             let kept: Vec<usize> = (0..beats.len())
-                .filter(|&i| match beats.labels[i] {
-                    Class::S => i % supraventricular == 0,
-                    Class::N => (i + k) % normal == 0,
-                    Class::F => kind == Retiming::Fusion,
+                .filter(|&i| match classes.aami(beats.labels[i]) {
+                    Some(Class::S) => i % supraventricular == 0,
+                    Some(Class::N) => (i + k) % normal == 0,
+                    Some(Class::F) => kind == Retiming::Fusion,
                     _ => false,
                 })
                 .collect();
@@ -301,7 +300,7 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
         }
     }
     Ok(Prepared {
-        beats: prepare::record(record, annotations, spec)?,
+        beats: prepare::record(record, annotations, spec, classes)?,
         second,
         retimed,
     })
@@ -337,14 +336,14 @@ fn hold_out(records: &[Prepared], settings: &Settings, what: &str) -> Result<Spl
         return Ok(Split { train, held_out });
     }
     let share = settings.validation;
-    let mut total = [0.0; Class::ALL.len()];
+    let mut total = vec![0.0; settings.classes.len()];
     for record in records {
         for (sum, n) in total.iter_mut().zip(record.beats.support()) {
             *sum += n as f64;
         }
     }
     let stray = |split: &Split| -> f64 {
-        let mut held = [0.0; Class::ALL.len()];
+        let mut held = vec![0.0; settings.classes.len()];
         for &i in &split.held_out {
             for (sum, n) in held.iter_mut().zip(records[i].beats.support()) {
                 *sum += n as f64;

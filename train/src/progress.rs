@@ -4,7 +4,7 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use data::Class;
+use data::Classes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::state::Epoch;
@@ -15,6 +15,7 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// Shows a run's progress on standard error.
 pub struct Progress {
     epochs: usize,
+    classes: Classes,
     bar: Option<ProgressBar>,
     /// The epoch under way, its steps, and when something was last said of it.
     epoch: usize,
@@ -34,8 +35,8 @@ pub fn reading(records: usize, from: &str) -> ProgressBar {
 }
 
 impl Progress {
-    /// Of a run of so many epochs.
-    pub fn new(epochs: usize) -> Progress {
+    /// Of a run of so many epochs over beats of these classes.
+    pub fn new(epochs: usize, classes: &Classes) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(5));
             let style =
@@ -47,6 +48,7 @@ impl Progress {
         });
         Progress {
             epochs,
+            classes: classes.clone(),
             bar,
             epoch: 0,
             steps: 0,
@@ -86,10 +88,8 @@ impl Progress {
             return;
         };
         let figures = &epoch.validation;
-        let by_class: Vec<String> = Class::ALL
-            .iter()
-            .map(|c| format!("{c} {:.3}", figures.f1[c.index()]))
-            .collect();
+        let named = self.classes.names().zip(&figures.f1);
+        let by_class: Vec<String> = named.map(|(c, f1)| format!("{c} {f1:.3}")).collect();
         let line = format!(
             "epoch {}/{}  train loss {:.4}  validation loss {:.4} accuracy {:.4} macro-F1 {:.4} ({})  {:.0} beats/s{}",
             epoch.epoch,

@@ -46,6 +46,7 @@ fn notebook() -> Settings {
         validation: 0.1,
         data: None,
         extra: Vec::new(),
+        classes: data::Classes::aami5(),
         hold_out: Vec::new(),
         second_lead: 0.0,
         retimed: 0.0,

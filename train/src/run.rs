@@ -5,7 +5,7 @@ mod lock;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use data::Class;
+use data::Classes;
 use data::output;
 use serde::Serialize;
 
@@ -143,12 +143,12 @@ impl RunFolder {
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn write_history(&self, history: &[Epoch]) -> Result<()> {
+    pub fn write_history(&self, history: &[Epoch], classes: &Classes) -> Result<()> {
         let mut csv = String::from(
             "epoch,learning_rate,train_loss,validation_loss,validation_accuracy,validation_macro_f1",
         );
-        for class in Class::ALL {
-            let _ = write!(csv, ",validation_f1_{class}");
+        for name in classes.names() {
+            let _ = write!(csv, ",validation_f1_{name}");
         }
         csv.push_str(",best,beats_per_second,seconds\n");
         let mut lines = String::new();
@@ -159,7 +159,7 @@ impl RunFolder {
                 "{},{:.3e},{:.6},{:.6},{:.6},{:.6}",
                 epoch.epoch, epoch.learning_rate, epoch.train_loss, v.loss, v.accuracy, v.macro_f1
             );
-            for f1 in v.f1 {
+            for f1 in &v.f1 {
                 let _ = write!(csv, ",{f1:.6}");
             }
             let (best, speed) = (u8::from(epoch.best), epoch.beats_per_second);

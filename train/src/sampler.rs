@@ -1,6 +1,5 @@
 //! Which beats an epoch shows, and in what order.
 
-use data::Class;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -15,41 +14,43 @@ pub struct Sampler {
     /// Rows shown per epoch.
     shown: usize,
     /// Share of each class among the rows shown, on average.
-    shares: [f64; Class::ALL.len()],
+    shares: Vec<f64>,
 }
 
 impl Sampler {
-    /// A sampler over rows with these labels and weights (empty for equal
-    /// ones) that shows `shown` rows per epoch; 0 for as many as there are.
+    /// A sampler over rows of these of `classes` classes, with these weights
+    /// (empty for equal ones), that shows `shown` rows per epoch; 0 for as many as there are.
     ///
     /// A row's weight is multiplied by `1 / sum^balance` with the sum of its
     /// class's weights: `balance` 0 shows every row once an epoch (unless
     /// weights or `shown` say otherwise), 1 shows all classes equally often,
     /// between them lies a compromise.
     pub fn new(
-        labels: &[Class],
+        labels: &[usize],
+        classes: usize,
         weights: &[f32],
         balance: f64,
         shown: usize,
         seed: u64,
     ) -> Sampler {
         let weight = |row: usize| weights.get(row).map_or(1.0, |&w| f64::from(w));
-        let mut sums = [0.0; Class::ALL.len()];
-        for (row, label) in labels.iter().enumerate() {
-            sums[label.index()] += weight(row);
+        let mut sums = vec![0.0; classes];
+        for (row, &label) in labels.iter().enumerate() {
+            sums[label] += weight(row);
         }
-        let factors = sums.map(|s: f64| if s > 0.0 { s.powf(-balance) } else { 0.0 });
-        let total: f64 = sums.iter().zip(factors).map(|(s, f)| s * f).sum();
+        let factor = |&s: &f64| if s > 0.0 { s.powf(-balance) } else { 0.0 };
+        let factors: Vec<f64> = sums.iter().map(factor).collect();
+        let total: f64 = sums.iter().zip(&factors).map(|(s, f)| s * f).sum();
         let mut shares = sums;
-        for (share, factor) in shares.iter_mut().zip(factors) {
+        for (share, factor) in shares.iter_mut().zip(&factors) {
             *share *= factor / total;
         }
         let plain = balance == 0.0 && weights.is_empty() && shown == 0;
         let mut cumulative = Vec::new();
         if !plain {
             let mut sum = 0.0;
-            cumulative.extend(labels.iter().enumerate().map(|(row, label)| {
-                sum += weight(row) * factors[label.index()];
+            cumulative.extend(labels.iter().enumerate().map(|(row, &label)| {
+                sum += weight(row) * factors[label];
                 sum
             }));
         }
@@ -63,8 +64,8 @@ impl Sampler {
     }
 
     /// Share of each class among the rows shown, on average.
-    pub fn shares(&self) -> [f64; Class::ALL.len()] {
-        self.shares
+    pub fn shares(&self) -> &[f64] {
+        &self.shares
     }
 
     /// Rows of an epoch; the same for the same seed and epoch, so that a resumed run sees what it would have seen.
@@ -101,14 +102,14 @@ pub fn mix(seed: u64, epoch: u64, step: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn labels() -> Vec<Class> {
-        let mut labels = vec![Class::N; 900];
-        labels.extend([Class::S; 80]);
-        labels.extend([Class::F; 20]);
+    fn labels() -> Vec<usize> {
+        let mut labels = vec![0; 900];
+        labels.extend([1; 80]);
+        labels.extend([3; 20]);
         labels
     }
 
-    fn share(rows: &[i64], labels: &[Class], class: Class) -> f64 {
+    fn share(rows: &[i64], labels: &[usize], class: usize) -> f64 {
         let hits = rows.iter().filter(|&&r| labels[r as usize] == class);
         hits.count() as f64 / rows.len() as f64
     }
@@ -116,7 +117,7 @@ mod tests {
     #[test]
     fn without_balance_every_row_comes_once() {
         let labels = labels();
-        let sampler = Sampler::new(&labels, &[], 0.0, 0, 1);
+        let sampler = Sampler::new(&labels, 5, &[], 0.0, 0, 1);
         let mut rows = sampler.epoch(0);
         assert_ne!(rows, sampler.epoch(1));
         assert_eq!(rows, sampler.epoch(0));
@@ -128,20 +129,20 @@ mod tests {
     fn balance_equals_the_classes_out() {
         let labels = labels();
         let rows: Vec<i64> = {
-            let sampler = Sampler::new(&labels, &[], 1.0, 0, 7);
+            let sampler = Sampler::new(&labels, 5, &[], 1.0, 0, 7);
             (0..20).flat_map(|e| sampler.epoch(e)).collect()
         };
-        for class in [Class::N, Class::S, Class::F] {
+        for class in [0, 1, 3] {
             let share = share(&rows, &labels, class);
             assert!((share - 1.0 / 3.0).abs() < 0.02, "{class}: {share}");
         }
         let rows: Vec<i64> = {
-            let sampler = Sampler::new(&labels, &[], 0.5, 0, 7);
+            let sampler = Sampler::new(&labels, 5, &[], 0.5, 0, 7);
             (0..20).flat_map(|e| sampler.epoch(e)).collect()
         };
         // Square roots of 900, 80 and 20.
         let expected = 20_f64.sqrt() / (900_f64.sqrt() + 80_f64.sqrt() + 20_f64.sqrt());
-        assert!((share(&rows, &labels, Class::F) - expected).abs() < 0.02);
+        assert!((share(&rows, &labels, 3) - expected).abs() < 0.02);
     }
 
     #[test]
@@ -150,13 +151,13 @@ mod tests {
         let weights: Vec<f32> = (0..1000)
             .map(|row| if row < 450 { 0.0 } else { 1.0 })
             .collect();
-        let sampler = Sampler::new(&labels, &weights, 0.5, 5000, 3);
+        let sampler = Sampler::new(&labels, 5, &weights, 0.5, 5000, 3);
         let rows = sampler.epoch(0);
         assert_eq!(rows.len(), 5000);
         assert!(rows.iter().all(|&row| row >= 450));
-        for class in [Class::N, Class::S, Class::F] {
+        for class in [0, 1, 3] {
             let found = share(&rows, &labels, class);
-            let expected = sampler.shares()[class.index()];
+            let expected = sampler.shares()[class];
             assert!(
                 (found - expected).abs() < 0.03,
                 "{class}: {found}, {expected}"

@@ -41,7 +41,7 @@ struct Report<'a> {
     best_epoch: usize,
     temperature: f64,
     reject_threshold: f64,
-    train: [usize; 5],
+    train: Vec<usize>,
     validation: PartReport,
     #[serde(skip_serializing_if = "Option::is_none")]
     test: Option<PartReport>,
@@ -85,7 +85,7 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     )?;
     let mut train = Examples::new(&parts.train, device)?;
     train.weights = parts.weights.clone();
-    train.occurs = parts.occurs;
+    train.occurs = parts.occurs.clone();
     let mut validation =
         Examples::new(&parts.validation, device).map_err(Error::within("validation part"))?;
     train.teacher = teachers(settings, &train, device)?;
@@ -204,7 +204,7 @@ fn finish(
     let contract = Contract {
         version: contract::VERSION,
         input: settings.input.clone(),
-        classes: data::Class::ALL.to_vec(),
+        classes: settings.classes.clone(),
         temperature,
         reject_threshold,
         training: Training {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use data::Classes;
 use data::pipeline::input::InputSpec;
 use models::Architecture;
 use models::architecture::Pooling;
@@ -92,6 +93,10 @@ pub struct Settings {
     /// Further folders of annotated WFDB records to train on (inter-patient)
     #[arg(long, help_heading = "Task", value_name = "FOLDER")]
     pub extra: Vec<PathBuf>,
+    /// Classes and the labels that mean them: aami5, aami3, aami2, ptbdb, 'symbols N L V /', or such as 'normal=N L R,ectopic=A V'
+    #[arg(long, help_heading = "Task", value_name = "CLASSES")]
+    #[serde(default = "Classes::aami5", with = "classes_text")]
+    pub classes: Classes,
     /// Records of the validation part, instead of a share of the patients (inter-patient)
     #[arg(
         long,
@@ -177,7 +182,7 @@ pub struct Settings {
     /// Beats shown per epoch; 0 for as many as there are
     #[arg(long, help_heading = "Loss and sampling", value_name = "BEATS")]
     pub shown: usize,
-    /// Added to the logits of N, S, V, F, Q for good, five values
+    /// Added to the logits of the classes for good, a value each
     #[arg(
         long,
         help_heading = "Loss and sampling",
@@ -261,6 +266,21 @@ pub struct Settings {
 /// but not clap.
 fn from_name<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(toml::Value::String(text.into())).map_err(|e| e.message().to_string())
+}
+
+/// Classes in a settings file: the text that a user may write.
+mod classes_text {
+    use data::Classes;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(classes: &Classes, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(classes)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Classes, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(D::Error::custom)
+    }
 }
 
 /// Refuses what is no share: below 0, or 1 and above where not `inclusive`.
@@ -361,14 +381,20 @@ impl Settings {
             })?;
         }
         ensure(
-            self.class_bias.is_empty() || self.class_bias.len() == data::Class::ALL.len(),
+            self.class_bias.is_empty() || self.class_bias.len() == self.classes.len(),
             || {
                 Error::usage(format!(
-                    "--class-bias has {} values; give one for each of N, S, V, F, Q",
-                    self.class_bias.len()
+                    "--class-bias has {} values; give one for each of the classes {}",
+                    self.class_bias.len(),
+                    self.classes.names().collect::<Vec<_>>().join(", ")
                 ))
             },
         )?;
+        if let (Monitor::EctopicF1, Some(lacking)) = (self.monitor, self.classes.lacking()) {
+            return Err(Error::usage(format!(
+                "--monitor ectopic-f1: {lacking}; take macro-f1 or another"
+            )));
+        }
         let kaggle = InputSpec::kaggle();
         ensure(
             self.recipe == Recipe::InterPatient && self.input.layout != kaggle.layout
@@ -393,13 +419,23 @@ impl Settings {
         crate::limits::check(self)
     }
 
+    /// Gives other classes than EC57's five the biases that the recipe has for
+    /// these: each class that of its place in EC57, 0 without one.
+    pub fn spread_class_bias(&mut self) {
+        let default = self.recipe.defaults().class_bias;
+        if self.class_bias == default && !default.is_empty() {
+            let of = |class: usize| self.classes.aami(class).map_or(0.0, |c| default[c.index()]);
+            self.class_bias = (0..self.classes.len()).map(of).collect();
+        }
+    }
+
     /// The network for windows made as `input` says.
     pub fn architecture(&self, input: &InputSpec) -> Architecture {
         Architecture {
             channels: input.channels(),
             length: input.length(),
             rhythm: input.rhythm.len(),
-            classes: data::Class::ALL.len(),
+            classes: self.classes.len(),
             stem: self.stem.0,
             blocks: self.blocks.iter().map(|b| b.0).collect(),
             pooling: self.pooling,

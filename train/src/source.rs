@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use data::Class;
+use data::Classes;
 use data::beat_files::kaggle;
 use data::datasets::dataset::{self, Annotated, REFERENCE};
 use data::datasets::splits;
@@ -37,7 +37,7 @@ pub struct Parts {
     /// How much each of them counts; empty for all alike.
     pub weights: Vec<f32>,
     /// Share of each class among the recorded ones of them.
-    pub occurs: [f64; Class::ALL.len()],
+    pub occurs: Vec<f64>,
     /// These choose the best epoch and fit the temperature.
     pub validation: Beats,
     /// These are looked at once, at the end.
@@ -67,7 +67,7 @@ pub fn hash(beats: &Beats) -> String {
         hasher.update(value.to_le_bytes());
     }
     for label in &beats.labels {
-        hasher.update([label.index() as u8]);
+        hasher.update([*label as u8]);
     }
     hexadecimal(&hasher.finalize())
 }
@@ -92,10 +92,9 @@ pub(crate) fn cohort(settings: &Settings) -> Result<Vec<Annotated>> {
 }
 
 /// Share of each class among some beats.
-pub(crate) fn shares(beats: &Beats) -> [f64; Class::ALL.len()] {
-    beats
-        .support()
-        .map(|n| n as f64 / beats.len().max(1) as f64)
+pub(crate) fn shares(beats: &Beats) -> Vec<f64> {
+    let share = |n| n as f64 / beats.len().max(1) as f64;
+    beats.support().into_iter().map(share).collect()
 }
 
 /// All beats of some records, joined.
@@ -111,23 +110,27 @@ pub(crate) fn join(parts: Vec<Beats>) -> Result<Beats> {
 }
 
 fn kaggle_parts(settings: &Settings) -> Result<Parts> {
+    let classes = &settings.classes;
+    let cut = |of: &Annotated| kaggle_cut::from_record(&of.record, &of.annotations, None, classes);
     let (rest, test, description) = if is_synthetic(settings) {
         let records = cohort(settings)?;
-        let beats = records
-            .iter()
-            .map(|r| kaggle_cut::from_record(&r.record, &r.annotations, None));
+        let beats = records.iter().map(cut);
         let (rest, test) = split_off_test(&join(beats.collect::<data::Result<_>>()?)?);
         (rest, test, "synthetic patients".to_string())
     } else if let Some([train, test]) = kaggle_files(settings.data.as_deref())? {
         let description = format!("{} and {}", train.display(), test.display());
-        (labelled(&train)?, labelled(&test)?, description)
+        (
+            labelled(&train, classes)?,
+            labelled(&test, classes)?,
+            description,
+        )
     } else {
         let folder = dataset::locate(settings.data.as_deref())?;
         let names = formats::find(&folder)?;
         let bar = progress::reading(names.len(), &name_of(&folder));
         let beats = dataset::map(&folder, &names, REFERENCE, |r| {
             bar.inc(1);
-            kaggle_cut::from_record(&r.record, &r.annotations, None)
+            cut(&r)
         })?;
         bar.finish_and_clear();
         let (rest, test) = split_off_test(&join(beats)?);
@@ -159,8 +162,8 @@ fn split_off_test(all: &Beats) -> (Beats, Beats) {
 }
 
 /// The beats of a Kaggle CSV file that has the column of the class.
-fn labelled(path: &Path) -> Result<Beats> {
-    let beats = kaggle::read(path)?;
+fn labelled(path: &Path, classes: &Classes) -> Result<Beats> {
+    let beats = kaggle::read(path, classes)?;
     ensure(beats.labels.len() == beats.len(), || {
         Error::Beats(format!(
             "{}: its rows have no class, which training needs as column {}",

@@ -26,7 +26,7 @@ const COUNTERS: &str = "counters";
 const DIGEST: &str = "sha256";
 
 /// What an epoch came to.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Number from 1.
     pub epoch: usize,

@@ -1,6 +1,6 @@
 //! The Kaggle heartbeat format: CSV without a header, 187 samples
 //! scaled to `[0, 1]` and padded with zeros, then, where the beats have been
-//! labelled, the class 0 to 4 for N S V F Q.
+//! labelled, the class: 0 to 4 for N S V F Q, or as other [`Classes`] say.
 //!
 //! What other programs make of it is read too where it has one meaning only: a
 //! header line, a byte-order mark, semicolons, tabs or spaces between the
@@ -18,6 +18,7 @@ use crate::formats::foreign;
 use crate::output::OutputFile;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout};
+use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
 use dialect::{Dialect, First};
 use rows::Extent;
@@ -37,6 +38,8 @@ pub struct Reader {
     path: PathBuf,
     rows: usize,
     spec: InputSpec,
+    /// What the column of labels means.
+    classes: Classes,
     dialect: Dialect,
     /// Lines read so far.
     line: u64,
@@ -51,23 +54,30 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a file to be read in chunks of at most `rows` beats, at least 1.
+    /// Opens a file to be read in chunks of at most `rows` beats, at least 1,
+    /// whose labels are of `classes`.
     ///
     /// # Errors
     /// [`Error::Io`] when the file cannot be opened.
-    pub fn open(path: &Path, rows: usize) -> Result<Reader> {
+    pub fn open(path: &Path, rows: usize, classes: &Classes) -> Result<Reader> {
         let file = File::open(path).map_err(Error::io(path))?;
         let input = Box::new(BufReader::with_capacity(BUFFER, file));
-        Ok(Reader::new(input, path, rows))
+        Ok(Reader::new(input, path, rows, classes))
     }
 
     /// Reads from `input`, which messages call `name`.
-    pub fn new(input: Box<dyn BufRead + Send>, name: &Path, rows: usize) -> Reader {
+    pub fn new(
+        input: Box<dyn BufRead + Send>,
+        name: &Path,
+        rows: usize,
+        classes: &Classes,
+    ) -> Reader {
         Reader {
             input,
             path: name.into(),
             rows: rows.max(1),
             spec: InputSpec::kaggle(),
+            classes: classes.clone(),
             dialect: Dialect::default(),
             line: 0,
             blank: None,
@@ -80,7 +90,7 @@ impl Reader {
 
     fn chunk(&mut self) -> Result<Beats> {
         let length = self.spec.length();
-        let mut beats = Beats::new(self.spec.clone());
+        let mut beats = Beats::new(self.spec.clone(), &self.classes);
         beats.windows.reserve_exact(self.rows.min(ROWS) * length);
         while beats.len() < self.rows {
             if !self.read_line()? {
@@ -200,14 +210,14 @@ impl Iterator for Reader {
 /// Rows in memory while a whole file is read.
 const ROWS: usize = 4096;
 
-/// Reads a whole file.
+/// Reads a whole file whose labels are of `classes`.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Malformed`] with the line for a row that is not of
 /// the format, and for an empty file.
-pub fn read(path: &Path) -> Result<Beats> {
-    let mut all = Beats::new(InputSpec::kaggle());
-    for chunk in Reader::open(path, ROWS)? {
+pub fn read(path: &Path, classes: &Classes) -> Result<Beats> {
+    let mut all = Beats::new(InputSpec::kaggle(), classes);
+    for chunk in Reader::open(path, ROWS, classes)? {
         all.append(&chunk?)?;
     }
     Ok(all)
@@ -237,7 +247,7 @@ fn write_rows(out: &mut impl Write, beats: &Beats) -> std::io::Result<()> {
             write!(out, "{comma}{value}")?;
         }
         if let Some(label) = beats.labels.get(row) {
-            write!(out, ",{}", label.index())?;
+            write!(out, ",{label}")?;
         }
         writeln!(out)?;
     }

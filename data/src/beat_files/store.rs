@@ -1,7 +1,8 @@
 //! Prepared beats in an HDF5 file, which `h5py` and others open.
 //!
 //! The root group has the attributes `format`, `version`, `input` (the
-//! [`InputSpec`] as JSON), `classes` and `source_sha256`, and the datasets
+//! [`InputSpec`] as JSON), `classes` (`N S V F Q`, or [`Classes`] as JSON) and
+//! `source_sha256`, and the datasets
 //!
 //! | name | type | shape | |
 //! |---|---|---|---|
@@ -25,7 +26,7 @@ use crate::output::OutputFile;
 use crate::output::made_here::STORE_FORMAT as FORMAT;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::InputSpec;
-use crate::record::aami::Class;
+use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
 use refusal::{foreign_file, hdf5_error};
 
@@ -44,7 +45,7 @@ const COMPRESSION: u8 = 4;
 /// # Errors
 /// As [`Writer`].
 pub fn write(path: &Path, beats: &Beats, source_sha256: &str) -> Result<()> {
-    let mut writer = Writer::create(path, &beats.input, source_sha256)?;
+    let mut writer = Writer::create(path, &beats.input, &beats.classes, source_sha256)?;
     writer.append(beats)?;
     writer.finish()
 }
@@ -75,6 +76,7 @@ pub struct Writer {
     output: OutputFile,
     path: PathBuf,
     input: InputSpec,
+    classes: Classes,
     rows: usize,
     columns: Option<Columns>,
     record_names: Vec<String>,
@@ -90,18 +92,23 @@ struct Columns {
 }
 
 impl Writer {
-    /// Starts a store of beats prepared as `input` says.
+    /// Starts a store of beats prepared as `input` says, with labels of `classes`.
     ///
     /// # Errors
     /// [`Error::Io`] when the folder cannot be written; [`Error::Malformed`]
     /// with what HDF5 says.
-    pub fn create(path: &Path, input: &InputSpec, source_sha256: &str) -> Result<Writer> {
+    pub fn create(
+        path: &Path,
+        input: &InputSpec,
+        classes: &Classes,
+        source_sha256: &str,
+    ) -> Result<Writer> {
         let output = OutputFile::create(path)?;
         let file = create_file(output.temporary_path()).map_err(hdf5_error(path))?;
         let set = || -> hdf5::Result<()> {
             text_attribute(&file, "format", FORMAT)?;
             text_attribute(&file, "input", &json(input))?;
-            text_attribute(&file, "classes", &Class::ALL.map(Class::name).join(" "))?;
+            text_attribute(&file, "classes", &written(classes))?;
             text_attribute(&file, "source_sha256", source_sha256)?;
             let version = file.new_attr::<u32>().create("version")?;
             version.write_scalar(&VERSION)
@@ -112,6 +119,7 @@ impl Writer {
             output,
             path: path.to_owned(),
             input: input.clone(),
+            classes: classes.clone(),
             rows: 0,
             columns: None,
             record_names: Vec::new(),
@@ -121,11 +129,11 @@ impl Writer {
     /// Adds beats.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when they were prepared differently, or only some of
-    /// the beats have labels or records; [`Error::Malformed`] with what HDF5
+    /// [`Error::Invalid`] when they were prepared differently or have other
+    /// classes, or only some of the beats have labels or records; [`Error::Malformed`] with what HDF5
     /// says, such as that the disk is full.
     pub fn append(&mut self, beats: &Beats) -> Result<()> {
-        if beats.input != self.input {
+        if beats.input != self.input || beats.classes != self.classes {
             return Err(Error::Invalid(format!(
                 "{}: beats prepared in two different ways cannot share a store",
                 self.path.display()
@@ -179,7 +187,7 @@ impl Writer {
     pub fn finish(mut self) -> Result<()> {
         let complete = || -> hdf5::Result<()> {
             if self.columns.is_none() {
-                Columns::create(&self.file, &Beats::new(self.input.clone()))?;
+                Columns::create(&self.file, &Beats::new(self.input.clone(), &self.classes))?;
             }
             if !self.record_names.is_empty() {
                 let names: Vec<VarLenUnicode> = self.record_names.iter().map(|n| text(n)).collect();
@@ -253,7 +261,7 @@ impl Columns {
             let rhythm = ArrayView2::from_shape((rows, features), &beats.rhythm);
             dataset.write_slice(rhythm.map_err(misshapen)?, (start..end, ..))?;
         }
-        let labels: Vec<u8> = beats.labels.iter().map(|c| c.index() as u8).collect();
+        let labels: Vec<u8> = beats.labels.iter().map(|&label| label as u8).collect();
         let records: Vec<u32> = beats.records.iter().map(|r| r + record_offset).collect();
         extend(&self.labels, start..end, &labels)?;
         extend(&self.records, start..end, &records)?;
@@ -279,6 +287,7 @@ fn extend<T: H5Type>(
 pub struct Store {
     path: PathBuf,
     input: InputSpec,
+    classes: Classes,
     source_sha256: String,
     rows: usize,
     columns: Columns,
@@ -314,6 +323,8 @@ impl Store {
         let json = read_text(&file, "input").map_err(foreign)?;
         let input: InputSpec = serde_json::from_str(&json)
             .map_err(|e| foreign(format!("its attribute 'input' is not understood: {e}")))?;
+        let classes = read_text(&file, "classes").and_then(|text| classes(&text));
+        let classes = classes.map_err(foreign)?;
         let source_sha256 = read_text(&file, "source_sha256").map_err(foreign)?;
         let columns = Columns::open(&file).map_err(foreign)?;
         let record_names = match file.link_exists("record_names") {
@@ -329,6 +340,7 @@ impl Store {
         Ok(Store {
             path: path.to_owned(),
             input,
+            classes,
             source_sha256,
             rows,
             columns,
@@ -339,6 +351,16 @@ impl Store {
     /// How the beats were prepared.
     pub fn input(&self) -> &InputSpec {
         &self.input
+    }
+
+    /// The classes of the labels.
+    pub fn classes(&self) -> &Classes {
+        &self.classes
+    }
+
+    /// Whether the beats have labels.
+    pub fn has_labels(&self) -> bool {
+        self.columns.labels.is_some()
     }
 
     /// What the beats were prepared from, as [`write`] was told.
@@ -358,8 +380,15 @@ impl Store {
 
     /// Why these beats are not those that preparing this source in this way
     /// would give; `None` when they are.
-    pub fn stale(&self, input: &InputSpec, source_sha256: &str) -> Option<&'static str> {
-        if self.input != *input {
+    pub fn stale(
+        &self,
+        input: &InputSpec,
+        classes: &Classes,
+        source_sha256: &str,
+    ) -> Option<&'static str> {
+        if self.classes != *classes {
+            Some("its beats have other classes")
+        } else if self.input != *input {
             Some("its beats were prepared in another way")
         } else if self.source_sha256 != source_sha256 {
             Some("its beats were prepared from other recordings")
@@ -389,7 +418,7 @@ impl Store {
                 self.rows
             )));
         }
-        let mut beats = Beats::new(self.input.clone());
+        let mut beats = Beats::new(self.input.clone(), &self.classes);
         if start == end {
             return Ok(beats);
         }
@@ -421,11 +450,10 @@ impl Store {
             )));
         }
         let labels: Vec<u8> = self.slice(&self.columns.labels, start..end)?;
-        for label in labels {
-            let class = Class::from_index(label.into());
-            beats
-                .labels
-                .push(class.ok_or_else(|| damaged("it holds classes beyond 0 to 4"))?);
+        beats.labels = labels.into_iter().map(usize::from).collect();
+        let most = self.classes.len() - 1;
+        if beats.labels.iter().any(|&label| label > most) {
+            return Err(damaged(&format!("it holds classes beyond 0 to {most}")));
         }
         beats.records = self.slice(&self.columns.records, start..end)?;
         beats.samples = self.slice(&self.columns.samples, start..end)?;
@@ -476,6 +504,24 @@ fn read_text(file: &File, name: &str) -> std::result::Result<String, String> {
         Ok(text) => Ok(text.as_str().to_owned()),
         Err(_) => Err(format!("it has no text as its attribute '{name}'")),
     }
+}
+
+/// The attribute `classes`: names alone for EC57's five, as stores always had it.
+fn written(classes: &Classes) -> String {
+    if *classes == Classes::aami5() {
+        return classes.names().collect::<Vec<_>>().join(" ");
+    }
+    serde_json::to_string(classes).unwrap_or_default()
+}
+
+/// Reads what [`written`] wrote; in words why it cannot.
+fn classes(text: &str) -> Result<Classes, String> {
+    let foreign = |cause: String| format!("its attribute 'classes' is not understood: {cause}");
+    if text.starts_with('[') {
+        return serde_json::from_str(text).map_err(|e| foreign(e.to_string()));
+    }
+    let list = text.split_whitespace().collect::<Vec<_>>().join(",");
+    list.parse().map_err(|e: Error| foreign(e.to_string()))
 }
 
 fn json(input: &InputSpec) -> String {

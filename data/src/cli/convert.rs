@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use data::Classes;
 use data::beat_files::kaggle;
 use data::beat_files::store::{self, Store};
 use data::datasets::dataset::{self, Failures, Kind, Place, Recordings};
@@ -12,7 +13,6 @@ use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::program::Usage;
-use data::record::aami::Class;
 use data::record::checksum;
 
 /// Records read before their beats are written.
@@ -39,6 +39,10 @@ pub struct Arguments {
     /// fiducial point as the main model takes them
     #[arg(long, value_enum, default_value_t = Cut::Kaggle)]
     layout: Cut,
+    /// Classes and the annotation symbols that mean them: a preset (aami5, aami3,
+    /// aami2), 'symbols N L V /', or such as 'normal=N L R,ectopic=A V'
+    #[arg(long, default_value_t = Classes::aami5(), value_name = "CLASSES")]
+    classes: Classes,
     /// Leads, with commas between; otherwise the first ECG of each record
     #[arg(long, value_delimiter = ',')]
     leads: Vec<String>,
@@ -68,7 +72,13 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         (Format::Store, Format::Csv) => {
             let beats = store::read(&arguments.input)?;
             kaggle::write(&arguments.output, &beats)?;
-            report(&arguments.output, beats.len(), beats.support(), out)
+            report(
+                &arguments.output,
+                beats.len(),
+                &beats.classes,
+                &beats.support(),
+                out,
+            )
         }
         _ => bail!(Usage(format!(
             "{} and {} have the same format; there is nothing to convert",
@@ -127,7 +137,8 @@ fn records(
     if format == Format::Store && is_up_to_date(arguments, &input, &source, out)? {
         return Ok(failures.finish()?);
     }
-    let (mut rows, mut support) = (0, [0; Class::ALL.len()]);
+    let classes = &arguments.classes;
+    let (mut rows, mut support) = (0, vec![0; classes.len()]);
     let mut count = |beats: &Beats| {
         rows += beats.len();
         for (total, n) in support.iter_mut().zip(beats.support()) {
@@ -136,7 +147,8 @@ fn records(
     };
     let mut prepare = |names: &[String], failures: &mut Failures| -> anyhow::Result<Vec<Beats>> {
         let read = dataset::each(folder, names, annotator, |annotated| {
-            let beats = prepare::record(&annotated.record, &annotated.annotations, &input)?;
+            let beats =
+                prepare::record(&annotated.record, &annotated.annotations, &input, classes)?;
             match beats.is_empty() {
                 true => Err(data::Error::Invalid("no beat can be cut out of it".into())),
                 false => Ok((beats, annotated.record.passed_over())),
@@ -156,7 +168,7 @@ fn records(
     };
     match format {
         Format::Store => {
-            let mut writer = store::Writer::create(&arguments.output, &input, &source)?;
+            let mut writer = store::Writer::create(&arguments.output, &input, classes, &source)?;
             for names in names.chunks(RECORDS_AT_ONCE) {
                 for beats in prepare(names, &mut failures)? {
                     writer.append(&beats)?;
@@ -169,7 +181,7 @@ fn records(
             writer.finish()?;
         }
         Format::Csv => {
-            let mut all = Beats::new(input.clone());
+            let mut all = Beats::new(input.clone(), classes);
             for beats in prepare(&names, &mut failures)? {
                 all.append(&beats)?;
             }
@@ -177,7 +189,7 @@ fn records(
             kaggle::write(&arguments.output, &all)?;
         }
     }
-    report(&arguments.output, rows, support, out)?;
+    report(&arguments.output, rows, classes, &support, out)?;
     Ok(failures.finish()?)
 }
 
@@ -212,7 +224,7 @@ fn is_up_to_date(
         return Ok(false);
     }
     let why = match Store::open(path) {
-        Ok(old) => match old.stale(input, source) {
+        Ok(old) => match old.stale(input, &arguments.classes, source) {
             None => {
                 writeln!(out, "{}: up to date, {} beats", path.display(), old.len())?;
                 return Ok(true);
@@ -228,13 +240,13 @@ fn is_up_to_date(
 
 fn csv_to_store(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let source = checksum::of_file(&arguments.input)?;
-    let input = InputSpec::kaggle();
+    let (input, classes) = (InputSpec::kaggle(), &arguments.classes);
     if is_up_to_date(arguments, &input, &source, out)? {
         return Ok(());
     }
-    let mut writer = store::Writer::create(&arguments.output, &input, &source)?;
-    let (mut rows, mut support) = (0, [0; Class::ALL.len()]);
-    for beats in kaggle::Reader::open(&arguments.input, ROWS_AT_ONCE)? {
+    let mut writer = store::Writer::create(&arguments.output, &input, classes, &source)?;
+    let (mut rows, mut support) = (0, vec![0; classes.len()]);
+    for beats in kaggle::Reader::open(&arguments.input, ROWS_AT_ONCE, classes)? {
         let beats = beats?;
         writer.append(&beats)?;
         rows += beats.len();
@@ -243,18 +255,19 @@ fn csv_to_store(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<(
         }
     }
     writer.finish()?;
-    report(&arguments.output, rows, support, out)
+    report(&arguments.output, rows, classes, &support, out)
 }
 
 fn report(
     path: &Path,
     rows: usize,
-    support: [usize; Class::ALL.len()],
+    classes: &Classes,
+    support: &[usize],
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     write!(out, "{}: {rows} beats", path.display())?;
     if support.iter().any(|&n| n > 0) {
-        let named = Class::ALL.iter().zip(support);
+        let named = classes.names().zip(support);
         let parts: Vec<String> = named.map(|(class, n)| format!("{class} {n}")).collect();
         write!(out, " ({})", parts.join(", "))?;
     }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
+use data::Classes;
 use data::beat_files::kaggle;
 use data::datasets::dataset::{Annotated, REFERENCE};
 use data::formats::{annotation_path, wfdb};
@@ -104,7 +105,8 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     if let Some(path) = &arguments.kaggle {
         outputs.file(path)?;
     }
-    let mut beats = Beats::new(InputSpec::kaggle());
+    let classes = Classes::aami5();
+    let mut beats = Beats::new(InputSpec::kaggle(), &classes);
     // One patient at a time, so that a large cohort needs little memory.
     for index in 0..arguments.patients {
         let Annotated {
@@ -118,7 +120,12 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
             wfdb::write_annotations(&path, &annotations)?;
         }
         if arguments.kaggle.is_some() {
-            beats.append(&kaggle_cut::from_record(&record, &annotations, None)?)?;
+            beats.append(&kaggle_cut::from_record(
+                &record,
+                &annotations,
+                None,
+                &classes,
+            )?)?;
         }
     }
     if let Some(folder) = &arguments.output {

@@ -174,9 +174,15 @@ mod tests {
     fn stores_are_ours() {
         use crate::pipeline::beats::Beats;
         use crate::pipeline::input::InputSpec;
+        use crate::record::classes::Classes;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.h5");
-        crate::beat_files::store::write(&path, &Beats::new(InputSpec::kaggle()), "x").unwrap();
+        crate::beat_files::store::write(
+            &path,
+            &Beats::new(InputSpec::kaggle(), &Classes::aami5()),
+            "x",
+        )
+        .unwrap();
         assert!(is_made_here(&path));
         let other = folder.path().join("o.h5");
         hdf5::File::create(&other).unwrap().close().unwrap();

@@ -1,8 +1,8 @@
 //! Prepared beats: what the network sees, with where each beat came from.
 
 use crate::pipeline::input::{InputSpec, Normalisation};
-use crate::record::aami::Class;
 use crate::record::annotation::Annotation;
+use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
 
 /// Beats as the network sees them, row by row, and their provenance.
@@ -14,8 +14,11 @@ pub struct Beats {
     pub windows: Vec<f32>,
     /// `rows x rhythm features` values, row-major; empty without features.
     pub rhythm: Vec<f32>,
-    /// One reference class per row, or empty where the source has none.
-    pub labels: Vec<Class>,
+    /// The classes that `labels` are of.
+    pub classes: Classes,
+    /// Per row the place of its reference class in `classes`; empty where the
+    /// source has none.
+    pub labels: Vec<usize>,
     /// Per row an index into `record_names`; empty where the source has no records.
     pub records: Vec<u32>,
     /// The records that the rows come from.
@@ -34,9 +37,10 @@ pub struct Beats {
 
 impl Beats {
     /// No beats yet.
-    pub fn new(input: InputSpec) -> Beats {
+    pub fn new(input: InputSpec, classes: &Classes) -> Beats {
         Beats {
             input,
+            classes: classes.clone(),
             windows: Vec::new(),
             rhythm: Vec::new(),
             labels: Vec::new(),
@@ -97,10 +101,10 @@ impl Beats {
     }
 
     /// Beats per class; all zero without labels.
-    pub fn support(&self) -> [usize; 5] {
-        let mut counts = [0; 5];
-        for label in &self.labels {
-            counts[label.index()] += 1;
+    pub fn support(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &label in &self.labels {
+            counts[label] += 1;
         }
         counts
     }
@@ -122,6 +126,7 @@ impl Beats {
         }
         Beats {
             input: self.input.clone(),
+            classes: self.classes.clone(),
             windows: pick(&self.windows, self.input.window_values()),
             rhythm: pick(&self.rhythm, self.input.rhythm.len()),
             labels: rows(&self.labels, indices),
@@ -136,13 +141,19 @@ impl Beats {
     /// Adds all rows of `other`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when `other` was prepared differently or only one of
-    /// the two has labels or records.
+    /// [`Error::Invalid`] when `other` was prepared differently, has other
+    /// classes, or only one of the two has labels or records.
     pub fn append(&mut self, other: &Beats) -> Result<()> {
         if self.input != other.input {
             return Err(Error::Invalid(
                 "beats prepared in two different ways cannot be joined; prepare them again with one contract".into(),
             ));
+        }
+        if self.classes != other.classes {
+            return Err(Error::Invalid(format!(
+                "beats of the classes {} cannot be joined to beats of the classes {}",
+                self.classes, other.classes
+            )));
         }
         let differ = |mine: usize, theirs: usize| (mine == 0) != (theirs == 0);
         if !self.is_empty()

@@ -2,8 +2,8 @@
 
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::InputSpec;
-use crate::record::aami::{Class, Convention};
 use crate::record::annotation::Annotation;
+use crate::record::classes::Classes;
 use crate::record::error::Result;
 use crate::record::{Record, Signal};
 
@@ -16,8 +16,8 @@ use crate::record::{Record, Signal};
 /// [`InputSpec::kaggle`]'s rate without a filter (of mitdb's samples, every
 /// third), scaled so that its lowest sample is 0 and its highest 1, and cut or
 /// padded with zeros to the length of a row. The last annotation of a record
-/// gives no row, since nothing ends it. Beats with an invalid sample are left
-/// out.
+/// gives no row, since nothing ends it. Beats with an invalid sample or of no
+/// class are left out.
 ///
 /// # Errors
 /// [`crate::Error::Invalid`] when the record has no ECG, or none named `lead`.
@@ -25,15 +25,16 @@ pub fn from_record(
     record: &Record,
     annotations: &[Annotation],
     lead: Option<&str>,
+    classes: &Classes,
 ) -> Result<Beats> {
     let samples = &signal(record, lead)?.samples;
-    let mut beats = Beats::new(InputSpec::kaggle());
+    let mut beats = Beats::new(InputSpec::kaggle(), classes);
     beats.record_names.push(record.name.clone());
     let length = beats.input.window_values();
     let step = record.fs / beats.input.fs;
     let mut beat = Vec::new();
     for (index, annotation) in annotations.iter().enumerate() {
-        let Some(class) = Class::from_symbol(annotation.symbol, Convention::default()) else {
+        let Some(class) = classes.of_symbol(annotation.symbol) else {
             continue;
         };
         let Some(next) = annotations.get(index + 1) else {
@@ -113,6 +114,7 @@ fn scale(beat: &mut [f32]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::aami::Class;
     use crate::record::annotation::Symbol;
 
     /// A record whose sample `i` is `i % 1000` and whose annotations are at `marks`.
@@ -141,9 +143,9 @@ mod tests {
             (999, Symbol::N),
         ];
         let (record, annotations) = ramp(360.0, &marks);
-        let beats = from_record(&record, &annotations, None).unwrap();
+        let beats = from_record(&record, &annotations, None, &Classes::aami5()).unwrap();
         // The rhythm change ends a beat but is none; the last beat has no end.
-        assert_eq!(beats.labels, [Class::N, Class::V]);
+        assert_eq!(beats.labels, [Class::N, Class::V].map(Class::index));
         assert_eq!(beats.samples, [0, 400]);
         // 300 + 100 / 5 samples, every third.
         let expected: Vec<f32> = (0..107).map(|k| k as f32 / 106.0).collect();
@@ -157,7 +159,7 @@ mod tests {
     fn other_rates_are_interpolated() {
         let marks = [(0, Symbol::N), (250, Symbol::N), (500, Symbol::N)];
         let (record, annotations) = ramp(250.0, &marks);
-        let beats = from_record(&record, &annotations, Some("II")).unwrap();
+        let beats = from_record(&record, &annotations, Some("II"), &Classes::aami5()).unwrap();
         let row = beats.window(0);
         // 1.2 s at 120 Hz.
         assert_eq!(row.iter().rposition(|&v| v > 0.0), Some(143));
@@ -169,9 +171,10 @@ mod tests {
         let marks = [(0, Symbol::N), (300, Symbol::N), (600, Symbol::N)];
         let (mut record, annotations) = ramp(360.0, &marks);
         record.signals[0].samples[3] = f32::NAN;
-        let beats = from_record(&record, &annotations, None).unwrap();
+        let beats = from_record(&record, &annotations, None, &Classes::aami5()).unwrap();
         assert_eq!(beats.samples, [300]);
-        let message = from_record(&record, &annotations, Some("V5")).unwrap_err();
+        let message =
+            from_record(&record, &annotations, Some("V5"), &Classes::aami5()).unwrap_err();
         assert!(message.to_string().contains("no lead V5; it has II"));
     }
 }

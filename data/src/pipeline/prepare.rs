@@ -10,29 +10,34 @@ use crate::pipeline::prepare::found::Found;
 use crate::pipeline::{Beat, Fiducials, Output, Pipeline};
 use crate::record::aami::{Class, Convention};
 use crate::record::annotation::{Annotation, Symbol};
+use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
 use crate::record::{Record, Signal};
 
 /// Frames handed to the pipeline at once; any number gives the same beats.
 const FRAMES: usize = 4096;
 
-/// Prepares a record's annotated beats, with their classes as labels (escape
-/// beats are N). A beat inside a gap of the signal is left out.
+/// Prepares a record's annotated beats, with their classes as labels. A beat
+/// inside a gap of the signal is left out, and so is one of no class; the beats
+/// after it still know of it.
 ///
 /// # Errors
 /// [`Error::Invalid`] when the record lacks a lead of the contract or the
 /// contract cannot be served at the record's rate.
-pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> Result<Beats> {
+pub fn record(
+    record: &Record,
+    annotations: &[Annotation],
+    spec: &InputSpec,
+    classes: &Classes,
+) -> Result<Beats> {
     if spec.layout == Layout::Kaggle {
-        return kaggle_layout(record, annotations, spec);
+        return kaggle_layout(record, annotations, spec, classes);
     }
     let signals = choose(record, spec)?;
-    let mut marks: Vec<(u64, Class)> = annotations
+    let mut marks: Vec<(u64, Symbol)> = annotations
         .iter()
-        .filter_map(|a| {
-            let class = Class::from_symbol(a.symbol, Convention::Literature)?;
-            Some((u64::try_from(a.sample).ok()?, class))
-        })
+        .filter(|a| Class::from_symbol(a.symbol, Convention::Literature).is_some())
+        .filter_map(|a| Some((u64::try_from(a.sample).ok()?, a.symbol)))
         .filter(|(sample, _)| (*sample as usize) < record.len())
         .collect();
     marks.sort_by_key(|(sample, _)| *sample);
@@ -40,13 +45,14 @@ pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> 
     for (sample, _) in &marks {
         pipeline.mark(*sample)?;
     }
-    let mut beats = empty(&record.name, spec);
+    let mut beats = empty(&record.name, spec, classes);
     let mut labels = marks.iter();
     run(&mut pipeline, &signals, &mut |beat| {
         // Marks come out in order; those that do not come out fell into a gap.
-        if let Some((_, class)) = labels.find(|(sample, _)| *sample == beat.sample) {
+        let mark = labels.find(|(sample, _)| *sample == beat.sample);
+        if let Some(class) = mark.and_then(|(_, symbol)| classes.of_symbol(*symbol)) {
             push(&mut beats, &beat);
-            beats.labels.push(*class);
+            beats.labels.push(class);
         }
     });
     Ok(beats)
@@ -68,13 +74,13 @@ pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
             .iter()
             .map(|&sample| Annotation::new(sample as i64, Symbol::N))
             .collect();
-        let mut beats = kaggle_layout(record, &marks, spec)?;
+        let mut beats = kaggle_layout(record, &marks, spec, &Classes::aami5())?;
         beats.labels.clear();
         return Ok(beats);
     }
     let signals = choose(record, spec)?;
     let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)?;
-    let mut found = Found::new(empty(&record.name, spec), record.fs);
+    let mut found = Found::new(unlabelled(&record.name, spec), record.fs);
     watch(&mut pipeline, &signals, &mut |output| found.take(&output));
     found.end();
     Ok(found.next(usize::MAX))
@@ -109,7 +115,7 @@ impl Batches {
         Ok(Batches {
             pipeline: Pipeline::new(spec, recording.fs, Fiducials::Detected)?,
             chunks: recording.chunks(leads)?,
-            found: Found::new(empty(&recording.name, spec), recording.fs),
+            found: Found::new(unlabelled(&recording.name, spec), recording.fs),
             rows,
             frames: Vec::new(),
             ended: false,
@@ -188,7 +194,12 @@ pub fn watch(pipeline: &mut Pipeline, signals: &[&Signal], emit: &mut impl FnMut
 }
 
 /// Beats in the Kaggle layout, which are cut from whole records.
-fn kaggle_layout(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> Result<Beats> {
+fn kaggle_layout(
+    record: &Record,
+    annotations: &[Annotation],
+    spec: &InputSpec,
+    classes: &Classes,
+) -> Result<Beats> {
     let any_lead = InputSpec {
         leads: Vec::new(),
         ..spec.clone()
@@ -200,15 +211,20 @@ fn kaggle_layout(record: &Record, annotations: &[Annotation], spec: &InputSpec) 
         ));
     }
     let lead = spec.leads.first().map(String::as_str);
-    let mut beats = kaggle_cut::from_record(record, annotations, lead)?;
+    let mut beats = kaggle_cut::from_record(record, annotations, lead, classes)?;
     beats.input = spec.clone();
     Ok(beats)
 }
 
-fn empty(record: &str, spec: &InputSpec) -> Beats {
-    let mut beats = Beats::new(spec.clone());
+fn empty(record: &str, spec: &InputSpec, classes: &Classes) -> Beats {
+    let mut beats = Beats::new(spec.clone(), classes);
     beats.record_names.push(record.to_owned());
     beats
+}
+
+/// Beats that were detected have no labels, so that any classes will do.
+fn unlabelled(record: &str, spec: &InputSpec) -> Beats {
+    empty(record, spec, &Classes::aami5())
 }
 
 fn push(beats: &mut Beats, beat: &Beat<'_>) {

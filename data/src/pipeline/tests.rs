@@ -3,6 +3,7 @@ use crate::pipeline::prepare;
 use crate::record::Record;
 use crate::record::aami::{Class, Convention};
 use crate::record::annotation::Annotation;
+use crate::record::classes::Classes;
 use crate::simulate::synth::{self, Noise, Settings};
 use proptest::prelude::*;
 
@@ -397,7 +398,7 @@ fn records_are_prepared_with_their_labels() {
     let settings = Settings::new(250.0, 9);
     let (record, annotations) = synth::record("s9", &settings, 60.0).unwrap();
     let spec = all_leads(&record);
-    let beats = prepare::record(&record, &annotations, &spec).unwrap();
+    let beats = prepare::record(&record, &annotations, &spec, &Classes::aami5()).unwrap();
     assert_eq!(beats.len(), marks(&annotations).len());
     assert_eq!(beats.labels.len(), beats.len());
     assert_eq!(beats.windows.len(), beats.len() * spec.window_values());
@@ -406,7 +407,7 @@ fn records_are_prepared_with_their_labels() {
         leads: vec!["V9".into()],
         ..InputSpec::window()
     };
-    let message = prepare::record(&record, &annotations, &absent)
+    let message = prepare::record(&record, &annotations, &absent, &Classes::aami5())
         .unwrap_err()
         .to_string();
     assert!(

@@ -1,6 +1,7 @@
 //! The faults of tables of beats that others found: each is read as the plain
 //! file is, or refused with what is wrong and the remedy.
 
+use data::Classes;
 use data::beat_files::kaggle;
 use data::pipeline::beats::Beats;
 
@@ -11,7 +12,8 @@ use super::environment::shared;
 fn tables_of_the_fault_folders_are_read_right_or_refused_with_a_remedy() {
     let shared = shared();
     let faults = shared.join("faults");
-    let read = |path: &str| kaggle::read(&faults.join(path)).map_err(|e| e.to_string());
+    let read =
+        |path: &str| kaggle::read(&faults.join(path), &Classes::aami5()).map_err(|e| e.to_string());
     let plain = read("kaggle-not-scaled/plain.csv").unwrap();
     assert_eq!((plain.len(), plain.labels.len()), (15, 15));
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use data::Classes;
 use data::beat_files::kaggle;
 use data::datasets::dataset::{self, REFERENCE};
 use data::formats::find;
@@ -28,9 +29,14 @@ fn published_rows_are_reproduced() {
     let folder = shared.join("mitdb");
     let names = find(&folder).unwrap();
     let parts = dataset::map(&folder, &names, REFERENCE, |annotated| {
-        kaggle_cut::from_record(&annotated.record, &annotated.annotations, None)
+        kaggle_cut::from_record(
+            &annotated.record,
+            &annotated.annotations,
+            None,
+            &Classes::aami5(),
+        )
     });
-    let mut rebuilt = Beats::new(InputSpec::kaggle());
+    let mut rebuilt = Beats::new(InputSpec::kaggle(), &Classes::aami5());
     for part in parts.unwrap() {
         rebuilt.append(&part).unwrap();
     }
@@ -45,7 +51,11 @@ fn published_rows_are_reproduced() {
     for row in 0..rebuilt.len() {
         candidates.entry(key(&rebuilt, row)).or_default().push(row);
     }
-    let published = kaggle::read(&shared.join("fixtures/kaggle/mitbih_test_500.csv")).unwrap();
+    let published = kaggle::read(
+        &shared.join("fixtures/kaggle/mitbih_test_500.csv"),
+        &Classes::aami5(),
+    )
+    .unwrap();
     let mut reproduced = 0;
     let mut largest = 0.0_f32;
     for row in 0..published.len() {

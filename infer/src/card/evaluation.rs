@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use data::Class;
 use data::scoring::metrics::{Confusion, fraction, percent};
+use data::{Class, Classes};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -43,8 +43,13 @@ impl EvaluationFile {
     }
 
     fn confusion(&self) -> Result<Confusion> {
-        Confusion::deserialize(&self.0["confusion"])
-            .map_err(|e| Error::Input(format!("an evaluation's 'confusion' is not a matrix of five by five numbers; make the file again with `infer evaluate --json`: {e}")))
+        let wrong = |e: String| {
+            Error::Input(format!(
+                "an evaluation's 'confusion' is not a matrix of five by five numbers; make the file again with `infer evaluate --json`: {e}"
+            ))
+        };
+        let counts = Vec::deserialize(&self.0["confusion"]).map_err(|e| wrong(e.to_string()))?;
+        Confusion::of_counts(&Classes::aami5(), counts).map_err(|e| wrong(e.to_string()))
     }
 
     /// How many records were evaluated.
@@ -180,12 +185,12 @@ pub fn cross_validations(validations: &[(&str, Vec<EvaluationFile>)]) -> Result<
          | | folds | records | beats | accuracy | jk | V Se | V +P | V F1 | S Se | S +P | S F1 | F F1 |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (name, folds) in validations {
-        let mut all = Confusion::default();
+        let mut all = Confusion::new(&Classes::aami5());
         for fold in folds {
             all += &fold.confusion()?;
         }
-        let (v, s) = (all.class(Class::V), all.class(Class::S));
-        let cells = [v.se, v.ppv, v.f1, s.se, s.ppv, s.f1, all.class(Class::F).f1].map(percent);
+        let [v, s, f] = [Class::V, Class::S, Class::F].map(|class| all.class(class.index()));
+        let cells = [v.se, v.ppv, v.f1, s.se, s.ppv, s.f1, f.f1].map(percent);
         let _ = writeln!(
             text,
             "| {name} | {} | {} | {} | {} | {} | {} |",

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use data::Classes;
 use data::datasets::dataset::{self, Annotated, Failures};
 use data::pipeline::beats::Beats;
-use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::record::aami::{Class, Convention};
 use data::record::annotation::{Annotation, Symbol};
+
+use models::Contract;
 
 use crate::classifier::{Classifier, Prediction};
 use crate::error::{Error, Result};
 
 /// A beat, as the reference and as the model see it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ScoredBeat {
     /// Sample number in the record.
     pub sample: i64,
@@ -27,9 +29,16 @@ pub struct ScoredBeat {
 }
 
 impl ScoredBeat {
-    /// The reference class; `None` when the symbol is not a beat.
-    pub fn class(&self, convention: Convention) -> Option<Class> {
-        Class::from_symbol(self.symbol, convention)
+    /// The place of the reference class among `classes`; `None` when the symbol
+    /// is not a beat, or of no class. An escape beat that counts as S is of the
+    /// first class of S beats, where there is one.
+    pub fn class(&self, classes: &Classes, convention: Convention) -> Option<usize> {
+        let aami = |convention| Class::from_symbol(self.symbol, convention);
+        let counted = aami(convention)?;
+        if Some(counted) == aami(Convention::Literature) {
+            return classes.of_symbol(self.symbol);
+        }
+        classes.of_aami(counted).first().copied()
     }
 }
 
@@ -83,11 +92,11 @@ pub fn gather(
     failures: &mut Failures,
 ) -> Result<Gathered> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let input = classifier.contract.input.clone();
+    let contract = &classifier.contract;
     let mut gathered = Gathered::default();
     for names in names.chunks(2 * cores) {
         let prepared = dataset::each(request.folder, names, request.reference, |annotated| {
-            prepare(annotated, &input, request.detect)
+            prepare(annotated, contract, request.detect)
         });
         for (name, prepared) in names.iter().zip(prepared) {
             let Some(prepared) = failures.keep(name, prepared)? else {
@@ -126,7 +135,8 @@ struct Ready {
     annotations: Vec<Annotation>,
 }
 
-fn prepare(annotated: Annotated, input: &InputSpec, detect: bool) -> data::Result<Prepared> {
+fn prepare(annotated: Annotated, contract: &Contract, detect: bool) -> data::Result<Prepared> {
+    let input = &contract.input;
     let Annotated {
         record,
         annotations,
@@ -143,7 +153,7 @@ fn prepare(annotated: Annotated, input: &InputSpec, detect: bool) -> data::Resul
     let beats = if detect {
         prepare::detected(&record, input)?
     } else {
-        prepare::record(&record, &annotations, input)?
+        prepare::record(&record, &annotations, input, &contract.classes)?
     };
     Ok(Prepared::Ready(Box::new(Ready {
         fs: record.fs,
@@ -166,14 +176,14 @@ impl Ready {
             .samples
             .iter()
             .zip(predictions)
-            .map(|(&sample, &prediction)| {
+            .map(|(&sample, prediction)| {
                 let sample = i64::try_from(sample).unwrap_or(i64::MAX);
                 ScoredBeat {
                     sample,
                     time: sample as f64 / self.fs,
                     // A detected beat has no reference of its own.
                     symbol: symbols.get(&sample).copied().unwrap_or(Symbol::NOTE),
-                    prediction,
+                    prediction: prediction.clone(),
                 }
             })
             .collect();

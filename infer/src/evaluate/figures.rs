@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data::Class;
+use data::Classes;
 use data::datasets::splits;
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
@@ -34,11 +34,15 @@ pub struct View {
 
 impl View {
     /// Of these beats.
-    pub fn of<'a>(beats: impl IntoIterator<Item = &'a ScoredBeat>, convention: Convention) -> View {
-        let mut confusion = Confusion::default();
+    pub fn of<'a>(
+        beats: impl IntoIterator<Item = &'a ScoredBeat>,
+        classes: &Classes,
+        convention: Convention,
+    ) -> View {
+        let mut confusion = Confusion::new(classes);
         let mut confidence = Vec::new();
         for beat in beats {
-            if let Some(class) = beat.class(convention) {
+            if let Some(class) = beat.class(classes, convention) {
                 confusion.add(class, beat.prediction.class);
                 confidence.push((
                     beat.prediction.probability(),
@@ -53,9 +57,9 @@ impl View {
         }
     }
 
-    /// One class against all others.
-    pub fn class(&self, class: Class) -> ClassScore {
-        self.summary.classes.0[class.index()]
+    /// The classes at these places, as if they were one, against all others.
+    pub fn together(&self, places: &[usize]) -> ClassScore {
+        self.summary.confusion.together(places)
     }
 }
 
@@ -105,6 +109,7 @@ impl Reject {
     /// nothing.
     pub fn of<'a>(
         beats: impl IntoIterator<Item = &'a ScoredBeat>,
+        classes: &Classes,
         threshold: f64,
     ) -> Option<Reject> {
         let beats: Vec<&ScoredBeat> = beats.into_iter().collect();
@@ -112,7 +117,7 @@ impl Reject {
             .iter()
             .copied()
             .filter(|b| b.prediction.reject.is_none());
-        let kept = View::of(kept, Convention::Literature);
+        let kept = View::of(kept, classes, Convention::Literature);
         (threshold > 0.0).then(|| Reject {
             threshold,
             coverage: kept.beats as f64 / beats.len().max(1) as f64,
@@ -133,8 +138,9 @@ pub struct Period {
     pub bxb: View,
     /// Without single records, escape beats as N.
     pub without: BTreeMap<String, View>,
-    /// Se and +P as `data score` states them, escape beats as S.
-    pub ec57: ec57::Summary,
+    /// Se and +P as `data score` states them, escape beats as S; `null` where the
+    /// model's classes have no S or no V.
+    pub ec57: Option<ec57::Summary>,
 }
 
 /// All figures of an evaluation. Those at the top are over whole records, with
@@ -164,6 +170,8 @@ pub struct Evaluation {
 
 /// What is evaluated, beside the beats.
 pub struct Setting<'a> {
+    /// The classes of the model.
+    pub classes: &'a Classes,
     /// Records whose absence is looked at.
     pub without: &'a [String],
     /// Seconds at the start of a record that EC57 does not score; `None` when
@@ -179,8 +187,10 @@ impl Evaluation {
     /// Of classified records.
     pub fn new(records: &[ScoredRecord], setting: &Setting<'_>) -> Evaluation {
         let literature = Convention::Literature;
+        let classes = setting.classes;
+        let view = |beats: &[ScoredBeat]| View::of(beats, classes, literature);
         let all = || records.iter().flat_map(|r| &r.beats);
-        let whole = View::of(all(), literature);
+        let whole = View::of(all(), classes, literature);
         let without = |start: f64| -> BTreeMap<String, View> {
             let outliers = setting.without.iter();
             outliers
@@ -188,13 +198,13 @@ impl Evaluation {
                 .map(|name| {
                     let others = records.iter().filter(|r| r.name != *name);
                     let beats = others.flat_map(|r| &r.beats).filter(|b| b.time >= start);
-                    (name.clone(), View::of(beats, literature))
+                    (name.clone(), View::of(beats, classes, literature))
                 })
                 .collect()
         };
         let confidence: Vec<(f32, bool)> = all()
             .map(|b| {
-                let right = b.class(literature) == Some(b.prediction.class);
+                let right = b.class(classes, literature) == Some(b.prediction.class);
                 (b.prediction.probability(), right)
             })
             .collect();
@@ -202,23 +212,26 @@ impl Evaluation {
             let later = || all().filter(move |b| b.time >= start);
             Period {
                 start,
-                literature: View::of(later(), literature),
-                bxb: View::of(later(), Convention::Bxb),
+                literature: View::of(later(), classes, literature),
+                bxb: View::of(later(), classes, Convention::Bxb),
                 without: without(start),
-                ec57: beat_by_beat(records, start, Convention::Bxb),
+                ec57: classes
+                    .lacking()
+                    .is_none()
+                    .then(|| beat_by_beat(records, classes, start, Convention::Bxb)),
             }
         };
         Evaluation {
-            intervals: intervals(records, setting.seed),
+            intervals: intervals(records, classes, setting.seed),
             without: without(f64::NEG_INFINITY),
             records: records
                 .iter()
-                .map(|r| (r.name.clone(), View::of(&r.beats, literature)))
+                .map(|r| (r.name.clone(), view(&r.beats)))
                 .collect(),
-            bxb: View::of(all(), Convention::Bxb),
+            bxb: View::of(all(), classes, Convention::Bxb),
             ec57_period: setting.start.map(period),
             risk_coverage: risk_coverage(&confidence, &COVERAGES),
-            reject: Reject::of(all(), setting.reject_threshold),
+            reject: Reject::of(all(), classes, setting.reject_threshold),
             unseen: records.iter().map(|r| r.unseen).sum(),
             whole,
         }
@@ -227,7 +240,12 @@ impl Evaluation {
 
 /// EC57's comparison of the model's beats with the reference, from `start`
 /// seconds on.
-pub fn beat_by_beat(records: &[ScoredRecord], start: f64, convention: Convention) -> ec57::Summary {
+pub fn beat_by_beat(
+    records: &[ScoredRecord],
+    classes: &Classes,
+    start: f64,
+    convention: Convention,
+) -> ec57::Summary {
     let options = Options { start, convention };
     let compared: Vec<_> = records
         .iter()
@@ -235,7 +253,7 @@ pub fn beat_by_beat(records: &[ScoredRecord], start: f64, convention: Convention
             let test: Vec<Annotation> = record
                 .beats
                 .iter()
-                .map(|b| Annotation::new(b.sample, b.prediction.class.symbol()))
+                .map(|b| classes.annotation(b.prediction.class, b.sample))
                 .collect();
             let pair = ec57::Pair {
                 reference: &record.reference,
@@ -249,12 +267,14 @@ pub fn beat_by_beat(records: &[ScoredRecord], start: f64, convention: Convention
     ec57::Summary::new(&compared)
 }
 
-fn intervals(records: &[ScoredRecord], seed: u64) -> Intervals {
+fn intervals(records: &[ScoredRecord], classes: &Classes, seed: u64) -> Intervals {
     let mut patients: BTreeMap<&str, Confusion> = BTreeMap::new();
     for record in records {
-        let confusion = patients.entry(splits::patient(&record.name)).or_default();
+        let confusion = patients
+            .entry(splits::patient(&record.name))
+            .or_insert_with(|| Confusion::new(classes));
         for beat in &record.beats {
-            if let Some(class) = beat.class(Convention::Literature) {
+            if let Some(class) = beat.class(classes, Convention::Literature) {
                 confusion.add(class, beat.prediction.class);
             }
         }
@@ -262,7 +282,7 @@ fn intervals(records: &[ScoredRecord], seed: u64) -> Intervals {
     let patients: Vec<Confusion> = patients.into_values().collect();
     let of = |statistic: &dyn Fn(&Confusion) -> Option<f64>| {
         bootstrap(&patients, DRAWS, seed, |drawn| {
-            statistic(&drawn.iter().copied().sum())
+            statistic(&Confusion::sum(drawn.iter().copied())?)
         })
     };
     Intervals {
@@ -272,11 +292,11 @@ fn intervals(records: &[ScoredRecord], seed: u64) -> Intervals {
         macro_f1: of(&Confusion::macro_f1),
         jk: of(&Confusion::jk),
         kappa: of(&Confusion::kappa),
-        classes: PerClass(Class::ALL.map(|class| ClassIntervals {
+        classes: PerClass::of(classes, |class| ClassIntervals {
             se: of(&|c| c.class(class).se),
             ppv: of(&|c| c.class(class).ppv),
             f1: of(&|c| c.class(class).f1),
-        })),
+        }),
     }
 }
 
@@ -288,20 +308,23 @@ mod tests {
     use crate::classifier::Prediction;
 
     const FS: f64 = 100.0;
+    const N: usize = 0;
+    const S: usize = 1;
+    const V: usize = 2;
 
     /// A beat at a time in seconds, its symbol, the answer and its probability.
-    type Row = (i64, &'static str, Class, f32);
+    type Row = (i64, &'static str, usize, f32);
 
     fn record(name: &str, rows: &[Row]) -> ScoredRecord {
         let beat = |&(time, symbol, class, probability): &Row| {
-            let mut probabilities = [0.0; 5];
-            probabilities[class.index()] = probability;
+            let mut probabilities = vec![0.0; 5];
+            probabilities[class] = probability;
             ScoredBeat {
                 sample: time * FS as i64,
                 time: time as f64,
                 symbol: Symbol::from_mnemonic(symbol).unwrap(),
                 prediction: Prediction {
-                    logits: [0.0; 5],
+                    logits: vec![0.0; 5],
                     probabilities,
                     class,
                     reject: (probability < 0.6).then_some(models::contract::Reject::Uncertain),
@@ -327,20 +350,18 @@ mod tests {
             record(
                 "100",
                 &[
-                    (10, "N", Class::N, 1.0),
-                    (20, "j", Class::N, 1.0),
-                    (310, "V", Class::V, 1.0),
-                    (320, "A", Class::N, 0.5),
+                    (10, "N", N, 1.0),
+                    (20, "j", N, 1.0),
+                    (310, "V", V, 1.0),
+                    (320, "A", N, 0.5),
                 ],
             ),
-            record(
-                "232",
-                &[(15, "A", Class::S, 1.0), (330, "A", Class::S, 1.0)],
-            ),
+            record("232", &[(15, "A", S, 1.0), (330, "A", S, 1.0)]),
         ];
         Evaluation::new(
             &records,
             &Setting {
+                classes: &Classes::aami5(),
                 without: &["232".into(), "absent".into()],
                 start: Some(300.0),
                 reject_threshold: 0.6,
@@ -352,7 +373,7 @@ mod tests {
     #[test]
     fn views_differ_in_convention_records_and_period() {
         let evaluation = evaluation();
-        let s = |view: &View| (view.class(Class::S).support, view.class(Class::S).se);
+        let s = |view: &View| (view.together(&[S]).support, view.together(&[S]).se);
         assert_eq!(s(&evaluation.whole), (3, Some(2.0 / 3.0)));
         // The escape beat joins the S beats and was called N.
         assert_eq!(s(&evaluation.bxb), (4, Some(0.5)));
@@ -361,8 +382,8 @@ mod tests {
         let period = evaluation.ec57_period.as_ref().unwrap();
         assert_eq!(s(&period.literature), (2, Some(0.5)));
         assert_eq!(s(&period.without["232"]), (1, Some(0.0)));
-        assert_eq!(period.ec57.gross.s.se, Some(0.5));
-        assert_eq!(period.ec57.gross.qrs.se, Some(1.0));
+        assert_eq!(period.ec57.as_ref().unwrap().gross.s.se, Some(0.5));
+        assert_eq!(period.ec57.as_ref().unwrap().gross.qrs.se, Some(1.0));
         assert_eq!(evaluation.records["232"].summary.accuracy, Some(1.0));
         assert_eq!(evaluation.unseen, 2);
     }

@@ -64,12 +64,13 @@ pub fn evaluate(folder: &Path, classifier: &Classifier) -> Result<Vec<NoiseRow>>
             .iter()
             .flat_map(|r| &r.beats)
             .filter(|b| b.time >= START)
-            .copied()
+            .cloned()
             .collect();
-        let all = View::of(&beats, Convention::Literature);
+        let classes = &classifier.contract.classes;
+        let all = View::of(&beats, classes, Convention::Literature);
         rows.push(NoiseRow {
             snr_db,
-            reject: Reject::of(&beats, threshold),
+            reject: Reject::of(&beats, classes, threshold),
             all,
         });
     }

@@ -2,14 +2,14 @@
 
 use std::io::{Result, Write};
 
-use data::Class;
 use data::scoring::ec57;
 use data::scoring::metrics::{ClassScore, Interval, fraction, percent};
+use data::{Class, Classes};
 
 use super::figures::{Evaluation, Period, View};
 use super::noise::NoiseRow;
 
-/// Classes whose figures stand beside each other in the tables.
+/// Classes of EC57 whose figures stand beside each other in the tables.
 const SHOWN: [Class; 3] = [Class::V, Class::S, Class::F];
 /// Width of the first column.
 const NAME: usize = 24;
@@ -18,14 +18,38 @@ const NAME: usize = 24;
 pub fn write(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> {
     let views = views(evaluation);
     write_overall(&views, out)?;
-    write_classes(&views, out)?;
+    let columns = columns(classes(evaluation));
+    write_classes(&views, &columns, out)?;
     write_confusion(&evaluation.whole, out)?;
     write_intervals(evaluation, out)?;
     if let Some(period) = &evaluation.ec57_period {
-        write_ec57(period, out)?;
+        write_ec57(period, classes(evaluation), out)?;
     }
-    write_records(evaluation, out)?;
+    write_records(evaluation, &columns, out)?;
     write_risk(evaluation, out)
+}
+
+/// Classes whose figures stand beside each other: a name, and the places whose
+/// beats count as one.
+type Columns = Vec<(String, Vec<usize>)>;
+
+/// [`SHOWN`] as far as the model has them; of a model without S and V its first
+/// three classes.
+fn columns(classes: &Classes) -> Columns {
+    if classes.lacking().is_some() {
+        let first = classes.names().take(SHOWN.len()).enumerate();
+        let short = |name: &str| name.chars().take(3).collect();
+        return first.map(|(c, name)| (short(name), vec![c])).collect();
+    }
+    let known = SHOWN.iter().filter(|&&class| classes.has(class));
+    known
+        .map(|&class| (class.name().into(), classes.of_aami(class)))
+        .collect()
+}
+
+/// The classes of an evaluation.
+fn classes(evaluation: &Evaluation) -> &Classes {
+    evaluation.whole.summary.confusion.classes()
 }
 
 /// The views with their names, in the order of the tables.
@@ -74,16 +98,16 @@ fn write_overall(views: &[(String, &View)], out: &mut impl Write) -> Result<()> 
     writeln!(out)
 }
 
-fn write_classes(views: &[(String, &View)], out: &mut impl Write) -> Result<()> {
+fn write_classes(views: &[(String, &View)], columns: &Columns, out: &mut impl Write) -> Result<()> {
     write!(out, "{:NAME$}", "Classes, %")?;
-    for class in SHOWN {
-        write!(out, "{:>6} {:>5} {:>5}", format!("{class} Se"), "+P", "F1")?;
+    for (name, _) in columns {
+        write!(out, "{:>6} {:>5} {:>5}", format!("{name} Se"), "+P", "F1")?;
     }
     writeln!(out)?;
     for (name, view) in views {
         write!(out, "{name:NAME$}")?;
-        for class in SHOWN {
-            write!(out, "{}", triple(&view.class(class)))?;
+        for (_, places) in columns {
+            write!(out, "{}", triple(&view.together(places)))?;
         }
         writeln!(out)?;
     }
@@ -102,24 +126,24 @@ fn triple(score: &ClassScore) -> String {
 }
 
 fn write_confusion(view: &View, out: &mut impl Write) -> Result<()> {
-    write!(out, "{:>12} ", "called:")?;
-    for class in Class::ALL {
-        write!(out, "{:>8}", class.name())?;
+    let confusion = &view.summary.confusion;
+    let names: Vec<&str> = confusion.classes().names().collect();
+    let width = names.iter().map(|name| name.len() + 1).fold(8, usize::max);
+    let first = names.iter().enumerate().map(|(i, name)| match i {
+        0 => format!("reference {name}"),
+        _ => name.to_string(),
+    });
+    let first: Vec<String> = first.collect();
+    let margin = first.iter().map(String::len).fold(12, usize::max);
+    write!(out, "{:>margin$} ", "called:")?;
+    for name in &names {
+        write!(out, "{name:>width$}")?;
     }
     writeln!(out)?;
-    for reference in Class::ALL {
-        let name = if reference == Class::N {
-            "reference N"
-        } else {
-            reference.name()
-        };
-        write!(out, "{name:>12} ")?;
-        for predicted in Class::ALL {
-            write!(
-                out,
-                "{:>8}",
-                view.summary.confusion.count(reference, predicted)
-            )?;
+    for (reference, name) in first.iter().enumerate() {
+        write!(out, "{name:>margin$} ")?;
+        for predicted in 0..names.len() {
+            write!(out, "{:>width$}", confusion.count(reference, predicted))?;
         }
         writeln!(out)?;
     }
@@ -133,17 +157,20 @@ fn write_intervals(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> 
         "95 % intervals over {} patients ({} bootstrap draws), whole records, e j as N",
         intervals.patients, intervals.draws
     )?;
+    let classes = classes(evaluation);
+    let name = classes.names().map(str::len).fold(1, usize::max);
+    let width = name + 7;
     writeln!(
         out,
-        "{:>8} {:>22} {:>22} {:>22}",
+        "{:>width$} {:>22} {:>22} {:>22}",
         "support", "Se %", "+P %", "F1 %"
     )?;
-    for class in Class::ALL {
-        let score = evaluation.whole.class(class);
-        let range = &intervals.classes.0[class.index()];
+    for (place, class) in classes.names().enumerate() {
+        let score = evaluation.whole.together(&[place]);
+        let range = intervals.classes.at(place);
         writeln!(
             out,
-            "{class} {:>6} {:>22} {:>22} {:>22}",
+            "{class:name$} {:>6} {:>22} {:>22} {:>22}",
             score.support,
             ranged(score.se, range.se),
             ranged(score.ppv, range.ppv),
@@ -175,13 +202,16 @@ fn ranged(value: Option<f64>, range: Option<Interval>) -> String {
     }
 }
 
-fn write_ec57(period: &Period, out: &mut impl Write) -> Result<()> {
+fn write_ec57(period: &Period, classes: &Classes, out: &mut impl Write) -> Result<()> {
+    let Some(summary) = &period.ec57 else {
+        return writeln!(out, "EC57: {}\n", classes.lacking().unwrap_or_default());
+    };
     writeln!(
         out,
         "EC57, {}, e j as S (as `data score` counts), %",
         since(period)
     )?;
-    write_rates(&period.ec57, out)?;
+    write_rates(summary, out)?;
     writeln!(out)
 }
 
@@ -205,24 +235,22 @@ pub fn write_rates(summary: &ec57::Summary, out: &mut impl Write) -> Result<()> 
     Ok(())
 }
 
-fn write_records(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> {
-    writeln!(
-        out,
-        "{:10} {:>6} {:>8} {:>6}{:>6} {:>5} {:>5} {:>6}{:>6} {:>5} {:>5}",
-        "Record", "beats", "accuracy", "V", "Se", "+P", "F1", "S", "Se", "+P", "F1"
-    )?;
+fn write_records(evaluation: &Evaluation, columns: &Columns, out: &mut impl Write) -> Result<()> {
+    // Two classes fit into the width.
+    let columns = || columns.iter().take(2);
+    write!(out, "{:10} {:>6} {:>8}", "Record", "beats", "accuracy")?;
+    for (name, _) in columns() {
+        write!(out, " {name:>6}{:>6} {:>5} {:>5}", "Se", "+P", "F1")?;
+    }
+    writeln!(out)?;
     for (name, view) in &evaluation.records {
-        let (v, s) = (view.class(Class::V), view.class(Class::S));
-        writeln!(
-            out,
-            "{name:10} {:>6} {:>8} {:>6}{} {:>6}{}",
-            view.beats,
-            percent(view.summary.accuracy),
-            v.support,
-            triple(&v),
-            s.support,
-            triple(&s),
-        )?;
+        let accuracy = percent(view.summary.accuracy);
+        write!(out, "{name:10} {:>6} {accuracy:>8}", view.beats)?;
+        for (_, places) in columns() {
+            let score = view.together(places);
+            write!(out, " {:>6}{}", score.support, triple(&score))?;
+        }
+        writeln!(out)?;
     }
     writeln!(out)
 }
@@ -263,7 +291,10 @@ pub fn write_noise(rows: &[NoiseRow], out: &mut impl Write) -> Result<()> {
         "SNR dB", "beats", "accuracy", "V F1", "S F1", "kept", "accuracy", "V F1", "S F1"
     )?;
     for row in rows {
-        let f1 = |view: &View, class| percent(view.class(class).f1);
+        let f1 = |view: &View, class| {
+            let score = view.summary.confusion.aami(class);
+            percent(score.and_then(|s| s.f1))
+        };
         write!(
             out,
             "{:>6} {:>6} {:>8} {:>6} {:>6}",

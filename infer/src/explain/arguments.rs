@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
-use data::Class;
 use data::output::Outputs;
 
 use super::credit_files::Format;
@@ -34,7 +33,7 @@ pub struct Explain {
     pub rows: Option<RowList>,
     /// The class that is explained [default: the predicted one].
     #[arg(long, value_name = "CLASS")]
-    pub class: Option<Class>,
+    pub class: Option<String>,
     /// How values are credited; several, with commas between, stand side by
     /// side in the pictures.
     #[arg(

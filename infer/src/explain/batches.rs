@@ -2,8 +2,8 @@
 
 use data::datasets::dataset::{self, Kind, Place};
 use data::pipeline::beats::Beats;
-use data::pipeline::input::InputSpec;
 use data::record::error::ensure;
+use models::Contract;
 
 use super::arguments::{Explain, RowList};
 use crate::error::{Error, Result};
@@ -35,18 +35,18 @@ pub(super) fn sources(arguments: &Explain) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// Beats of a source, prepared for `input`, with their row numbers, `portion`
+/// Beats of a source, prepared as the contract says, with their row numbers, `portion`
 /// or more at a time; with `rows` those alone.
 pub(super) fn portions(
     source: &Source,
-    input: &InputSpec,
+    contract: &Contract,
     portion: usize,
     rows: Option<&RowList>,
     mut each: impl FnMut(Beats, Vec<u64>) -> Result<()>,
 ) -> Result<()> {
     let mut held: Option<(Beats, Vec<u64>)> = None;
     let mut seen = 0;
-    for chunk in source.chunks(input)? {
+    for chunk in source.chunks(contract)? {
         let chunk = chunk?;
         let numbers = seen..seen + chunk.len() as u64;
         seen = numbers.end;

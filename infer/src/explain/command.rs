@@ -65,8 +65,8 @@ fn explain(
     outputs: &mut Outputs,
 ) -> Result<()> {
     let contract = explainer.contract.clone();
-    let target = match arguments.class {
-        Some(class) => explainer.target(class)?,
+    let target = match &arguments.class {
+        Some(class) => explainer.target(class)? as i64,
         None => PREDICTED,
     };
     let found;
@@ -107,7 +107,7 @@ fn explain(
         })
     };
     for source in sources {
-        portions(source, &contract.input, portion, chosen, &mut each)?;
+        portions(source, &contract, portion, chosen, &mut each)?;
     }
     progress.clear();
     let summary = progress.line(started.elapsed());
@@ -137,17 +137,22 @@ fn pass_pictures(arguments: &Explain, rows: &[u64], outputs: &mut Outputs) -> Re
 
 /// The first beat of every class that the model sees in an input.
 fn examples(explainer: &Explainer, source: &Source) -> Result<RowList> {
-    let input = explainer.contract.input.clone();
     let mut first: BTreeMap<i64, u64> = BTreeMap::new();
     let portion = BATCH * explainer.threads();
-    portions(source, &input, portion, None, |beats, numbers| {
-        let predicted = vec![PREDICTED; beats.len()];
-        let logits = explainer.run(&Rows::of(&beats), &predicted)?.logits;
-        for (class, number) in settled(&predicted, &logits).into_iter().zip(numbers) {
-            first.entry(class).or_insert(number);
-        }
-        Ok(())
-    })?;
+    portions(
+        source,
+        &explainer.contract,
+        portion,
+        None,
+        |beats, numbers| {
+            let predicted = vec![PREDICTED; beats.len()];
+            let logits = explainer.run(&Rows::of(&beats), &predicted)?.logits;
+            for (class, number) in settled(&predicted, &logits).into_iter().zip(numbers) {
+                first.entry(class).or_insert(number);
+            }
+            Ok(())
+        },
+    )?;
     let mut rows: Vec<u64> = first.into_values().collect();
     rows.sort_unstable();
     Ok(RowList(rows))

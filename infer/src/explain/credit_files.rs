@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use data::Class;
+use data::Classes;
 use data::output::OutputFile;
 use data::pipeline::beats::Beats;
 use hdf5::types::VarLenUnicode;
@@ -60,7 +60,7 @@ pub struct Results {
     path: PathBuf,
     hdf5: Option<File>,
     methods: Vec<Method>,
-    classes: Vec<Class>,
+    classes: Classes,
     rows: usize,
 }
 
@@ -130,8 +130,8 @@ impl Results {
                     "row": number,
                     "record": record.map(|&r| &beats.record_names[r as usize]),
                     "sample": beats.samples.get(i),
-                    "label": beats.labels.get(i).map(|c| c.name()),
-                    "class": self.classes[credit.targets[i] as usize].name(),
+                    "label": beats.labels.get(i).map(|&label| self.classes.name(label)),
+                    "class": self.classes.name(credit.targets[i] as usize),
                     "method": method.name(),
                     "logits": part(&credit.logits),
                     "beat": part(&credit.window),
@@ -186,7 +186,7 @@ fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> hdf5::Result
         table(&format!("{group}/beat"), contract.input.window_values())?;
         table(&format!("{group}/rhythm"), contract.input.rhythm.len())?;
     }
-    let names: Vec<&str> = contract.classes.iter().map(|c| c.name()).collect();
+    let names: Vec<&str> = contract.classes.names().collect();
     for (name, text) in [
         ("contract", contract.to_json()),
         ("classes", names.join(" ")),
@@ -212,7 +212,7 @@ fn append(file: &File, methods: &[Method], explained: &Explained, end: usize) ->
     };
     let samples = beats.samples.iter().map(|&s| s as i64).collect();
     extend(file, "sample", &padded(samples), end)?;
-    let labels = beats.labels.iter().map(|l| l.index() as i64).collect();
+    let labels = beats.labels.iter().map(|&l| l as i64).collect();
     extend(file, "label", &padded(labels), end)?;
     let tables = |name: &str, values: &[f32]| -> hdf5::Result<()> {
         if values.is_empty() {

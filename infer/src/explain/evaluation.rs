@@ -25,7 +25,6 @@ const PER_CLASS: usize = 500;
 
 /// The table of `--score`, on up to [`PER_CLASS`] beats of every class.
 pub(super) fn score(explainer: &Explainer, sources: &[Source], arguments: &Explain) -> Result<()> {
-    let input = explainer.contract.input.clone();
     let portion = BATCH * explainer.threads();
     let mut gathered = Gathered {
         kept: BTreeMap::new(),
@@ -34,14 +33,20 @@ pub(super) fn score(explainer: &Explainer, sources: &[Source], arguments: &Expla
     };
     let mut progress = Progress::new("seen");
     for source in sources {
-        portions(source, &input, portion, None, |beats, numbers| {
-            let rows = Rows::of(&beats);
-            let predicted = vec![PREDICTED; beats.len()];
-            let logits = explainer.run(&rows, &predicted)?.logits;
-            progress.add(beats.len());
-            gathered.add(&beats, &numbers, &settled(&predicted, &logits));
-            Ok(())
-        })?;
+        portions(
+            source,
+            &explainer.contract,
+            portion,
+            None,
+            |beats, numbers| {
+                let rows = Rows::of(&beats);
+                let predicted = vec![PREDICTED; beats.len()];
+                let logits = explainer.run(&rows, &predicted)?.logits;
+                progress.add(beats.len());
+                gathered.add(&beats, &numbers, &settled(&predicted, &logits));
+                Ok(())
+            },
+        )?;
     }
     progress.clear();
     let (mut rows, mut targets, mut groups) = (Rows::default(), Vec::new(), Vec::new());
@@ -88,7 +93,7 @@ struct Kept {
 impl Gathered {
     fn add(&mut self, beats: &Beats, numbers: &[u64], predicted: &[i64]) {
         for (row, &target) in predicted.iter().enumerate() {
-            let class = beats.labels.get(row).map_or(target as usize, |c| c.index());
+            let class = beats.labels.get(row).copied().unwrap_or(target as usize);
             let (seen, kept) = self.kept.entry(class).or_default();
             *seen += 1;
             // Reservoir sampling: every beat has the same chance.

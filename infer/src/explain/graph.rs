@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use data::Class;
 use data::pipeline::beats::Beats;
 use data::record::error::ensure;
 use models::Contract;
@@ -119,17 +118,16 @@ impl Explainer {
         self.pool.size()
     }
 
-    /// The output index of a class.
+    /// The output index of the class of this name.
     ///
     /// # Errors
     /// The model does not know the class.
-    pub fn target(&self, class: Class) -> Result<i64> {
+    pub fn target(&self, class: &str) -> Result<usize> {
         let classes = &self.contract.classes;
-        let names: Vec<&str> = classes.iter().map(|c| c.name()).collect();
-        let index = classes.iter().position(|c| *c == class);
-        index.map(|i| i as i64).ok_or_else(|| {
+        classes.named(class).ok_or_else(|| {
+            let names: Vec<&str> = classes.names().collect();
             Error::usage(format!(
-                "{} has no class {class}; its classes are {}",
+                "{} has no class '{class}'; its classes are {}",
                 self.path().display(),
                 names.join(", ")
             ))

@@ -1,6 +1,5 @@
 //! Which figures are made of explained beats.
 
-use data::Class;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Layout, Normalisation};
 use models::Contract;
@@ -114,7 +113,9 @@ pub fn beat(
     }
     let class = credits.first().map_or(0, |c| c.targets[row] as usize);
     let label = beats.labels.get(row);
-    let reference = label.map_or(String::new(), |l| format!(", reference class {l}"));
+    let reference = label.map_or(String::new(), |&label| {
+        format!(", reference class {}", contract.classes.name(label))
+    });
     let place = beats.records.get(row).zip(beats.samples.get(row));
     let place = place.map_or(String::new(), |(record, sample)| {
         let name = &beats.record_names[*record as usize];
@@ -123,12 +124,12 @@ pub fn beat(
     let logits = credits
         .first()
         .map_or(Vec::new(), |c| part(&c.logits, contract.classes.len()));
-    let logits = contract.classes.iter().zip(logits);
+    let logits = contract.classes.names().zip(logits);
     let logits: Vec<String> = logits.map(|(c, l)| format!("{c} {l:.2}")).collect();
     Figure {
         title: format!(
             "Beat {number}: what speaks for {}{reference}",
-            contract.classes[class]
+            contract.classes.name(class)
         ),
         subtitle: format!("{place}logits {}", logits.join(", ")),
         rows,
@@ -140,7 +141,7 @@ pub fn beat(
 pub struct Atlas {
     input: InputSpec,
     method: Method,
-    classes: Vec<(Class, Mean)>,
+    classes: Vec<(String, Mean)>,
 }
 
 #[derive(Clone, Default)]
@@ -159,7 +160,8 @@ impl Atlas {
             window: vec![0.0; width],
             credit: vec![0.0; width],
         };
-        let classes = contract.classes.iter().map(|&c| (c, empty.clone()));
+        let classes = contract.classes.names();
+        let classes = classes.map(|name| (name.to_owned(), empty.clone()));
         Atlas {
             input: contract.input.clone(),
             method,
@@ -222,18 +224,14 @@ impl Atlas {
 pub fn optimised(
     contract: &Contract,
     start: &Beats,
-    classes: &[Class],
+    classes: &[usize],
     found: &Maximised,
     from: &str,
 ) -> Figure {
     let input = &contract.input;
     let width = input.window_values();
-    let rows = classes.iter().enumerate().map(|(row, class)| {
-        let index = contract
-            .classes
-            .iter()
-            .position(|c| c == class)
-            .unwrap_or(0);
+    let rows = classes.iter().enumerate().map(|(row, &index)| {
+        let class = contract.classes.name(index);
         let logit = |logits: &[f32]| logits[row * contract.classes.len() + index];
         let (before, after) = (logit(&found.before), logit(&found.after));
         let cells = (0..input.channels()).map(|channel| {

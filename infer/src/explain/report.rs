@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use data::Class;
 use data::output::made_here::{JSON_KEY, MAKER};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ pub struct Report {
     /// By how much they differ from those of many steps, [`quantiles`].
     inaccuracy: Option<[f64; 3]>,
     /// Where the credit of integrated gradients goes, per class.
-    shares: Vec<(Class, usize, Shares)>,
+    shares: Vec<(String, usize, Shares)>,
 }
 
 /// Measures every method on a sample; `bytes` are the model's file, whose
@@ -55,13 +54,13 @@ pub fn measure(explainer: &Explainer, bytes: &[u8], sample: &Sample) -> Result<R
         }
         report.completeness = quantiles(completeness(explainer, sample, &credit)?);
         report.inaccuracy = quantiles(inaccuracy(explainer, sample, &credit)?);
-        for (index, class) in explainer.contract.classes.iter().enumerate() {
+        for (index, class) in explainer.contract.classes.names().enumerate() {
             let of_class = sample.targets.iter().enumerate();
             let of_class = of_class.filter(|(_, target)| **target == index as i64);
             let rows: Vec<usize> = of_class.map(|(row, _)| row).collect();
             if !rows.is_empty() {
                 let shares = shares(explainer, sample.rows, &credit, &rows);
-                report.shares.push((*class, rows.len(), shares));
+                report.shares.push((class.to_owned(), rows.len(), shares));
             }
         }
     }
@@ -162,7 +161,7 @@ impl Report {
                 "beats": beats, "P": p, "QRS": qrs, "T": t,
                 "rest": shares.rest, "rhythm": shares.rhythm,
             });
-            (class.to_string(), value)
+            (class.clone(), value)
         });
         let quantiles = |quantiles: Option<[f64; 3]>| {
             quantiles.map(|[median, p95, max]| json!({"median": median, "p95": p95, "max": max}))

@@ -17,15 +17,12 @@ use crate::source::Source;
 /// Input optimisation, from one beat or from nothing.
 pub(super) fn search(explainer: &Explainer, sources: &[Source], arguments: &Explain) -> Result<()> {
     let contract = explainer.contract.clone();
-    let classes = match arguments.class {
-        Some(class) => vec![class],
-        None => contract.classes.clone(),
+    let classes: Vec<usize> = match &arguments.class {
+        Some(class) => vec![explainer.target(class)?],
+        None => (0..contract.classes.len()).collect(),
     };
-    let targets: Vec<i64> = classes
-        .iter()
-        .map(|&class| explainer.target(class))
-        .collect::<Result<_>>()?;
-    let mut first = Beats::new(contract.input.clone());
+    let targets: Vec<i64> = classes.iter().map(|&class| class as i64).collect();
+    let mut first = Beats::new(contract.input.clone(), &contract.classes);
     let mut from = String::from("no signal");
     match &arguments.rows {
         None => {
@@ -34,7 +31,7 @@ pub(super) fn search(explainer: &Explainer, sources: &[Source], arguments: &Expl
         }
         Some(rows) => portions(
             &sources[0],
-            &contract.input,
+            &contract,
             BATCH,
             Some(rows),
             |beats, numbers| {
@@ -53,9 +50,9 @@ pub(super) fn search(explainer: &Explainer, sources: &[Source], arguments: &Expl
     drawn.add("optimised", &figure)?;
     let mut lines = String::new();
     let (width, outputs) = (contract.input.window_values(), contract.classes.len());
-    for (row, class) in classes.iter().enumerate() {
+    for (row, &class) in classes.iter().enumerate() {
         let line = json!({
-            "class": class.name(),
+            "class": contract.classes.name(class),
             "start": from,
             "logits_before": found.before[row * outputs..][..outputs],
             "logits_after": found.after[row * outputs..][..outputs],

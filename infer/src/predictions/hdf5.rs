@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use data::Class;
 use data::output::OutputFile;
 use hdf5::types::VarLenUnicode;
 use hdf5::{Dataset, Extent, File, H5Type};
@@ -28,6 +27,8 @@ pub(super) struct Hdf5File {
     path: PathBuf,
     file: File,
     names: Names,
+    /// Columns of logits and of probabilities.
+    classes: usize,
     columns: Columns,
     rows: usize,
 }
@@ -57,6 +58,7 @@ struct Columns {
 impl Hdf5File {
     pub(super) fn create(path: PathBuf, contract: &Contract) -> Result<Hdf5File> {
         let output = OutputFile::create(&path)?;
+        let classes = contract.classes.len();
         let create = || -> hdf5::Result<File> {
             let file = data::beat_files::store::create_file(output.temporary_path())?;
             column::<u32>(&file, "input")?;
@@ -67,16 +69,16 @@ impl Hdf5File {
             column::<u8>(&file, "class")?;
             column::<bool>(&file, "rejected")?;
             for name in ["logits", "probabilities"] {
-                let shape = (Extent::resizable(0), Extent::fixed(Class::ALL.len()));
+                let shape = (Extent::resizable(0), Extent::fixed(classes));
                 let table = file.new_dataset::<f32>().shape(shape);
                 table
-                    .chunk((CHUNK, Class::ALL.len()))
+                    .chunk((CHUNK, classes))
                     .deflate(DEFLATE)
                     .create(name)?;
             }
             attribute(&file, "contract", &contract.to_json())?;
-            let classes = Class::ALL.map(Class::name).join(" ");
-            attribute(&file, "classes", &classes)?;
+            let names: Vec<&str> = contract.classes.names().collect();
+            attribute(&file, "classes", &names.join(" "))?;
             Ok(file)
         };
         let file = create().map_err(Error::output(&path))?;
@@ -88,6 +90,7 @@ impl Hdf5File {
                 inputs: Vec::new(),
                 records: vec![String::new()],
             },
+            classes,
             columns: Columns::default(),
             rows: 0,
         })
@@ -102,11 +105,11 @@ impl Hdf5File {
         columns.sample.push(sample);
         columns
             .label
-            .push(row.label.map_or(NO_LABEL, |c| c.index() as i8));
-        columns.class.push(row.prediction.class.index() as u8);
+            .push(row.label.map_or(NO_LABEL, |label| label as i8));
+        columns.class.push(row.prediction.class as u8);
         columns.rejected.push(row.prediction.reject.is_some());
-        columns.logits.extend(row.prediction.logits);
-        columns.probabilities.extend(row.prediction.probabilities);
+        columns.logits.extend(&row.prediction.logits);
+        columns.probabilities.extend(&row.prediction.probabilities);
         if columns.row.len() == CHUNK {
             self.flush().map_err(Error::output(&self.path))?;
         }
@@ -150,8 +153,8 @@ impl Hdf5File {
             ("probabilities", &columns.probabilities),
         ] {
             let table = self.file.dataset(name)?;
-            table.resize((rows.end, Class::ALL.len()))?;
-            let values = ArrayView2::from_shape((rows.len(), Class::ALL.len()), values)?;
+            table.resize((rows.end, self.classes))?;
+            let values = ArrayView2::from_shape((rows.len(), self.classes), values)?;
             table.write_slice(values, (rows.clone(), ..))?;
         }
         Ok(())
@@ -202,7 +205,7 @@ mod tests {
         Contract {
             version: VERSION,
             input: InputSpec::kaggle(),
-            classes: Class::ALL.to_vec(),
+            classes: data::Classes::aami5(),
             temperature: 1.0,
             reject_threshold: 0.0,
             training: Training {
@@ -222,18 +225,17 @@ mod tests {
         let path = folder.path().join("predictions.h5");
         let mut file = Hdf5File::create(path.clone(), &contract()).unwrap();
         for i in 0..ROWS {
-            let class = Class::ALL[i % 5];
             let prediction = Prediction {
-                logits: [i as f32, 1.0, 2.0, 3.0, 4.0],
-                probabilities: [0.5, 0.125, 0.125, 0.125, 0.125],
-                class,
+                logits: vec![i as f32, 1.0, 2.0, 3.0, 4.0],
+                probabilities: vec![0.5, 0.125, 0.125, 0.125, 0.125],
+                class: i % 5,
                 reject: (i % 3 == 0).then_some(models::contract::Reject::Uncertain),
             };
             file.write(&Row {
                 input: if i < 100 { "a" } else { "b" },
                 row: i as u64,
                 place: (i % 2 == 1).then_some(("100", 77 + i as u64)),
-                label: (i % 2 == 0).then_some(Class::V),
+                label: (i % 2 == 0).then_some(2),
                 prediction: &prediction,
             })
             .unwrap();
@@ -244,7 +246,7 @@ mod tests {
         let file = File::open(&path).unwrap();
         let class = file.dataset("class").unwrap().read_raw::<u8>().unwrap();
         assert_eq!(class.len(), ROWS);
-        assert_eq!(class[8], Class::F.index() as u8);
+        assert_eq!(class[8], 3);
         let label = file.dataset("label").unwrap().read_raw::<i8>().unwrap();
         assert_eq!(label[..3], [2, NO_LABEL, 2]);
         let rejected = file
@@ -256,7 +258,7 @@ mod tests {
         let sample = file.dataset("sample").unwrap().read_raw::<u64>().unwrap();
         assert_eq!(sample[ROWS - 2..], [77 + ROWS as u64 - 2, 0]);
         let logits = file.dataset("logits").unwrap().read_2d::<f32>().unwrap();
-        assert_eq!(logits.shape(), [ROWS, Class::ALL.len()]);
+        assert_eq!(logits.shape(), [ROWS, 5]);
         assert_eq!(logits[[ROWS - 1, 0]], (ROWS - 1) as f32);
         let names = |dataset: &str| -> Vec<String> {
             let names = file.dataset(dataset).unwrap().read_raw::<VarLenUnicode>();

@@ -336,7 +336,8 @@ fn the_users_model_goes_before_the_shipped_one_of_its_name() {
 fn a_store_gives_the_predictions_of_its_csv() {
     let desk = Desk::new();
     desk.write("beats.csv", &kaggle_rows(150, true));
-    let beats = data::beat_files::kaggle::read(&desk.path("beats.csv")).unwrap();
+    let beats =
+        data::beat_files::kaggle::read(&desk.path("beats.csv"), &data::Classes::aami5()).unwrap();
     data::beat_files::store::write(&desk.path("beats.h5"), &beats, "").unwrap();
     desk.infer(&["beats.csv", "--output", "csv.csv"])
         .assert()
@@ -349,7 +350,7 @@ fn a_store_gives_the_predictions_of_its_csv() {
     // A store of windows does not fit the model for the Kaggle format.
     let mut input = InputSpec::kaggle();
     input.layout = Layout::Window;
-    let mut windows = data::pipeline::beats::Beats::new(input);
+    let mut windows = data::pipeline::beats::Beats::new(input, &data::Classes::aami5());
     windows.windows = beats.windows;
     data::beat_files::store::write(&desk.path("windows.h5"), &windows, "").unwrap();
     desk.infer(&["windows.h5", "--model", "models/kaggle.onnx"])
@@ -454,7 +455,7 @@ fn beats_with_other_features_are_told_by_what_is_missing() {
     let desk = Desk::new();
     let mut input = InputSpec::window();
     let last = input.rhythm.pop().unwrap();
-    let mut beats = data::pipeline::beats::Beats::new(input.clone());
+    let mut beats = data::pipeline::beats::Beats::new(input.clone(), &data::Classes::aami5());
     beats.windows = vec![0.0; input.window_values()];
     beats.rhythm = vec![0.0; input.rhythm.len()];
     data::beat_files::store::write(&desk.path("windows.h5"), &beats, "").unwrap();

@@ -134,7 +134,10 @@ fn rows_on_another_scale_are_refused_by_every_task() {
             .stderr(contains("1500").and(contains("by the contract")));
     }
     // The same rows in a store.
-    let mut beats = data::pipeline::beats::Beats::new(data::pipeline::input::InputSpec::kaggle());
+    let mut beats = data::pipeline::beats::Beats::new(
+        data::pipeline::input::InputSpec::kaggle(),
+        &data::Classes::aami5(),
+    );
     beats.windows = vec![0.5; 2 * 187];
     beats.windows[187] = 1500.0;
     data::beat_files::store::write(&desk.0.path().join("raw.h5"), &beats, "").unwrap();
@@ -165,7 +168,10 @@ fn stores_that_cannot_be_read_are_explained() {
                 .and(contains("/plugin").not()),
         );
     }
-    let mut beats = data::pipeline::beats::Beats::new(data::pipeline::input::InputSpec::kaggle());
+    let mut beats = data::pipeline::beats::Beats::new(
+        data::pipeline::input::InputSpec::kaggle(),
+        &data::Classes::aami5(),
+    );
     beats.windows = (0..187).map(|i| i as f32 / 186.0).collect();
     let path = desk.0.path().join("beats.h5");
     data::beat_files::store::write(&path, &beats, "").unwrap();

@@ -1,6 +1,6 @@
 //! Every kind of node, run by tract, against [`Reference`].
 
-use data::Class;
+use data::Classes;
 use data::pipeline::beat_feature::BeatFeature;
 use data::pipeline::input::InputSpec;
 use tract_onnx::prelude::{Framework, InferenceModelExt, IntoRunnable, TValue, TVec, Tensor};
@@ -58,7 +58,7 @@ pub(super) fn contract_of(network: &Network) -> Contract {
             rhythm: vec![BeatFeature::Previous; rhythm.map_or(0, |n| n.shape[0])],
             ..InputSpec::kaggle()
         },
-        classes: Class::ALL.to_vec(),
+        classes: Classes::aami5(),
         temperature: 1.5,
         reject_threshold: 0.0,
         training: Training {

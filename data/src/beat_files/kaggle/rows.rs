@@ -3,7 +3,6 @@
 use super::dialect::First;
 use super::{Reader, number};
 use crate::pipeline::beats::Beats;
-use crate::record::aami::Class;
 use crate::record::error::{Error, Result};
 
 /// What the rows of a file have in common.
@@ -13,7 +12,7 @@ pub(super) struct Extent {
     /// Lowest and highest sample.
     low: f32,
     high: f32,
-    /// Whether each row so far begins with a whole number and has class 0.
+    /// Whether each row so far begins with a whole number and has the first class.
     whole_first: bool,
     /// Whether a row jumps from 0 to nearly 1 at its start.
     jump: bool,
@@ -37,13 +36,13 @@ impl Extent {
         self.rows
     }
 
-    fn add(&mut self, window: &[f32], class: Option<Class>) {
+    fn add(&mut self, window: &[f32], class: Option<usize>) {
         self.rows += 1;
         for &value in window {
             self.low = self.low.min(value);
             self.high = self.high.max(value);
         }
-        let zero = class == Some(Class::ALL[0]);
+        let zero = class == Some(0);
         self.whole_first &= zero && window[0].fract() == 0.0;
         self.jump |= window[0] == 0.0 && window[1] > 0.8;
     }
@@ -142,10 +141,8 @@ impl Reader {
         Ok(())
     }
 
-    fn class(&self, value: f32, column: usize) -> Result<Class> {
-        let class = (value >= 0.0 && value.fract() == 0.0)
-            .then(|| Class::from_index(value as usize))
-            .flatten();
+    fn class(&self, value: f32, column: usize) -> Result<usize> {
+        let class = self.classes.of_value(&value.to_string());
         class.ok_or_else(|| {
             let between = (0.0..1.0).contains(&value);
             let hint = match between {
@@ -153,8 +150,8 @@ impl Reader {
                 false => "",
             };
             self.malformed(format!(
-                "the class in column {column} is {value}; expected 0 to {} for N S V F Q{hint}",
-                Class::ALL.len() - 1
+                "the class in column {column} is {value}; expected {}{hint}",
+                self.classes.values_in_words()
             ))
         })
     }
@@ -165,7 +162,7 @@ impl Reader {
             return header;
         }
         let row = self.extent.rows();
-        let class = value.fract() == 0.0 && (0.0..=4.0).contains(&value);
+        let class = self.classes.of_value(&value.to_string()).is_some();
         let hint = match column {
             1 if class && columns > self.spec.length() => {
                 "; if it is the class, move it to the last column"

@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::aami::Class;
+use crate::record::classes::Classes;
 
 fn reader(text: impl Into<Vec<u8>>, rows: usize) -> Reader {
     let input = Box::new(std::io::Cursor::new(text.into()));
-    Reader::new(input, Path::new("beats.csv"), rows)
+    Reader::new(input, Path::new("beats.csv"), rows, &Classes::aami5())
 }
 
 fn message(text: impl Into<Vec<u8>>) -> String {
@@ -25,7 +25,7 @@ fn header(columns: usize) -> String {
 }
 
 fn read_all(text: impl Into<Vec<u8>>) -> Beats {
-    let mut all = Beats::new(InputSpec::kaggle());
+    let mut all = Beats::new(InputSpec::kaggle(), &Classes::aami5());
     for chunk in reader(text, 3) {
         all.append(&chunk.unwrap()).unwrap();
     }
@@ -38,7 +38,7 @@ fn samples_and_class_are_told_apart() {
         .next()
         .unwrap()
         .unwrap();
-    assert_eq!(beats.labels, [Class::F, Class::N]);
+    assert_eq!(beats.labels, [3, 0]);
     assert_eq!(beats.window(0)[..5], [0.0, 0.5, 1.0, 0.2, 0.0]);
     let beats = reader(row("2e-1", ""), 9).next().unwrap().unwrap();
     assert_eq!((beats.len(), beats.labels.len()), (1, 0));
@@ -51,7 +51,7 @@ fn line_ends_of_every_kind_are_read() {
     let open = text.trim_end().to_owned();
     for text in [text, crlf, open] {
         let beats = reader(text, 9).next().unwrap().unwrap();
-        assert_eq!(beats.labels, [Class::Q]);
+        assert_eq!(beats.labels, [4]);
     }
 }
 
@@ -125,7 +125,7 @@ fn what_is_no_kaggle_file_is_refused() {
 fn what_other_programs_write_is_the_same_beats() {
     let text = row("2.5e-1", ",3") + &row("1", ",0") + &row("0.75", ",4");
     let expected = read_all(text.clone());
-    assert_eq!(expected.labels, [Class::F, Class::N, Class::Q]);
+    assert_eq!(expected.labels, [3, 0, 4]);
     let semicolons = text.replace(',', ";");
     let quoted: String = text
         .lines()
@@ -207,7 +207,7 @@ fn tables_of_another_shape_are_refused() {
 
 #[test]
 fn windows_of_one_value_are_flat() {
-    let mut beats = Beats::new(InputSpec::kaggle());
+    let mut beats = Beats::new(InputSpec::kaggle(), &Classes::aami5());
     beats.windows = vec![0.0; 187 * 2];
     beats.windows[5] = 1.0;
     assert!(!beats.is_flat(0) && beats.is_flat(1));
@@ -227,15 +227,15 @@ proptest! {
         labels in prop::option::of(prop::collection::vec(0_usize..5, 7)),
         rows in 1_usize..10,
     ) {
-        let mut beats = Beats::new(InputSpec::kaggle());
+        let mut beats = Beats::new(InputSpec::kaggle(), &Classes::aami5());
         beats.windows = values;
-        beats.labels = labels.into_iter().flatten().filter_map(Class::from_index).collect();
+        beats.labels = labels.into_iter().flatten().collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("beats.csv");
         write(&path, &beats).unwrap();
-        prop_assert_eq!(&read(&path).unwrap(), &beats);
-        let mut joined = Beats::new(InputSpec::kaggle());
-        for chunk in Reader::open(&path, rows).unwrap() {
+        prop_assert_eq!(&read(&path, &Classes::aami5()).unwrap(), &beats);
+        let mut joined = Beats::new(InputSpec::kaggle(), &Classes::aami5());
+        for chunk in Reader::open(&path, rows, &Classes::aami5()).unwrap() {
             let chunk = chunk.unwrap();
             prop_assert!(chunk.len() <= rows);
             joined.append(&chunk).unwrap();

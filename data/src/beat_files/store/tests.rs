@@ -18,14 +18,14 @@ fn spec(features: bool) -> InputSpec {
 
 /// `rows` beats whose values follow from their place.
 fn beats(rows: usize, features: bool, labels: bool, records: bool) -> Beats {
-    let mut beats = Beats::new(spec(features));
+    let mut beats = Beats::new(spec(features), &Classes::aami5());
     let values = |n: usize| (0..n).map(|i| (i as f32).sin().abs());
     beats
         .windows
         .extend(values(rows * beats.input.window_values()));
     beats.rhythm.extend(values(rows * beats.input.rhythm.len()));
     if labels {
-        beats.labels.extend((0..rows).map(|i| Class::ALL[i % 5]));
+        beats.labels.extend((0..rows).map(|i| i % 5));
     }
     if records {
         beats.record_names = vec!["100".into(), "größer".into()];
@@ -68,7 +68,7 @@ fn pieces_are_joined() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("beats.h5");
     let (first, second) = (beats(700, true, true, true), beats(5, true, true, true));
-    let mut writer = Writer::create(&path, &first.input, "").unwrap();
+    let mut writer = Writer::create(&path, &first.input, &first.classes, "").unwrap();
     writer.append(&first).unwrap();
     writer.append(&second).unwrap();
     let message = writer.append(&beats(1, true, false, true)).unwrap_err();
@@ -87,7 +87,7 @@ fn pieces_are_joined() {
 fn an_empty_store_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("beats.h5");
-    write(&path, &Beats::new(spec(true)), "").unwrap();
+    write(&path, &Beats::new(spec(true), &Classes::aami5()), "").unwrap();
     assert!(read(&path).unwrap().is_empty());
 }
 
@@ -97,17 +97,34 @@ fn a_store_of_other_beats_is_stale() {
     let path = folder.path().join("beats.h5");
     write(&path, &beats(3, false, true, false), "abc").unwrap();
     let store = Store::open(&path).unwrap();
-    assert_eq!(store.stale(&spec(false), "abc"), None);
+    let five = Classes::aami5();
+    assert_eq!(store.stale(&spec(false), &five, "abc"), None);
     assert!(
         store
-            .stale(&spec(false), "abd")
+            .stale(&spec(false), &five, "abd")
             .is_some_and(|why| why.contains("other recordings"))
     );
     assert!(
         store
-            .stale(&spec(true), "abc")
+            .stale(&spec(true), &five, "abc")
             .is_some_and(|why| why.contains("another way"))
     );
+    let three = "aami3".parse().unwrap();
+    let why = store.stale(&spec(false), &three, "abc");
+    assert!(why.is_some_and(|why| why.contains("other classes")));
+}
+
+#[test]
+fn a_store_keeps_its_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    for classes in ["aami5", "ptbdb", "normal=N L R,ectopic=A V"] {
+        let path = folder.path().join("beats.h5");
+        let mut two = beats(4, false, false, false);
+        two.classes = classes.parse().unwrap();
+        two.labels = vec![0, 1, 1, 0];
+        write(&path, &two, "").unwrap();
+        assert_eq!(read(&path).unwrap(), two, "{classes}");
+    }
 }
 
 #[test]

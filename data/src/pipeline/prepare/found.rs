@@ -125,6 +125,7 @@ mod tests {
     use crate::pipeline::Beat;
     use crate::pipeline::input::InputSpec;
     use crate::pipeline::malignant::Episode;
+    use crate::record::classes::Classes;
 
     const FS: f64 = 100.0;
 
@@ -136,7 +137,7 @@ mod tests {
             vec![0.0; spec.window_values()],
             vec![0.0; spec.rhythm.len()],
         );
-        let mut found = Found::new(Beats::new(spec), FS);
+        let mut found = Found::new(Beats::new(spec, &Classes::aami5()), FS);
         let (mut samples, mut notes) = (Vec::new(), Vec::new());
         let mut hand_out = |found: &mut Found, all: bool| {
             while found.len() >= most || all && found.len() > 0 {
