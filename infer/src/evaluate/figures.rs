@@ -8,8 +8,8 @@ use data::record::aami::Convention;
 use data::record::annotation::Annotation;
 use data::scoring::ec57::{self, Options};
 use data::scoring::metrics::{
-    ClassScore, Confusion, Interval, PerClass, RiskPoint, Summary, bootstrap, calibration_error,
-    risk_coverage,
+    ClassScore, Confusion, ConfusionFigures, Interval, PerClass, RiskPoint, bootstrap,
+    calibration_error, risk_coverage,
 };
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub struct View {
     pub beats: u64,
     /// Accuracy, macro F1, kappa, jk, and the classes one by one.
     #[serde(flatten)]
-    pub summary: Summary,
+    pub summary: ConfusionFigures,
     /// Expected calibration error.
     pub ece: Option<f64>,
 }
@@ -48,7 +48,7 @@ impl View {
         }
         View {
             beats: confusion.total(),
-            summary: confusion.summary(),
+            summary: confusion.figures(),
             ece: calibration_error(&confidence),
         }
     }
@@ -134,7 +134,7 @@ pub struct Period {
     /// Without single records, escape beats as N.
     pub without: BTreeMap<String, View>,
     /// Se and +P as `data score` states them, escape beats as S.
-    pub ec57: ec57::Summary,
+    pub ec57: ec57::AggregateStatistics,
 }
 
 /// All figures of an evaluation. Those at the top are over whole records, with
@@ -227,7 +227,11 @@ impl Evaluation {
 
 /// EC57's comparison of the model's beats with the reference, from `start`
 /// seconds on.
-pub fn beat_by_beat(records: &[ScoredRecord], start: f64, convention: Convention) -> ec57::Summary {
+pub fn beat_by_beat(
+    records: &[ScoredRecord],
+    start: f64,
+    convention: Convention,
+) -> ec57::AggregateStatistics {
     let options = Options { start, convention };
     let compared: Vec<_> = records
         .iter()
@@ -246,7 +250,7 @@ pub fn beat_by_beat(records: &[ScoredRecord], start: f64, convention: Convention
             (record.name.clone(), ec57::compare(&pair, &options))
         })
         .collect();
-    ec57::Summary::new(&compared)
+    ec57::AggregateStatistics::new(&compared)
 }
 
 fn intervals(records: &[ScoredRecord], seed: u64) -> Intervals {
