@@ -16,7 +16,7 @@ use tract_core::ops::array::TypedConcat;
 use tract_core::ops::math;
 use tract_core::ops::nn::{Softmax, SoftmaxKind};
 
-use crate::affine::{Affine, Shape};
+use crate::fused_conv::{FusedConv, Shape};
 use crate::pool::{Kind, Pool};
 
 /// Reads a graph for one beat, with its inputs and outputs of the shapes here.
@@ -63,7 +63,7 @@ pub(crate) fn read<'a>(
 enum Value {
     Wired(OutletId),
     /// A layer that waits for what follows it, with its inputs.
-    Waiting(Affine, TVec<OutletId>),
+    Waiting(FusedConv, TVec<OutletId>),
 }
 
 struct Reader<'a> {
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A layer that waits for `name`, its only use.
-    fn waiting(&mut self, name: &'a str) -> Option<(Affine, TVec<OutletId>)> {
+    fn waiting(&mut self, name: &'a str) -> Option<(FusedConv, TVec<OutletId>)> {
         if self.uses.get(name) != Some(&1) {
             return None;
         }
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
             dilation: along("dilations")?,
             padding,
         };
-        let layer = Affine::new(shape, &self.floats(weights)?, &self.floats(bias)?)?;
+        let layer = FusedConv::new(shape, &self.floats(weights)?, &self.floats(bias)?)?;
         Ok(Value::Waiting(layer, tvec![self.outlet(x)?]))
     }
 
@@ -274,7 +274,7 @@ impl<'a> Reader<'a> {
             dilation: 1,
             padding: [0, 0],
         };
-        let layer = Affine::new(shape, &self.floats(weights)?, &self.floats(bias)?)?;
+        let layer = FusedConv::new(shape, &self.floats(weights)?, &self.floats(bias)?)?;
         let x = self.outlet(x)?;
         ensure!(self.shape(x)?[0] == 1, "a dense layer of a map");
         Ok(Value::Waiting(layer, tvec![x]))

@@ -1,12 +1,12 @@
 //! Samples in, labelled beats out: the same model as everywhere else, on a
 //! small machine.
 
-mod affine;
 mod any_onnx;
 pub mod classifier;
 pub mod decode;
 mod engine;
 mod error;
+mod fused_conv;
 mod graph;
 mod line;
 pub mod monitor;

@@ -1,9 +1,9 @@
 //! `embedded`: samples in, labelled beats out.
 
 mod arguments;
+mod event_writer;
 mod link;
-mod report;
-mod rows;
+mod prepared_beats;
 mod source;
 
 use std::io::{BufWriter, stdout};
@@ -24,7 +24,7 @@ use data::program::{self, Usage};
 use embedded::{Classifier, Engine, Monitor};
 
 use arguments::{Arguments, Origin};
-use report::{Report, Summary};
+use event_writer::{EventWriter, RecordingTotals};
 use source::{Message, Plan};
 
 /// How often a quiet source lets the program look at the stop flag.
@@ -62,7 +62,7 @@ fn run(arguments: &Arguments) -> Result<i32> {
             );
         };
         let mut out = BufWriter::new(stdout().lock());
-        rows::run(&mut classifier, path, &mut out)?;
+        prepared_beats::run(&mut classifier, path, &mut out)?;
         return Ok(0);
     }
     let plan = plan(arguments, origin, &input)?;
@@ -72,29 +72,29 @@ fn run(arguments: &Arguments) -> Result<i32> {
     let out = (!arguments.quiet).then(|| BufWriter::new(stdout().lock()));
     let classes = monitor.classifier().contract().classes.clone();
     let every = Duration::from_secs_f64(arguments.write_through);
-    let mut report = Report::new(out, annotations.as_deref(), every, clock, &classes)?;
+    let mut writer = EventWriter::new(out, annotations.as_deref(), every, clock, &classes)?;
 
     stop.begin();
     let mut heard = false;
-    let ended = follow(&mut monitor, &mut report, plan, &stop, &mut heard);
+    let ended = follow(&mut monitor, &mut writer, plan, &stop, &mut heard);
     let stopped = stop.asked.load(Ordering::Relaxed);
     if ended.is_ok() && monitor.samples() == 0 && !stopped {
-        report.discard()?;
+        writer.discard()?;
         bail!("{}: no sample came from it; it is empty", arguments.input);
     }
     // A link that broke does not undo what was decided before; one that never
     // was, and a file that cannot be read to its end, have no annotations.
     if let Err(error) = ended {
         if !live || monitor.samples() == 0 {
-            report.discard()?;
+            writer.discard()?;
             return Err(error);
         }
-        finish(&mut monitor, report, annotations.as_deref())?;
+        finish(&mut monitor, writer, annotations.as_deref())?;
         return Err(error);
     }
-    let summary = finish(&mut monitor, report, annotations.as_deref())?;
+    let totals = finish(&mut monitor, writer, annotations.as_deref())?;
     ensure!(
-        heard || summary.unreadable_lines == 0,
+        heard || totals.unreadable_lines == 0,
         "{}: not one of its lines could be read",
         arguments.input
     );
@@ -104,20 +104,20 @@ fn run(arguments: &Arguments) -> Result<i32> {
 /// Ends the recording and says what it came to.
 fn finish(
     monitor: &mut Monitor,
-    mut report: Report<impl std::io::Write>,
+    mut writer: EventWriter<impl std::io::Write>,
     annotations: Option<&Path>,
-) -> Result<Summary> {
+) -> Result<RecordingTotals> {
     let finished = match monitor.finish() {
-        Ok(events) => report.events(events),
+        Ok(events) => writer.events(events),
         Err(error) => Err(error.into()),
     };
-    let summary = report.finish(monitor.samples())?;
-    eprintln!("{summary}");
+    let totals = writer.finish(monitor.samples())?;
+    eprintln!("{totals}");
     if let Some(path) = annotations {
         eprintln!("annotations: {}", path.display());
     }
     finished?;
-    Ok(summary)
+    Ok(totals)
 }
 
 /// The annotation file that is asked for, after the rule about outputs. Of a
@@ -181,22 +181,22 @@ impl Stop {
 /// nobody listens any more; `heard` says whether any sample was valid.
 fn follow(
     monitor: &mut Monitor,
-    report: &mut Report<impl std::io::Write>,
+    writer: &mut EventWriter<impl std::io::Write>,
     plan: Plan,
     stop: &Stop,
     heard: &mut bool,
 ) -> Result<()> {
     let leads = monitor.classifier().contract().input.lead_count();
     let messages = source::start(plan, leads, Arc::clone(&stop.asked));
-    while !stop.asked.load(Ordering::Relaxed) && report.is_wanted() {
-        report.write_through();
+    while !stop.asked.load(Ordering::Relaxed) && writer.is_wanted() {
+        writer.write_through();
         match messages.recv_timeout(LOOK) {
             Ok(Message::Samples(samples)) => {
                 *heard |= samples.iter().any(|s| s.is_finite());
-                report.events(monitor.push(&samples)?)?;
+                writer.events(monitor.push(&samples)?)?;
             }
-            Ok(Message::Unreadable(lines)) => report.unreadable(lines),
-            Ok(Message::Lost(frames)) => report.events(monitor.skip(frames)?)?,
+            Ok(Message::Unreadable(lines)) => writer.unreadable(lines),
+            Ok(Message::Lost(frames)) => writer.events(monitor.skip(frames)?)?,
             Ok(Message::Note(text)) => eprintln!("{text}"),
             Ok(Message::End(result)) => return result,
             Err(RecvTimeoutError::Timeout) => {}

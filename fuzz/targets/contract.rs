@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again, contract);
     let classes = contract.classes.len();
     let decision = contract.decide(&vec![1.0 / classes as f32; classes]);
-    assert!(decision.is_some_and(|d| d.class == contract.classes[0]));
+    assert!(decision.is_some_and(|d| d.class == 0));
     assert!(contract.input.window_values() > 0);
     // Memory goes with the window; larger ones are only refused or not.
     if contract.input.window_values() < 1 << 14 {

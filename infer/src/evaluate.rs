@@ -2,7 +2,7 @@
 
 mod beats;
 mod figures;
-mod noise;
+mod noise_stress;
 mod table;
 
 use std::io::Write;
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::shipped;
 pub use beats::{Gathered, Request, ScoredBeat, ScoredRecord, gather};
 pub use figures::{Evaluation, Period, Reject, Setting, View, beat_by_beat};
-pub use noise::NoiseRow;
+pub use noise_stress::NoiseRow;
 
 /// What is evaluated, and where the figures go.
 #[derive(clap::Args)]
@@ -111,9 +111,9 @@ struct Document<'a> {
 #[derive(Serialize)]
 struct Detected {
     /// Escape beats as S.
-    bxb: ec57::Summary,
+    bxb: ec57::AggregateStatistics,
     /// Escape beats as N.
-    escape_beats_as_n: ec57::Summary,
+    escape_beats_as_n: ec57::AggregateStatistics,
 }
 
 /// Runs the command.
@@ -173,7 +173,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     };
     let noise = match &arguments.noise {
         Some(folder) => {
-            Some(noise::evaluate(folder, &classifier).map_err(|e| e.within("--noise"))?)
+            Some(noise_stress::evaluate(folder, &classifier).map_err(|e| e.within("--noise"))?)
         }
         None => None,
     };

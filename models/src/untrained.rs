@@ -55,16 +55,16 @@ pub fn classifier_for(input: &InputSpec, seed: u64) -> Result<Vec<u8>, Untrained
         dropout: 0.0,
     };
     let network = architecture.network()?;
-    let mut noise = Noise(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut random = Xorshift(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut weights = Weights::default();
     for parameter in network.parameters() {
         let count: usize = parameter.shape.iter().product();
         let fan_in = (count / parameter.shape[0].max(1)).max(1) as f32;
         let values = (0..count).map(|_| match parameter.name.rsplit('.').next() {
-            Some("variance") => 1.0 + 0.5 * noise.next(),
-            Some("weight") if parameter.shape.len() == 1 => 1.0 + 0.2 * noise.next(),
-            Some("weight") => noise.next() * (6.0 / fan_in).sqrt(),
-            _ => 0.1 * noise.next(),
+            Some("variance") => 1.0 + 0.5 * random.next(),
+            Some("weight") if parameter.shape.len() == 1 => 1.0 + 0.2 * random.next(),
+            Some("weight") => random.next() * (6.0 / fan_in).sqrt(),
+            _ => 0.1 * random.next(),
         });
         let tensor = Tensor {
             values: values.collect(),
@@ -89,10 +89,10 @@ pub fn classifier_for(input: &InputSpec, seed: u64) -> Result<Vec<u8>, Untrained
     Ok(classifier(&network, &weights, &contract)?)
 }
 
-/// Xorshift: the numbers must not change with a generator's version.
-struct Noise(u64);
+/// Marsaglia's generator: the numbers must not change with a generator's version.
+struct Xorshift(u64);
 
-impl Noise {
+impl Xorshift {
     /// A number in -1..1.
     fn next(&mut self) -> f32 {
         self.0 ^= self.0 << 13;

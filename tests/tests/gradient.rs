@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use data::pipeline::beats::Beats;
-use infer::explain::graph::{Explainer, Rows};
+use infer::explain::graph::{Explainer, InputBatch};
 use models::onnx;
 use models::reference::Reference;
 use tch::{Device, Kind, Tensor};
@@ -39,7 +39,7 @@ fn in_onnx_runtime(case: &Case, beats: &Beats, targets: &[i64]) -> Gradients {
     let path = Path::new("explain.onnx");
     let contract = case.contract.clone();
     let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
-    let found = explainer.run(&Rows::of(beats), targets).unwrap();
+    let found = explainer.run(&InputBatch::of(beats), targets).unwrap();
     joined(case, &found.saliency, &found.rhythm)
 }
 
@@ -218,7 +218,7 @@ fn the_predicted_class_is_the_default_target() {
     let path = Path::new("explain.onnx");
     let contract = case.contract.clone();
     let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
-    let rows = Rows::of(&beats);
+    let rows = InputBatch::of(&beats);
     let open = explainer.run(&rows, &[onnx::PREDICTED; 4]).unwrap();
     let logits = open.logits.chunks_exact(case.contract.classes.len());
     let best = |row: &[f32]| {

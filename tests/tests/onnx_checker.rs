@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use data::pipeline::beats::Beats;
-use infer::explain::graph::{Explainer, Rows};
+use infer::explain::graph::{Explainer, InputBatch};
 
 use crate::networks::{Case, cases, synthetic};
 
@@ -68,7 +68,7 @@ fn check(python: &Path, case: &Case, beats: &Beats) {
     let path = Path::new("model.explain.onnx");
     let contract = case.contract.clone();
     let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
-    let ours = explainer.run(&Rows::of(beats), &targets).unwrap();
+    let ours = explainer.run(&InputBatch::of(beats), &targets).unwrap();
     for (name, ours) in [
         ("logits", &ours.logits),
         ("saliency", &ours.saliency),

@@ -8,9 +8,9 @@ use tch::{Device, Kind, Tensor};
 use crate::augment::Augmentation;
 use crate::cli::Request;
 use crate::error::{Error, Result};
-use crate::evaluation::Evaluation;
 use crate::examples::{Batch, Examples};
 use crate::loss::Loss;
+use crate::loss_and_confusion::LossAndConfusion;
 use crate::network::ResidualCnn;
 use crate::optimiser::{self, Optimiser};
 use crate::progress::Progress;
@@ -220,7 +220,7 @@ fn steps(
             ))
         })?;
 
-        let figures = Evaluation::of(state.validated(), validation)?.figures();
+        let figures = LossAndConfusion::of(state.validated(), validation)?.figures();
         let monitored = figures.monitored(settings.monitor, epoch + 1, &settings.classes);
         let improved = state.counters.best.is_none_or(|best| monitored > best);
         if improved {

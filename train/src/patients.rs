@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::progress;
 use crate::sampler::mix;
 use crate::settings::Settings;
-use crate::source::{Parts, cohort, is_synthetic, join, name_of, shares};
+use crate::source::{BeatSets, cohort, is_synthetic, join, name_of, shares};
 use data::record::error::ensure;
 
 /// What each recording is turned into by `--retimed`, each with its own seed,
@@ -48,18 +48,18 @@ struct Prepared {
     retimed: Option<Beats>,
 }
 
-/// Rows that train, and how much they count.
+/// Beats that train, and how much they count.
 #[derive(Default)]
-struct Rows {
-    parts: Vec<Beats>,
+struct WeightedBeats {
+    beats: Vec<Beats>,
     weights: Vec<f32>,
 }
 
-impl Rows {
+impl WeightedBeats {
     fn add(&mut self, beats: Beats, weight: impl Fn(usize) -> f64) {
         self.weights
             .extend(beats.labels.iter().map(|&c| weight(c) as f32));
-        self.parts.push(beats);
+        self.beats.push(beats);
     }
 }
 
@@ -67,7 +67,7 @@ impl Rows {
 ///
 /// # Errors
 /// When there are none, or not enough patients to hold some out.
-pub fn parts(settings: &Settings) -> Result<Parts> {
+pub fn beat_sets(settings: &Settings) -> Result<BeatSets> {
     let mut records: Vec<Prepared> = Vec::new();
     let (mut train, mut validation) = (Vec::new(), Vec::new());
     let mut descriptions: Vec<String> = Vec::new();
@@ -146,23 +146,23 @@ fn together(
     validation: Beats,
     description: String,
     settings: &Settings,
-) -> Result<Parts> {
-    let mut rows = Rows::default();
+) -> Result<BeatSets> {
+    let mut training = WeightedBeats::default();
     let (mut seconds, mut retimed) = (Vec::new(), Vec::new());
     for record in train {
-        rows.add(record.beats, |_| 1.0);
+        training.add(record.beats, |_| 1.0);
         seconds.extend(record.second);
         retimed.extend(record.retimed);
     }
     for beats in seconds {
-        rows.add(beats, |_| settings.second_lead);
+        training.add(beats, |_| settings.second_lead);
     }
-    let recorded = join(std::mem::take(&mut rows.parts))?;
+    let recorded = join(std::mem::take(&mut training.beats))?;
     let occurs = shares(&recorded);
     // Per class the retimed beats count `--retimed` times what the recorded do, or
     // what a rare class is taken to be.
     let mut sums = vec![0.0; settings.classes.len()];
-    for (&class, &weight) in recorded.labels.iter().zip(&rows.weights) {
+    for (&class, &weight) in recorded.labels.iter().zip(&training.weights) {
         sums[class] += f64::from(weight);
     }
     let mut counts = vec![0; settings.classes.len()];
@@ -171,16 +171,16 @@ fn together(
             *count += n;
         }
     }
-    rows.parts.push(recorded);
+    training.beats.push(recorded);
     let least = LEAST_SHARE * sums.iter().sum::<f64>();
     for beats in retimed {
-        rows.add(beats, |c| {
+        training.add(beats, |c| {
             settings.retimed * sums[c].max(least) / counts[c].max(1) as f64
         });
     }
-    Ok(Parts {
-        train: join(rows.parts)?,
-        weights: rows.weights,
+    Ok(BeatSets {
+        train: join(training.beats)?,
+        weights: training.weights,
         occurs,
         validation,
         test: None,

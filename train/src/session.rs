@@ -8,7 +8,7 @@ use data::formats;
 use data::output::Outputs;
 use data::plot::kernels::Kernels;
 use data::plot::{self, ConfusionMatrix};
-use data::scoring::metrics::{Confusion, Summary, calibration_error};
+use data::scoring::metrics::{Confusion, ConfusionFigures, calibration_error};
 use models::contract::{self, Contract, Training};
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
@@ -17,21 +17,21 @@ use crate::calibrate;
 use crate::cli::Request;
 use crate::device;
 use crate::error::{Error, Result};
-use crate::evaluation::Evaluation;
 use crate::examples::Examples;
 use crate::export;
 use crate::feature_scaler::FeatureScaler;
 use crate::fit::{self, Ending, Stepper, Stop, fit};
+use crate::loss_and_confusion::LossAndConfusion;
 use crate::pictures::LossCurve;
 use crate::run::RunFolder;
 use crate::settings::Settings;
-use crate::source::{self, Parts};
+use crate::source::{self, BeatSets};
 use crate::state::{State, best_of};
 use data::record::error::ensure;
 
 /// `report.json` of a run.
 #[derive(Serialize)]
-struct Report<'a> {
+struct RunReport<'a> {
     recipe: &'a str,
     seed: u64,
     data: &'a str,
@@ -54,7 +54,7 @@ struct PartReport {
     /// Expected calibration error of the calibrated probabilities.
     ece: Option<f64>,
     #[serde(flatten)]
-    summary: Summary,
+    summary: ConfusionFigures,
 }
 
 /// Trains as asked and writes the run's files; `stop` ends it early.
@@ -74,28 +74,28 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     export::rehearse(settings, network.clone())?;
     let _lock = run.lock()?;
 
-    let parts = Parts::load(settings)?;
+    let sets = BeatSets::load(settings)?;
     ensure(
-        parts.train.input == settings.input && parts.validation.input == settings.input,
+        sets.train.input == settings.input && sets.validation.input == settings.input,
         || {
             Error::usage(
                 "the beats are not cut as the settings say (--input); take another recipe or other data",
             )
         },
     )?;
-    let mut train = Examples::new(&parts.train, device)?;
-    train.weights = parts.weights.clone();
-    train.occurs = parts.occurs.clone();
+    let mut train = Examples::new(&sets.train, device)?;
+    train.weights = sets.weights.clone();
+    train.occurs = sets.occurs.clone();
     let mut validation =
-        Examples::new(&parts.validation, device).map_err(Error::within("validation part"))?;
+        Examples::new(&sets.validation, device).map_err(Error::within("validation part"))?;
     train.teacher = teachers(settings, &train, device)?;
-    let scaler = FeatureScaler::of(&parts.train);
+    let scaler = FeatureScaler::of(&sets.train);
     scaler.apply(&mut train);
     scaler.apply(&mut validation);
     eprintln!(
         "{}: {}; {} beats to train, {} to validate; {} parameters, {:.2} M multiply-accumulates a beat; {device:?}, {} threads; {}",
         settings.recipe.name(),
-        parts.description,
+        sets.description,
         train.rows(),
         validation.rows(),
         network.parameter_count(),
@@ -106,7 +106,7 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
 
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
     let mut state = fit::start(settings, network, device)?;
-    let beats = source::hash(&parts.train) + &source::hash(&parts.validation);
+    let beats = source::hash(&sets.train) + &source::hash(&sets.validation);
     if request.resumed {
         go_on(&mut state, request, &beats)?;
     }
@@ -119,8 +119,8 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     }
 
     state.best = scaler.fold(&state.best)?;
-    let validation = Examples::new(&parts.validation, device)?;
-    finish(request, &parts, &state, &validation, device)?;
+    let validation = Examples::new(&sets.validation, device)?;
+    finish(request, &sets, &state, &validation, device)?;
     Ok(Ending::Finished)
 }
 
@@ -182,7 +182,7 @@ fn go_on(state: &mut State, request: &Request, beats: &str) -> Result<()> {
 /// Calibrates, reports, draws and exports the best network.
 fn finish(
     request: &Request,
-    parts: &Parts,
+    sets: &BeatSets,
     state: &State,
     validation: &Examples,
     device: Device,
@@ -210,8 +210,8 @@ fn finish(
         training: Training {
             recipe: settings.recipe.name().into(),
             seed: settings.seed,
-            data: parts.description.clone(),
-            data_sha256: source::hash(&parts.train),
+            data: sets.description.clone(),
+            data_sha256: source::hash(&sets.train),
             trainer: concat!("ectopy train ", env!("CARGO_PKG_VERSION")).into(),
         },
     };
@@ -224,7 +224,7 @@ fn finish(
     );
     let mut shown = (on_validation, "validation part");
     let mut test_figures = None;
-    if let Some(test) = &parts.test {
+    if let Some(test) = &sets.test {
         let examples = Examples::new(test, device).map_err(Error::within("test part"))?;
         let logits = best.logits(&examples.windows, examples.rhythm.as_ref());
         let (confusion, figures) = part_report(&logits, &examples, temperature)?;
@@ -241,17 +241,17 @@ fn finish(
         .map_or(0, |e| e.epoch);
     run.write_json(
         "report.json",
-        &Report {
+        &RunReport {
             recipe: settings.recipe.name(),
             seed: settings.seed,
-            data: &parts.description,
+            data: &sets.description,
             parameters: best.network().parameter_count(),
             multiply_accumulates: best.network().macs(),
             epochs: state.counters.epoch,
             best_epoch,
             temperature,
             reject_threshold,
-            train: parts.train.support(),
+            train: sets.train.support(),
             validation: figures,
             test: test_figures,
         },
@@ -290,7 +290,7 @@ fn part_report(
     examples: &Examples,
     temperature: f64,
 ) -> Result<(Confusion, PartReport)> {
-    let evaluation = Evaluation::of_logits(logits, examples)?;
+    let measured = LossAndConfusion::of_logits(logits, examples)?;
     let (sure, picked) = (logits / temperature)
         .softmax(-1, Kind::Float)
         .max_dim(-1, false);
@@ -299,11 +299,11 @@ fn part_report(
     let right = Vec::<bool>::try_from(right.to_device(Device::Cpu))?;
     let beats: Vec<(f32, bool)> = sure.into_iter().zip(right).collect();
     let report = PartReport {
-        beats: evaluation.confusion.total(),
+        beats: measured.confusion.total(),
         ece: calibration_error(&beats),
-        summary: evaluation.confusion.summary(),
+        summary: measured.confusion.figures(),
     };
-    Ok((evaluation.confusion, report))
+    Ok((measured.confusion, report))
 }
 
 fn draw(request: &Request, state: &State, confusion: &Confusion, title: &str) -> Result<()> {

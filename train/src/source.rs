@@ -30,8 +30,8 @@ const COHORT_FS: f64 = 360.0;
 /// The Kaggle data set's files.
 pub(crate) const KAGGLE_FILES: [&str; 2] = ["mitbih_train.csv", "mitbih_test.csv"];
 
-/// Beats by the part they play.
-pub struct Parts {
+/// The training, validation and test set.
+pub struct BeatSets {
     /// The steps learn from these.
     pub train: Beats,
     /// How much each of them counts; empty for all alike.
@@ -46,16 +46,16 @@ pub struct Parts {
     pub description: String,
 }
 
-impl Parts {
+impl BeatSets {
     /// Reads or makes the beats that the settings ask for.
     ///
     /// # Errors
     /// When there is no data, with the ways to get some; when it has no labels
     /// or too few records to hold some out.
-    pub fn load(settings: &Settings) -> Result<Parts> {
+    pub fn load(settings: &Settings) -> Result<BeatSets> {
         match settings.recipe {
-            Recipe::Kaggle | Recipe::Notebook => kaggle_parts(settings),
-            Recipe::InterPatient => patients::parts(settings),
+            Recipe::Kaggle | Recipe::Notebook => kaggle_sets(settings),
+            Recipe::InterPatient => patients::beat_sets(settings),
         }
     }
 }
@@ -109,7 +109,7 @@ pub(crate) fn join(parts: Vec<Beats>) -> Result<Beats> {
     Ok(all)
 }
 
-fn kaggle_parts(settings: &Settings) -> Result<Parts> {
+fn kaggle_sets(settings: &Settings) -> Result<BeatSets> {
     let classes = &settings.classes;
     let cut = |of: &Annotated| kaggle_cut::from_record(&of.record, &of.annotations, None, classes);
     let (rest, test, description) = if is_synthetic(settings) {
@@ -146,7 +146,7 @@ fn kaggle_parts(settings: &Settings) -> Result<Parts> {
     };
     let split = splits::stratified(&rest.labels, settings.validation, settings.seed);
     let train = rest.select(&split.train);
-    Ok(Parts {
+    Ok(BeatSets {
         occurs: shares(&train),
         weights: Vec::new(),
         train,

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::evaluation::Figures;
+use crate::loss_and_confusion::Figures;
 use crate::network::ResidualCnn;
 use crate::optimiser::Optimiser;
 use crate::run::RunFolder;

@@ -8,7 +8,7 @@
 
 mod dialect;
 mod number;
-mod rows;
+mod parser;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -21,7 +21,7 @@ use crate::pipeline::input::{InputSpec, Layout};
 use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
 use dialect::{Dialect, First};
-use rows::Extent;
+use parser::Extent;
 
 /// Longest line that is read, in bytes: ten times one of the public files.
 const LONGEST_LINE: u64 = 1 << 16;

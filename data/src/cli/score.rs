@@ -12,7 +12,7 @@ use data::formats::{self, Clock, annotation_path};
 use data::output::{self, Outputs, made_here::MAKER};
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
-use data::scoring::ec57::{self, Comparison, Kind, Layout, Options, Pair, Summary};
+use data::scoring::ec57::{self, AggregateStatistics, Comparison, Kind, Layout, Options, Pair};
 use serde::Serialize;
 
 use sections::Sections;
@@ -84,9 +84,9 @@ struct Scores<'a> {
     convention: &'static str,
     /// Escape beats as S, the convention of the printed report.
     #[serde(flatten)]
-    bxb: Summary,
+    bxb: AggregateStatistics,
     /// The same with escape beats as N.
-    escape_beats_as_n: Summary,
+    escape_beats_as_n: AggregateStatistics,
     /// Runs, episodes and measurements.
     #[serde(flatten)]
     sections: &'a Sections,
@@ -118,8 +118,8 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let scores = Scores {
         made_by: MAKER,
         convention: CONVENTION,
-        bxb: Summary::new(&bxb),
-        escape_beats_as_n: Summary::new(&literature),
+        bxb: AggregateStatistics::new(&bxb),
+        escape_beats_as_n: AggregateStatistics::new(&literature),
         sections: &sections,
     };
     for (recording, (name, comparison)) in recordings.iter().zip(&bxb) {

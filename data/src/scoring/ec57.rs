@@ -17,6 +17,7 @@
 //! literature: here escape beats (`e`, `j`, `n`) are S, as AAMI's recommended
 //! practice and `bxb` have it, unless [`Options::convention`] says otherwise.
 
+mod aggregate_statistics;
 mod annotator;
 mod episodes;
 #[cfg(test)]
@@ -36,10 +37,10 @@ mod shutdown;
 #[cfg(test)]
 mod slow;
 mod steps;
-mod summary;
 #[cfg(test)]
 mod tests;
 
+pub use aggregate_statistics::{AggregateStatistics, Rate, RecordFigures};
 pub use episodes::{EpisodeCounts, EpisodeFigures, Kind, compare_episodes};
 pub use episodes::{episode_heading, episode_line, episode_report, episode_summary};
 pub use matching::{Comparison, Finding, Options, Pair, Step, compare};
@@ -54,4 +55,3 @@ pub use runs::{Ectopy, RunCounts, RunMatrix, compare_runs};
 pub use runs::{run_heading, run_line, run_report, run_summary};
 pub use shutdown::{shutdown_heading, shutdown_line, shutdown_summary};
 pub use steps::{mismatches, pair_annotations};
-pub use summary::{Rate, RecordFigures, Summary};

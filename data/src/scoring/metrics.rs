@@ -178,8 +178,8 @@ impl Confusion {
     }
 
     /// The figures, for JSON.
-    pub fn summary(&self) -> Summary {
-        Summary {
+    pub fn figures(&self) -> ConfusionFigures {
+        ConfusionFigures {
             accuracy: self.accuracy(),
             macro_f1: self.macro_f1(),
             jk: self.jk(),
@@ -282,7 +282,7 @@ impl<T: Serialize> Serialize for PerClass<T> {
 
 /// The figures of a confusion matrix, as fractions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct ConfusionFigures {
     /// See [`Confusion::accuracy`].
     pub accuracy: Option<f64>,
     /// See [`Confusion::macro_f1`].
@@ -363,7 +363,7 @@ mod tests {
         // Chance alone explains the agreement.
         assert_eq!(one_class.kappa(), None);
         assert_eq!(one_class.class(V).se, None);
-        let json = serde_json::to_value(one_class.summary()).unwrap();
+        let json = serde_json::to_value(one_class.figures()).unwrap();
         assert!(json["classes"]["V"]["se"].is_null());
         assert_eq!(json["classes"]["N"]["f1"], 1.0);
         assert_eq!(json["accuracy"], 1.0);

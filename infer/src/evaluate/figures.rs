@@ -8,8 +8,8 @@ use data::record::aami::Convention;
 use data::record::annotation::Annotation;
 use data::scoring::ec57::{self, Options};
 use data::scoring::metrics::{
-    ClassScore, Confusion, Interval, PerClass, RiskPoint, Summary, bootstrap, calibration_error,
-    risk_coverage,
+    ClassScore, Confusion, ConfusionFigures, Interval, PerClass, RiskPoint, bootstrap,
+    calibration_error, risk_coverage,
 };
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub struct View {
     pub beats: u64,
     /// Accuracy, macro F1, kappa, jk, and the classes one by one.
     #[serde(flatten)]
-    pub summary: Summary,
+    pub summary: ConfusionFigures,
     /// Expected calibration error.
     pub ece: Option<f64>,
 }
@@ -52,7 +52,7 @@ impl View {
         }
         View {
             beats: confusion.total(),
-            summary: confusion.summary(),
+            summary: confusion.figures(),
             ece: calibration_error(&confidence),
         }
     }
@@ -140,7 +140,7 @@ pub struct Period {
     pub without: BTreeMap<String, View>,
     /// Se and +P as `data score` states them, escape beats as S; `null` where the
     /// model's classes have no S or no V.
-    pub ec57: Option<ec57::Summary>,
+    pub ec57: Option<ec57::AggregateStatistics>,
 }
 
 /// All figures of an evaluation. Those at the top are over whole records, with
@@ -245,7 +245,7 @@ pub fn beat_by_beat(
     classes: &Classes,
     start: f64,
     convention: Convention,
-) -> ec57::Summary {
+) -> ec57::AggregateStatistics {
     let options = Options { start, convention };
     let compared: Vec<_> = records
         .iter()
@@ -264,7 +264,7 @@ pub fn beat_by_beat(
             (record.name.clone(), ec57::compare(&pair, &options))
         })
         .collect();
-    ec57::Summary::new(&compared)
+    ec57::AggregateStatistics::new(&compared)
 }
 
 fn intervals(records: &[ScoredRecord], classes: &Classes, seed: u64) -> Intervals {

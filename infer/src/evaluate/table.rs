@@ -7,7 +7,7 @@ use data::scoring::metrics::{ClassScore, Interval, fraction, percent};
 use data::{Class, Classes};
 
 use super::figures::{Evaluation, Period, View};
-use super::noise::NoiseRow;
+use super::noise_stress::NoiseRow;
 
 /// Classes of EC57 whose figures stand beside each other in the tables.
 const SHOWN: [Class; 3] = [Class::V, Class::S, Class::F];
@@ -216,7 +216,7 @@ fn write_ec57(period: &Period, classes: &Classes, out: &mut impl Write) -> Resul
 }
 
 /// Gross and average figures of an EC57 summary.
-pub fn write_rates(summary: &ec57::Summary, out: &mut impl Write) -> Result<()> {
+pub fn write_rates(summary: &ec57::AggregateStatistics, out: &mut impl Write) -> Result<()> {
     writeln!(
         out,
         "{:8} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7}",

@@ -2,7 +2,7 @@
 
 use data::pipeline::input::{InputSpec, Normalisation};
 
-use super::graph::{Explainer, Rows};
+use super::graph::{Explainer, InputBatch};
 use crate::error::Result;
 
 /// Steps of the ascent.
@@ -19,7 +19,7 @@ const SMOOTHING: f32 = 0.2;
 /// The ascent's outcome, row after row.
 pub struct Maximised {
     /// The inputs found.
-    pub rows: Rows,
+    pub rows: InputBatch,
     /// Logits at the start, `rows x classes`.
     pub before: Vec<f32>,
     /// Logits at the end, `rows x classes`.
@@ -31,7 +31,7 @@ pub struct Maximised {
 ///
 /// # Errors
 /// Those of the graph.
-pub fn maximise(explainer: &Explainer, start: &Rows, targets: &[i64]) -> Result<Maximised> {
+pub fn maximise(explainer: &Explainer, start: &InputBatch, targets: &[i64]) -> Result<Maximised> {
     let input = explainer.contract.input.clone();
     let mut rows = start.clone();
     let mut before = Vec::new();

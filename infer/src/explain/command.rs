@@ -11,11 +11,11 @@ use models::onnx::PREDICTED;
 use super::arguments::{Explain, RowList, row_name};
 use super::batches::{portions, sources};
 use super::credit_files::{CHUNK, Explained, Results};
-use super::evaluation::score;
-use super::graph::{Explainer, Rows};
+use super::graph::{Explainer, InputBatch};
 use super::methods::{Attributions, attribute, settled};
 use super::pictures::{self, Atlas};
 use super::plots::{Pictures, kernels};
+use super::score::score;
 use super::search::search;
 use crate::error::Result;
 use crate::pool::BATCH;
@@ -86,7 +86,7 @@ fn explain(
     let started = Instant::now();
     let mut progress = Progress::new("explained");
     let mut each = |beats: Beats, numbers: Vec<u64>| {
-        let rows = Rows::of(&beats);
+        let rows = InputBatch::of(&beats);
         let targets = vec![target; beats.len()];
         let credits: Vec<Attributions> = methods
             .iter()
@@ -146,7 +146,7 @@ fn examples(explainer: &Explainer, source: &Source) -> Result<RowList> {
         None,
         |beats, numbers| {
             let predicted = vec![PREDICTED; beats.len()];
-            let logits = explainer.run(&Rows::of(&beats), &predicted)?.logits;
+            let logits = explainer.run(&InputBatch::of(&beats), &predicted)?.logits;
             for (class, number) in settled(&predicted, &logits).into_iter().zip(numbers) {
                 first.entry(class).or_insert(number);
             }

@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::graph::{Explainer, Rows};
+use super::graph::{Explainer, InputBatch};
 use super::integrated_gradients::in_equal_steps;
 use super::methods::{Attributions, Method, attribute};
 use super::waves::waves;
@@ -76,7 +76,7 @@ pub struct Faithfulness {
 /// Beats to judge explanations on.
 pub struct Sample<'a> {
     /// Their windows and rhythm features.
-    pub rows: &'a Rows,
+    pub rows: &'a InputBatch,
     /// Output index of the class to explain, per row.
     pub targets: &'a [i64],
     /// Which beats belong together (to one patient), per row.
@@ -258,7 +258,7 @@ pub fn inaccuracy(
             .flat_map(|row| &values[row * width..][..width]);
         rows.copied().collect()
     };
-    let rows = Rows {
+    let rows = InputBatch {
         windows: select(&sample.rows.windows),
         rhythm: select(&sample.rows.rhythm),
     };
@@ -294,7 +294,7 @@ pub fn completeness(
     credit: &Attributions,
 ) -> Result<Vec<f64>> {
     let classes = explainer.contract.classes.len();
-    let nothing = Rows {
+    let nothing = InputBatch {
         windows: vec![0.0; explainer.contract.input.window_values()],
         rhythm: vec![0.0; explainer.contract.input.rhythm.len()],
     };
@@ -394,7 +394,7 @@ pub struct Shares {
 /// The shares of the given rows.
 pub fn shares(
     explainer: &Explainer,
-    rows: &Rows,
+    rows: &InputBatch,
     credit: &Attributions,
     which: &[usize],
 ) -> Shares {

@@ -17,7 +17,7 @@ const ENDING: &str = "explain.onnx";
 
 /// Rows to explain: windows and rhythm features, row after row.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rows {
+pub struct InputBatch {
     /// `rows x channels x length` values.
     pub windows: Vec<f32>,
     /// `rows x features` values.
@@ -139,7 +139,7 @@ impl Explainer {
     ///
     /// # Errors
     /// The rows are not as wide as the contract says, or ONNX Runtime fails.
-    pub fn run(&self, rows: &Rows, targets: &[i64]) -> Result<Gradients> {
+    pub fn run(&self, rows: &InputBatch, targets: &[i64]) -> Result<Gradients> {
         let input = &self.contract.input;
         let widths = (input.window_values(), input.rhythm.len());
         let count = targets.len();
@@ -214,10 +214,10 @@ impl Gradients {
     }
 }
 
-impl Rows {
+impl InputBatch {
     /// All rows of `beats`.
-    pub fn of(beats: &Beats) -> Rows {
-        Rows {
+    pub fn of(beats: &Beats) -> InputBatch {
+        InputBatch {
             windows: beats.windows.clone(),
             rhythm: beats.rhythm.clone(),
         }

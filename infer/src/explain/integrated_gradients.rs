@@ -10,7 +10,7 @@
 //! them. How the logit rises over a stretch is known, though, and by how much
 //! the rule misses that tells of the jumps ([`weights`]).
 
-use super::graph::{Explainer, Rows};
+use super::graph::{Explainer, InputBatch};
 use crate::error::Result;
 use crate::pool::BATCH;
 
@@ -48,7 +48,7 @@ type Way = Vec<Point>;
 /// Those of the graph.
 pub(super) fn integrated(
     explainer: &Explainer,
-    rows: &Rows,
+    rows: &InputBatch,
     targets: &[i64],
 ) -> Result<(Vec<f32>, Vec<f32>)> {
     let input = &explainer.contract.input;
@@ -60,7 +60,7 @@ pub(super) fn integrated(
         let part = |values: &[f32], width: usize| {
             values[i * block * width..][..targets.len() * width].to_vec()
         };
-        let rows = Rows {
+        let rows = InputBatch {
             windows: part(&rows.windows, width),
             rhythm: part(&rows.rhythm, features),
         };
@@ -74,7 +74,7 @@ pub(super) fn integrated(
 }
 
 /// Every row's way, cut into [`STEPS`] stretches.
-fn ways(explainer: &Explainer, rows: &Rows, targets: &[i64]) -> Result<Vec<Way>> {
+fn ways(explainer: &Explainer, rows: &InputBatch, targets: &[i64]) -> Result<Vec<Way>> {
     let mut ways: Vec<Way> = targets.iter().map(|_| Way::new()).collect();
     for step in 0..=COARSE {
         let at = vec![step as f64 / COARSE as f64; targets.len()];
@@ -99,14 +99,19 @@ fn ways(explainer: &Explainer, rows: &Rows, targets: &[i64]) -> Result<Vec<Way>>
 }
 
 /// One point of every row's way.
-fn points(explainer: &Explainer, rows: &Rows, targets: &[i64], at: &[f64]) -> Result<Vec<Point>> {
+fn points(
+    explainer: &Explainer,
+    rows: &InputBatch,
+    targets: &[i64],
+    at: &[f64],
+) -> Result<Vec<Point>> {
     let (classes, count) = (explainer.contract.classes.len(), targets.len());
     let scaled = |values: &[f32]| -> Vec<f32> {
         let width = values.len() / count;
         let scaled = |(i, value): (usize, &f32)| *value * at[i / width] as f32;
         values.iter().enumerate().map(scaled).collect()
     };
-    let there = Rows {
+    let there = InputBatch {
         windows: scaled(&rows.windows),
         rhythm: scaled(&rows.rhythm),
     };
@@ -204,7 +209,7 @@ fn mean(way: &Way, weights: &[f64]) -> Vec<f32> {
 /// stretches of one length: with many, what the former are measured by.
 pub(super) fn in_equal_steps(
     explainer: &Explainer,
-    rows: &Rows,
+    rows: &InputBatch,
     targets: &[i64],
     steps: usize,
 ) -> Result<(Vec<f32>, Vec<f32>)> {

@@ -8,7 +8,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::graph::{Explainer, Gradients, Rows};
+use super::graph::{Explainer, Gradients, InputBatch};
 use super::integrated_gradients::integrated;
 use crate::error::Result;
 
@@ -69,7 +69,7 @@ pub struct Attributions {
 pub fn attribute(
     explainer: &Explainer,
     method: Method,
-    rows: &Rows,
+    rows: &InputBatch,
     targets: &[i64],
     seed: u64,
 ) -> Result<Attributions> {
@@ -155,7 +155,7 @@ impl Mean {
 
 fn smoothed(
     explainer: &Explainer,
-    rows: &Rows,
+    rows: &InputBatch,
     targets: &[i64],
     seed: u64,
 ) -> Result<(Vec<f32>, Vec<f32>)> {
@@ -179,7 +179,7 @@ fn smoothed(
 
 fn occluded(
     explainer: &Explainer,
-    rows: &Rows,
+    rows: &InputBatch,
     targets: &[i64],
     logits: &[f32],
 ) -> Result<(Vec<f32>, Vec<f32>)> {

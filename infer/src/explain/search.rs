@@ -7,7 +7,7 @@ use serde_json::json;
 use super::activation_maximisation::maximise;
 use super::arguments::Explain;
 use super::batches::portions;
-use super::graph::{Explainer, Rows};
+use super::graph::{Explainer, InputBatch};
 use super::pictures;
 use super::plots::Pictures;
 use crate::error::Result;
@@ -44,7 +44,7 @@ pub(super) fn search(explainer: &Explainer, sources: &[Source], arguments: &Expl
         )?,
     }
     let start = first.select(&vec![0; classes.len()]);
-    let found = maximise(explainer, &Rows::of(&start), &targets)?;
+    let found = maximise(explainer, &InputBatch::of(&start), &targets)?;
     let figure = pictures::optimised(&contract, &start, &classes, &found, &from);
     let mut drawn = Pictures::new(arguments);
     drawn.add("optimised", &figure)?;

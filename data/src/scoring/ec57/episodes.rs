@@ -5,11 +5,11 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::aggregate_statistics::Rate;
 use super::annotator::sorted;
 use super::matching::Pair;
 use super::matrix::Ratio;
 use super::report::{footer, mean_percent};
-use super::summary::Rate;
 use crate::record::annotation::{Annotation, Symbol};
 
 /// What an episode is of, and how it is annotated.

@@ -5,10 +5,10 @@ use serde::Serialize;
 
 use crate::record::annotation::{Annotation, Symbol};
 
+use super::aggregate_statistics::mean;
 use super::annotator::sorted;
 use super::matching::Pair;
 use super::report::footer;
-use super::summary::mean;
 
 /// What the comparison of measurements on one record found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

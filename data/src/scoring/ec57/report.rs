@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use super::aggregate_statistics::mean;
 use super::matching::Comparison;
 use super::matrix::{Beat, F, Figure, Figures, Matrix, N, O, Q, Ratio, S, V, X};
-use super::summary::mean;
 
 /// Whether S beats have rows and columns of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

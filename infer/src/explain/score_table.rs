@@ -18,7 +18,7 @@ use super::waves::Wave;
 use crate::error::Result;
 
 /// Everything that is measured.
-pub struct Report {
+pub struct ScoreTable {
     beats: usize,
     methods: Vec<(Method, Faithfulness, Option<Estimate>)>,
     /// Integrated gradients: by how much their sum misses the logit's
@@ -35,8 +35,8 @@ pub struct Report {
 ///
 /// # Errors
 /// Those of the graph.
-pub fn measure(explainer: &Explainer, bytes: &[u8], sample: &Sample) -> Result<Report> {
-    let mut report = Report {
+pub fn measure(explainer: &Explainer, bytes: &[u8], sample: &Sample) -> Result<ScoreTable> {
+    let mut table = ScoreTable {
         beats: sample.targets.len(),
         methods: Vec::new(),
         completeness: None,
@@ -48,23 +48,23 @@ pub fn measure(explainer: &Explainer, bytes: &[u8], sample: &Sample) -> Result<R
         let credit = attribute(explainer, method, sample.rows, sample.targets, sample.seed)?;
         let faithful = faithfulness(explainer, sample, &chance, method, &credit)?;
         let correlation = sanity(explainer, bytes, sample, method, &credit)?;
-        report.methods.push((method, faithful, correlation));
+        table.methods.push((method, faithful, correlation));
         if method != Method::IntegratedGradients {
             continue;
         }
-        report.completeness = quantiles(completeness(explainer, sample, &credit)?);
-        report.inaccuracy = quantiles(inaccuracy(explainer, sample, &credit)?);
+        table.completeness = quantiles(completeness(explainer, sample, &credit)?);
+        table.inaccuracy = quantiles(inaccuracy(explainer, sample, &credit)?);
         for (index, class) in explainer.contract.classes.names().enumerate() {
             let of_class = sample.targets.iter().enumerate();
             let of_class = of_class.filter(|(_, target)| **target == index as i64);
             let rows: Vec<usize> = of_class.map(|(row, _)| row).collect();
             if !rows.is_empty() {
                 let shares = shares(explainer, sample.rows, &credit, &rows);
-                report.shares.push((class.to_owned(), rows.len(), shares));
+                table.shares.push((class.to_owned(), rows.len(), shares));
             }
         }
     }
-    Ok(report)
+    Ok(table)
 }
 
 fn shown(estimate: &Option<Estimate>) -> String {
@@ -93,7 +93,7 @@ fn as_json(estimate: &Option<Estimate>) -> Value {
     }))
 }
 
-impl Report {
+impl ScoreTable {
     /// The table for people.
     pub fn text(&self) -> String {
         let mut text = format!(

@@ -34,7 +34,7 @@ const MOST: usize = 1 << 22;
 /// where it has a second input, then ReLU where asked. A dense layer is one of
 /// length and kernel 1.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub(crate) struct Affine {
+pub(crate) struct FusedConv {
     /// Channels of the input and of the output.
     channels: usize,
     outputs: usize,
@@ -61,12 +61,12 @@ pub(crate) struct Shape {
     pub padding: [usize; 2],
 }
 
-impl Affine {
+impl FusedConv {
     /// From weights `[outputs, channels, kernel]` and `outputs` biases.
     ///
     /// # Errors
     /// The numbers do not fit together.
-    pub fn new(shape: Shape, weights: &[f32], bias: &[f32]) -> TractResult<Affine> {
+    pub fn new(shape: Shape, weights: &[f32], bias: &[f32]) -> TractResult<FusedConv> {
         let Shape {
             channels,
             outputs,
@@ -108,7 +108,7 @@ impl Affine {
         }
         let mut biases = bias.to_vec();
         biases.resize(blocks * LANES, 0.0);
-        Ok(Affine {
+        Ok(FusedConv {
             channels,
             outputs,
             kernel,
@@ -142,15 +142,15 @@ impl Affine {
     }
 }
 
-impl Op for Affine {
+impl Op for FusedConv {
     fn name(&self) -> StaticName {
-        "Affine".into()
+        "FusedConv".into()
     }
 
     op_as_typed_op!();
 }
 
-impl EvalOp for Affine {
+impl EvalOp for FusedConv {
     op_out_of_plan!();
 
     fn eval(&self, _ctx: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
@@ -196,7 +196,7 @@ impl EvalOp for Affine {
     }
 }
 
-impl TypedOp for Affine {
+impl TypedOp for FusedConv {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let shape = |fact: &TypedFact| match (fact.shape.as_concrete(), fact.datum_type) {
             (Some(&[1, length, channels]), DatumType::F32) => Ok([length, channels]),
@@ -336,7 +336,7 @@ mod tests {
         (0..count).map(|_| next()).collect()
     }
 
-    fn run(layer: &Affine, length: usize, inputs: &[&[f32]]) -> Vec<f32> {
+    fn run(layer: &FusedConv, length: usize, inputs: &[&[f32]]) -> Vec<f32> {
         let inputs = inputs.iter().enumerate().map(|(i, values)| {
             let length = match i {
                 0 => length,
@@ -373,7 +373,7 @@ mod tests {
                 padding,
             };
             let (weights, bias) = (numbers(channels * outputs * taps, 1), numbers(outputs, 2));
-            let mut layer = Affine::new(shape, &weights, &bias).unwrap();
+            let mut layer = FusedConv::new(shape, &weights, &bias).unwrap();
             layer.relu = i % 2 == 0;
             let input = numbers(length * channels, 3);
             let [positions, _] = layer.output([length, channels]).unwrap();
@@ -411,7 +411,7 @@ mod tests {
             dilation: 1,
             padding: [0, 0],
         };
-        let layer = Affine::new(shape, &numbers(128, 5), &numbers(8, 6)).unwrap();
+        let layer = FusedConv::new(shape, &numbers(128, 5), &numbers(8, 6)).unwrap();
         let sample = numbers(16, 7);
         let once = run(&layer, 1, &[&sample]);
         for row in run(&layer, 21, &[&sample.repeat(21)]).chunks_exact(8) {
@@ -429,7 +429,7 @@ mod tests {
             dilation: 1,
             padding: [1, 1],
         };
-        let made = |shape| Affine::new(shape, &[0.0; 18], &[0.0; 3]);
+        let made = |shape| FusedConv::new(shape, &[0.0; 18], &[0.0; 3]);
         assert!(made(good).is_ok());
         assert!(made(Shape { stride: 0, ..good }).is_err());
         for dilation in [1 << 20, usize::MAX] {

@@ -12,9 +12,9 @@ use rand_chacha::ChaCha8Rng;
 use super::arguments::Explain;
 use super::batches::portions;
 use super::faithfulness::Sample;
-use super::graph::{Explainer, Rows};
+use super::graph::{Explainer, InputBatch};
 use super::methods::settled;
-use super::report;
+use super::score_table;
 use crate::error::Result;
 use crate::pool::BATCH;
 use crate::progress::Progress;
@@ -39,7 +39,7 @@ pub(super) fn score(explainer: &Explainer, sources: &[Source], arguments: &Expla
             portion,
             None,
             |beats, numbers| {
-                let rows = Rows::of(&beats);
+                let rows = InputBatch::of(&beats);
                 let predicted = vec![PREDICTED; beats.len()];
                 let logits = explainer.run(&rows, &predicted)?.logits;
                 progress.add(beats.len());
@@ -49,7 +49,7 @@ pub(super) fn score(explainer: &Explainer, sources: &[Source], arguments: &Expla
         )?;
     }
     progress.clear();
-    let (mut rows, mut targets, mut groups) = (Rows::default(), Vec::new(), Vec::new());
+    let (mut rows, mut targets, mut groups) = (InputBatch::default(), Vec::new(), Vec::new());
     for (_, beats) in gathered.kept.into_values() {
         for beat in beats {
             rows.windows.extend(beat.window);
@@ -65,10 +65,10 @@ pub(super) fn score(explainer: &Explainer, sources: &[Source], arguments: &Expla
         groups: &groups,
         seed: arguments.seed,
     };
-    let report = report::measure(explainer, &bytes, &sample)?;
+    let table = score_table::measure(explainer, &bytes, &sample)?;
     let path = arguments.output.join("score.json");
-    output::write(&path, format!("{:#}\n", report.json()).as_bytes())?;
-    print!("{}", report.text());
+    output::write(&path, format!("{:#}\n", table.json()).as_bytes())?;
+    print!("{}", table.text());
     eprintln!("score: {}", path.display());
     Ok(())
 }

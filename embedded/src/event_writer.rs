@@ -50,12 +50,12 @@ enum Line<'a> {
         #[serde(flatten)]
         episode: &'a RhythmEvent,
     },
-    Summary(&'a Summary),
+    Summary(&'a RecordingTotals),
 }
 
 /// Totals of a recording.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Summary {
+pub struct RecordingTotals {
     /// Samples per lead, lost ones included.
     pub samples: u64,
     /// Their duration in seconds.
@@ -81,7 +81,7 @@ pub struct Summary {
 }
 
 /// Writes everything that a monitor reports.
-pub struct Report<W: Write> {
+pub struct EventWriter<W: Write> {
     /// `None` once nobody reads it, or where it is not wanted.
     out: Option<W>,
     /// Whether the reader of the output has gone.
@@ -95,11 +95,11 @@ pub struct Report<W: Write> {
     fs: f64,
     classes: Classes,
     counts: Vec<u64>,
-    summary: Summary,
+    totals: RecordingTotals,
 }
 
-impl<W: Write> Report<W> {
-    /// A report on a recording of this clock, for a model of these classes;
+impl<W: Write> EventWriter<W> {
+    /// A writer for a recording of this clock and for a model of these classes;
     /// annotations go to the file `annotations`, `every` so often.
     ///
     /// # Errors
@@ -110,12 +110,12 @@ impl<W: Write> Report<W> {
         every: Duration,
         clock: Clock,
         classes: &Classes,
-    ) -> Result<Report<W>> {
+    ) -> Result<EventWriter<W>> {
         let annotations = match annotations {
             Some(path) => Some((Annotator::new(clock.fs()), clock.create(path)?)),
             None => None,
         };
-        Ok(Report {
+        Ok(EventWriter {
             out,
             abandoned: false,
             annotations,
@@ -125,7 +125,7 @@ impl<W: Write> Report<W> {
             fs: clock.fs(),
             classes: classes.clone(),
             counts: vec![0; classes.len()],
-            summary: Summary::default(),
+            totals: RecordingTotals::default(),
         })
     }
 
@@ -136,7 +136,7 @@ impl<W: Write> Report<W> {
 
     /// Counts lines that could not be read.
     pub fn unreadable(&mut self, lines: u64) {
-        self.summary.unreadable_lines += lines;
+        self.totals.unreadable_lines += lines;
     }
 
     /// Writes what a monitor has just reported and flushes it.
@@ -180,7 +180,7 @@ impl<W: Write> Report<W> {
         }
     }
 
-    /// Ends the report of a source that was no recording: without annotations.
+    /// Ends the output of a source that was no recording: without annotations.
     ///
     /// # Errors
     /// Their file cannot be removed.
@@ -191,24 +191,24 @@ impl<W: Write> Report<W> {
         }
     }
 
-    /// Ends the report: the summary, and the annotations under their name.
+    /// Ends the output: the summary, and the annotations under their name.
     ///
     /// # Errors
-    /// As [`Report::events`].
-    pub fn finish(mut self, samples: u64) -> Result<Summary> {
-        self.summary.samples = samples;
-        self.summary.seconds = milli(samples as f64 / self.fs);
+    /// As [`EventWriter::events`].
+    pub fn finish(mut self, samples: u64) -> Result<RecordingTotals> {
+        self.totals.samples = samples;
+        self.totals.seconds = milli(samples as f64 / self.fs);
         for (name, &count) in self.classes.names().zip(&self.counts) {
-            self.summary.classes.insert(name.into(), count.into());
+            self.totals.classes.insert(name.into(), count.into());
         }
-        let summary = std::mem::take(&mut self.summary);
-        self.line(&Line::Summary(&summary))?;
+        let totals = std::mem::take(&mut self.totals);
+        self.line(&Line::Summary(&totals))?;
         self.tell(|out| out.flush())?;
         if let Some((mut annotator, mut file)) = self.annotations {
             annotator.finish(&mut |annotation| file.write(annotation))?;
             file.commit()?;
         }
-        Ok(summary)
+        Ok(totals)
     }
 
     fn event(&mut self, event: &Event) -> Result<()> {
@@ -218,7 +218,7 @@ impl<W: Write> Report<W> {
         match event {
             Event::Beat(beat) => self.beat(beat),
             Event::Gap(gap) => {
-                self.summary.gaps += u64::from(gap.length.is_none());
+                self.totals.gaps += u64::from(gap.length.is_none());
                 self.line(&Line::Gap {
                     start: gap.start,
                     time: milli(gap.start as f64 / self.fs),
@@ -226,7 +226,7 @@ impl<W: Write> Report<W> {
                 })
             }
             Event::Unreadable(stretch) => {
-                self.summary.unreadable += u64::from(stretch.length.is_none());
+                self.totals.unreadable += u64::from(stretch.length.is_none());
                 self.line(&Line::Unreadable {
                     why: stretch.why,
                     start: stretch.start,
@@ -235,7 +235,7 @@ impl<W: Write> Report<W> {
                 })
             }
             Event::Rhythm(event) => {
-                self.summary.episodes += u64::from(event.phase != Phase::End);
+                self.totals.episodes += u64::from(event.phase != Phase::End);
                 let mut event = *event;
                 event.rate = event.rate.map(|rate| (rate * 10.0).round() / 10.0);
                 self.line(&Line::Rhythm {
@@ -249,17 +249,17 @@ impl<W: Write> Report<W> {
     fn beat(&mut self, beat: &LabelledBeat) -> Result<()> {
         if beat.decision.reject == Some(Reject::Quality) {
             // It may be no beat: it counts among none of the classes.
-            self.summary.unreadable_beats += 1;
+            self.totals.unreadable_beats += 1;
         } else {
-            self.summary.beats += 1;
-            self.summary.rejected += u64::from(beat.rejected());
+            self.totals.beats += 1;
+            self.totals.rejected += u64::from(beat.rejected());
             // A beat within fibrillation is unclassifiable, if there is such a class.
             let q = || (0..self.classes.len()).find(|&c| self.classes.aami(c) == Some(Class::Q));
             if let Some(class) = beat.class().or_else(q) {
                 self.counts[class] += 1;
             }
         }
-        self.summary.longest_delay = self.summary.longest_delay.max(milli(beat.delay));
+        self.totals.longest_delay = self.totals.longest_delay.max(milli(beat.delay));
         if let Some((annotator, file)) = &mut self.annotations {
             let decided = beat.sample + (beat.delay * self.fs) as u64;
             annotator.settle(decided, &mut |annotation| file.write(annotation))?;
@@ -314,7 +314,7 @@ fn milli(seconds: f64) -> f64 {
     (seconds * 1e3).round() / 1e3
 }
 
-impl std::fmt::Display for Summary {
+impl std::fmt::Display for RecordingTotals {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let classes: Vec<String> = self
             .classes

@@ -30,7 +30,7 @@ pub struct RecordFigures {
 
 /// Figures over many records.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct AggregateStatistics {
     /// All beats together.
     pub gross: Figures<Rate>,
     /// Mean over the records for which a figure is defined.
@@ -39,9 +39,9 @@ pub struct Summary {
     pub records: BTreeMap<String, RecordFigures>,
 }
 
-impl Summary {
+impl AggregateStatistics {
     /// Of named records.
-    pub fn new(records: &[(String, Comparison)]) -> Summary {
+    pub fn new(records: &[(String, Comparison)]) -> AggregateStatistics {
         let mut total = Matrix::default();
         for (_, comparison) in records {
             total += &comparison.matrix;
@@ -56,7 +56,7 @@ impl Summary {
         };
         let of_record = |(name, c): &(String, Comparison)| (name.clone(), RecordFigures::of(c));
         let records: BTreeMap<_, _> = records.iter().map(of_record).collect();
-        Summary {
+        AggregateStatistics {
             gross: rates(total.summary_figures()),
             average: RecordFigures {
                 rates: Figures {

@@ -12,14 +12,14 @@ use crate::settings::Monitor;
 
 /// How a model does on some beats.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evaluation {
+pub struct LossAndConfusion {
     /// Beats by reference and predicted class.
     pub confusion: Confusion,
     /// Mean cross-entropy, nats.
     pub loss: f64,
 }
 
-/// The figures of an [`Evaluation`] that a run keeps per epoch.
+/// The figures of a [`LossAndConfusion`] that a run keeps per epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Mean cross-entropy, nats.
@@ -37,21 +37,21 @@ pub fn predicted(scores: &[f32]) -> Option<usize> {
     (0..scores.len()).reduce(|a, b| if scores[b] > scores[a] { b } else { a })
 }
 
-impl Evaluation {
+impl LossAndConfusion {
     /// Runs the model over all examples.
     ///
     /// # Errors
     /// When libtorch cannot copy the answers to the CPU.
-    pub fn of(model: &ResidualCnn, examples: &Examples) -> Result<Evaluation> {
+    pub fn of(model: &ResidualCnn, examples: &Examples) -> Result<LossAndConfusion> {
         let logits = model.logits(&examples.windows, examples.rhythm.as_ref());
-        Evaluation::of_logits(&logits, examples)
+        LossAndConfusion::of_logits(&logits, examples)
     }
 
     /// From logits `[rows, classes]` that were computed already.
     ///
     /// # Errors
-    /// As [`Evaluation::of`].
-    pub fn of_logits(logits: &Tensor, examples: &Examples) -> Result<Evaluation> {
+    /// As [`LossAndConfusion::of`].
+    pub fn of_logits(logits: &Tensor, examples: &Examples) -> Result<LossAndConfusion> {
         let loss = logits
             .cross_entropy_for_logits(&examples.labels)
             .double_value(&[]);
@@ -68,7 +68,7 @@ impl Evaluation {
                 confusion.add(label, class);
             }
         }
-        Ok(Evaluation { confusion, loss })
+        Ok(LossAndConfusion { confusion, loss })
     }
 
     /// The figures kept per epoch.
