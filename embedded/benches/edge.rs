@@ -68,12 +68,13 @@ fn main() {
         let record = read(&record_path).expect("the record");
         let signals = prepare::choose(&record, &input).expect("the leads");
         let mut monitor = Monitor::new(load(), record.fs, 1).expect("a monitor");
+        let classes = monitor.classifier().contract().classes.clone();
         let mut writer =
             wfdb::AnnotationWriter::create(&folder.path().join("out.mon")).expect("a file");
         let mut write = |events: &[embedded::Event]| {
             for event in events {
                 if let embedded::Event::Beat(beat) = event {
-                    let annotation = beat.decision.annotation(beat.sample);
+                    let annotation = beat.decision.annotation(&classes, beat.sample);
                     writer.write(&annotation).expect("an annotation");
                 }
             }

@@ -65,6 +65,9 @@ fn run(arguments: &Arguments) -> Result<i32> {
         prepared_beats::run(&mut classifier, path, &mut out)?;
         return Ok(0);
     }
+    if let Some(lacking) = classifier.contract().classes.lacking() {
+        eprintln!("{lacking}");
+    }
     let plan = plan(arguments, origin, &input)?;
     let live = plan.origin.is_live();
     let (fs, clock) = (plan.fs, plan.clock);

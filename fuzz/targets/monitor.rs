@@ -52,7 +52,7 @@ struct Seen {
 impl Seen {
     fn check(&mut self, events: &[Event], samples: u64) {
         for event in events {
-            match *event {
+            match event.clone() {
                 Event::Beat(beat) => {
                     assert!(beat.sample < samples, "a beat of the future");
                     assert!(self.beat.is_none_or(|last| last < beat.sample), "disorder");

@@ -13,6 +13,7 @@ mod kills;
 mod networks;
 mod onnx_checker;
 mod outputs;
+mod own_classes;
 mod parity;
 mod programs;
 mod score;

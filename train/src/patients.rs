@@ -110,6 +110,7 @@ pub fn beat_sets(settings: &Settings) -> Result<BeatSets> {
         rows.iter().filter_map(|&i| records[i].take()).collect()
     };
     let (train, validation) = (take(&train), take(&validation));
+    eprintln!("who validates: {}", names(&validation));
     let validation = join(validation.into_iter().map(|r| r.beats).collect())
         .map_err(Error::within("no patients are held out for validation"))?;
     let mut description = descriptions.join(" + ");
@@ -120,6 +121,12 @@ pub fn beat_sets(settings: &Settings) -> Result<BeatSets> {
         description += ", retimed copies";
     }
     together(train, validation, description, settings)
+}
+
+/// The records that beats are of, in words.
+fn names(records: &[Prepared]) -> String {
+    let names = records.iter().flat_map(|r| &r.beats.record_names);
+    names.map(String::as_str).collect::<Vec<_>>().join(" ")
 }
 
 /// Refuses records to hold out that are not among those there are.

@@ -83,6 +83,7 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
             )
         },
     )?;
+    sets.tell_absent_classes();
     let mut train = Examples::new(&sets.train, device)?;
     train.weights = sets.weights.clone();
     train.occurs = sets.occurs.clone();

@@ -60,6 +60,28 @@ impl BeatSets {
     }
 }
 
+impl BeatSets {
+    /// Says which classes have no beats to learn from or to be judged by: their
+    /// figures would be missing without a word.
+    pub fn tell_absent_classes(&self) {
+        let sets = [("train", &self.train), ("validate", &self.validation)];
+        let test = self.test.iter().map(|test| ("test", test));
+        for (what, beats) in sets.into_iter().chain(test) {
+            let counts = beats.support();
+            let absent: Vec<&str> = beats
+                .classes
+                .names()
+                .zip(counts)
+                .filter(|(_, count)| *count == 0)
+                .map(|(name, _)| name)
+                .collect();
+            if !absent.is_empty() && !beats.labels.is_empty() {
+                eprintln!("no beat to {what} with is of class {}", absent.join(", "));
+            }
+        }
+    }
+}
+
 /// SHA-256 over windows, rhythm features and labels, in hexadecimal.
 pub fn hash(beats: &Beats) -> String {
     let mut hasher = Sha256::new();

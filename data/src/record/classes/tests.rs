@@ -113,6 +113,7 @@ fn lists_without_sense_are_refused_with_a_reason() {
         ("=x,b=y", "no name"),
         ("nonsense", "expected aami5"),
         ("symbols N +", "'+'"),
+        ("symbols", "data info"),
         ("normal=0,\u{e9}=1", "ASCII"),
     ] {
         let refusal = text.parse::<Classes>().unwrap_err().to_string();

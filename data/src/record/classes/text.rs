@@ -23,7 +23,7 @@ impl FromStr for Classes {
             "ptbdb" => return Ok(ptbdb()),
             _ => {}
         }
-        if let Some(symbols) = text.strip_prefix("symbols ") {
+        if let Some(symbols) = text.strip_prefix("symbols") {
             return of_symbols(symbols);
         }
         let list: Result<Vec<BeatClass>> = text.split(',').map(class).collect();
@@ -45,6 +45,12 @@ fn class(text: &str) -> Result<BeatClass> {
 
 fn of_symbols(symbols: &str) -> Result<Classes> {
     let symbols: Vec<&str> = symbols.split_whitespace().collect();
+    ensure(!symbols.is_empty(), || {
+        Error::Invalid(format!(
+            "'symbols' names none; write those that make a class each, such as 'symbols N L V /', of {}; `data info` counts them in recordings",
+            SYMBOLS.join(" ")
+        ))
+    })?;
     for symbol in &symbols {
         ensure(aami_of(symbol).is_some(), || {
             Error::Invalid(format!(
