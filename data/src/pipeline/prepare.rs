@@ -26,6 +26,31 @@ pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> 
     if spec.layout == Layout::Kaggle {
         return kaggle_layout(record, annotations, spec);
     }
+    let pipeline = Pipeline::new(spec, record.fs, Fiducials::Marked)?;
+    marked(record, annotations, spec, pipeline)
+}
+
+/// As [`record`], but beat features go beyond their limits: to measure what
+/// the limits should be, and for no model.
+///
+/// # Errors
+/// As [`record`]; the Kaggle layout has no beat features.
+pub fn without_limits(
+    record: &Record,
+    annotations: &[Annotation],
+    spec: &InputSpec,
+) -> Result<Beats> {
+    let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Marked)?;
+    pipeline.without_limits();
+    marked(record, annotations, spec, pipeline)
+}
+
+fn marked(
+    record: &Record,
+    annotations: &[Annotation],
+    spec: &InputSpec,
+    mut pipeline: Pipeline,
+) -> Result<Beats> {
     let signals = choose(record, spec)?;
     let mut marks: Vec<(u64, Class)> = annotations
         .iter()
@@ -36,7 +61,6 @@ pub fn record(record: &Record, annotations: &[Annotation], spec: &InputSpec) -> 
         .filter(|(sample, _)| (*sample as usize) < record.len())
         .collect();
     marks.sort_by_key(|(sample, _)| *sample);
-    let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Marked)?;
     for (sample, _) in &marks {
         pipeline.mark(*sample)?;
     }
