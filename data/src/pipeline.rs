@@ -155,10 +155,11 @@ impl<'a> Output<'a> {
 ///     pipeline.push(chunk, &mut keep);
 /// }
 /// pipeline.finish(&mut keep);
-/// // 150 ms, by which EC57 lets a detector miss the reference's sample.
+/// // EC57 lets a detector be 150 ms away from the reference's sample.
 /// let near = |at: i64| found.iter().any(|f| (f - at).abs() <= 37);
-/// assert!(reference.iter().all(|beat| near(beat.sample)));
-/// assert_eq!(found.len(), reference.len());
+/// // The detector still learns when the first beat comes.
+/// assert!(reference[1..].iter().all(|beat| near(beat.sample)));
+/// assert_eq!(found.len(), reference.len() - 1);
 /// # Ok(())
 /// # }
 /// ```

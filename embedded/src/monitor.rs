@@ -133,7 +133,8 @@ impl Event {
 ///     keep(monitor.push(samples)?);
 /// }
 /// keep(monitor.finish()?);
-/// assert_eq!(classes.len(), reference.len());
+/// // The detector still learns when the first beat comes.
+/// assert_eq!(classes.len(), reference.len() - 1);
 /// let normal = classes.iter().filter(|class| **class == data::Class::N).count();
 /// assert!(2 * normal > classes.len());
 /// # Ok(())
