@@ -34,6 +34,23 @@ pub const OWN_FILES: [&str; 2] = ["hea", "dat"];
 /// another kind of signal, of which samples are then left out; see
 /// [`Recording::at_full_rate`].
 ///
+/// ```
+/// # fn main() -> data::Result<()> {
+/// # let folder = std::env::temp_dir().join(format!("ectopy-open-{}", std::process::id()));
+/// # let settings = data::simulate::synth::Settings::new(250.0, 1);
+/// # let (written, _) = data::simulate::synth::record("s1", &settings, 10.0)?;
+/// # data::formats::wfdb::write_record(&folder, &written)?;
+/// let record = data::formats::open(&folder.join("s1"))?.read()?;
+/// assert_eq!((record.fs, record.len()), (250.0, 2500));
+/// // Samples are in mV, to the step of the file's 16 bits.
+/// for (read, wrote) in record.signals.iter().zip(&written.signals) {
+///     let pairs = read.samples.iter().zip(&wrote.samples);
+///     assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 0.01));
+/// }
+/// # std::fs::remove_dir_all(&folder).map_err(data::Error::io(&folder))
+/// # }
+/// ```
+///
 /// # Errors
 /// [`crate::Error::Io`] when a file is missing, [`crate::Error::Malformed`] when
 /// a header makes no sense, [`crate::Error::Unsupported`] for what the format does

@@ -134,6 +134,35 @@ impl<'a> Output<'a> {
 
 /// Turns frames of samples into prepared beats. Allocates only in
 /// [`Pipeline::new`] and, for marks, in [`Pipeline::mark`].
+///
+/// ```
+/// use data::pipeline::input::InputSpec;
+/// use data::pipeline::{Fiducials, Output, Pipeline};
+/// use data::simulate::synth::{self, Settings};
+///
+/// # fn main() -> data::Result<()> {
+/// let (record, reference) = synth::record("s1", &Settings::new(250.0, 1), 60.0)?;
+/// let spec = InputSpec::window();
+/// let mut pipeline = Pipeline::new(&spec, record.fs, Fiducials::Detected)?;
+/// let mut found = Vec::new();
+/// let mut keep = |output: Output<'_>| {
+///     if let Some(beat) = output.beat() {
+///         assert_eq!(beat.window.len(), spec.window_values());
+///         found.push(beat.sample as i64);
+///     }
+/// };
+/// for chunk in record.signals[0].samples.chunks(100) {
+///     pipeline.push(chunk, &mut keep);
+/// }
+/// pipeline.finish(&mut keep);
+/// // EC57 lets a detector be 150 ms away from the reference's sample.
+/// let near = |at: i64| found.iter().any(|f| (f - at).abs() <= 37);
+/// // The detector still learns when the first beat comes.
+/// assert!(reference[1..].iter().all(|beat| near(beat.sample)));
+/// assert_eq!(found.len(), reference.len() - 1);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Pipeline {
     fs: f64,
     leads: usize,
@@ -211,6 +240,12 @@ impl Pipeline {
             nothing: vec![f32::NAN; leads],
             partial: Vec::with_capacity(leads),
         })
+    }
+
+    /// Beat features are passed on as they are, beyond their limits too: to
+    /// measure what the limits should be, and for no model.
+    pub fn without_limits(&mut self) {
+        self.segmenter.without_limits();
     }
 
     /// So many seconds of a flat line are an asystole; [`crate::pipeline::malignant::ASYSTOLE`]

@@ -59,20 +59,62 @@ pub trait Picture {
     fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Painted<B>;
 }
 
-/// Writes a picture, whole or not at all, in the format of the name's ending:
-/// `.svg`, else PNG.
+/// The formats of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureFormat {
+    /// Pixels.
+    Png,
+    /// Curves and text.
+    Svg,
+}
+
+impl PictureFormat {
+    /// Every format there is.
+    pub const ALL: [PictureFormat; 2] = [PictureFormat::Png, PictureFormat::Svg];
+
+    /// What the names of its files end with.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            PictureFormat::Png => "png",
+            PictureFormat::Svg => "svg",
+        }
+    }
+
+    /// The format that a file's name asks for.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the name has another ending, or none.
+    pub fn of(path: &Path) -> Result<PictureFormat> {
+        let ending = path.extension().unwrap_or_default();
+        let asked = |format: &PictureFormat| ending.eq_ignore_ascii_case(format.ending());
+        PictureFormat::ALL.into_iter().find(asked).ok_or_else(|| {
+            let endings = PictureFormat::ALL.map(|format| format!(".{}", format.ending()));
+            Error::Invalid(format!(
+                "{}: the name tells no format of pictures; end it in {}",
+                path.display(),
+                endings.join(" or ")
+            ))
+        })
+    }
+
+    /// The picture as the bytes of a file.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the picture cannot be painted at its size.
+    pub fn bytes(self, picture: &impl Picture) -> Result<Vec<u8>> {
+        match self {
+            PictureFormat::Png => png(picture),
+            PictureFormat::Svg => Ok(svg(picture)?.into_bytes()),
+        }
+    }
+}
+
+/// Writes a picture, whole or not at all, in the format of the name's ending.
 ///
 /// # Errors
-/// [`Error::Io`] when the file cannot be written.
+/// [`Error::Io`] when the file cannot be written; as [`PictureFormat::of`].
 pub fn save(picture: &impl Picture, path: &Path) -> Result<()> {
-    let svg_wanted = path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("svg"));
-    if svg_wanted {
-        output::write(path, svg(picture)?.as_bytes())
-    } else {
-        output::write(path, &png(picture)?)
-    }
+    output::write(path, &PictureFormat::of(path)?.bytes(picture)?)
 }
 
 /// The picture as the bytes of a PNG file.
@@ -336,19 +378,71 @@ mod tests {
         ] {
             assert!(svg.contains(text), "'{text}' is missing");
         }
+    }
+
+    /// A picture's pixels, and their colour at a place.
+    fn pixel(bytes: Vec<u8>) -> impl Fn(u32, u32) -> [u8; 3] {
+        let decoder = png::Decoder::new(std::io::Cursor::new(bytes));
+        let mut reader = decoder.read_info().unwrap();
+        let mut pixels = vec![0; reader.output_buffer_size()];
+        let info = reader.next_frame(&mut pixels).unwrap();
+        move |x, y| {
+            let at = 3 * (y * info.width + x) as usize;
+            [pixels[at], pixels[at + 1], pixels[at + 2]]
+        }
+    }
+
+    #[test]
+    fn cells_are_as_dark_as_their_part_of_the_reference_class() {
+        let confusion = example();
+        let picture = ConfusionMatrix {
+            confusion: &confusion,
+            title: "",
+        };
+        let pixel = pixel(png(&picture).unwrap());
+        let cell = |reference: usize, predicted: usize| {
+            let [row, column] = [reference, predicted].map(|c| CELL * c as i32);
+            pixel((LEFT + column + 5) as u32, (TOP + row + 5) as u32)
+        };
+        let RGBColor(full, ..) = SERIES[0];
+        for reference in 0..5 {
+            for predicted in 0..5 {
+                let support = confusion.support(reference).max(1);
+                let part = confusion.count(reference, predicted) as f64 / support as f64;
+                let red = 255.0 + part * (f64::from(full) - 255.0);
+                let [drawn, ..] = cell(reference, predicted);
+                let apart = (f64::from(drawn) - red).abs();
+                assert!(
+                    apart < 3.0,
+                    "{reference} as {predicted}: {drawn}, not {red}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_is_what_its_name_says_or_refused() {
+        let confusion = example();
+        let picture = ConfusionMatrix {
+            confusion: &confusion,
+            title: "",
+        };
         let folder = tempfile::tempdir().unwrap();
-        let vector = folder.path().join("confusion.svg");
-        save(&picture, &vector).unwrap();
-        assert!(output::made_here::is_made_here(&vector));
-        let path = folder.path().join("confusion.png");
-        save(&picture, &path).unwrap();
-        let bytes = std::fs::read(&path).unwrap();
-        assert!(bytes.starts_with(b"\x89PNG"));
-        assert!(output::made_here::is_made_here(&path));
-        // Blank paper of this size compresses to less.
-        assert!(bytes.len() > 10_000, "{} bytes", bytes.len());
-        if let Ok(keep) = std::env::var("KEEP_PICTURES") {
-            std::fs::copy(&path, Path::new(&keep).join("confusion.png")).unwrap();
+        for (name, beginning) in [
+            ("a.svg", &b"<svg"[..]),
+            ("a.SVG", b"<svg"),
+            ("a.png", b"\x89PNG"),
+        ] {
+            let path = folder.path().join(name);
+            save(&picture, &path).unwrap();
+            assert!(std::fs::read(&path).unwrap().starts_with(beginning));
+            assert!(output::made_here::is_made_here(&path), "{name}");
+        }
+        for name in ["a.xyz", "a", "svg"] {
+            let path = folder.path().join(name);
+            let message = save(&picture, &path).unwrap_err().to_string();
+            assert!(message.ends_with("end it in .png or .svg"), "{message}");
+            assert!(!path.exists(), "{name}");
         }
     }
 }

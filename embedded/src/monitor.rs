@@ -107,6 +107,37 @@ impl Event {
 /// Turns samples into labelled beats as they come. What it reports does not
 /// depend on how the samples are cut into calls of [`Monitor::push`]. After
 /// the first seconds it allocates nothing but the network's answers.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use data::simulate::synth::{self, Settings};
+/// use embedded::{Classifier, Event, Monitor};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped");
+/// let classifier = Classifier::load(&models.join("resnet.onnx"))?;
+/// let (record, reference) = synth::record("s1", &Settings::new(250.0, 1), 60.0)?;
+/// let mut monitor = Monitor::new(classifier, record.fs, 1)?;
+/// let mut classes = Vec::new();
+/// let mut keep = |events: &[Event]| {
+///     for event in events {
+///         if let Event::Beat(beat) = event {
+///             classes.push(beat.class());
+///         }
+///     }
+/// };
+/// for samples in record.signals[0].samples.chunks(25) {
+///     keep(monitor.push(samples)?);
+/// }
+/// keep(monitor.finish()?);
+/// // The detector still learns when the first beat comes.
+/// assert_eq!(classes.len(), reference.len() - 1);
+/// let normal = classes.iter().filter(|class| **class == Some(data::Class::N.index())).count();
+/// assert!(2 * normal > classes.len());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Monitor {
     pipeline: Pipeline,
     reader: Reader,

@@ -67,6 +67,26 @@ impl Prediction {
 
 /// A classifier that has been checked against its contract. Several threads
 /// may use one at the same time.
+///
+/// ```
+/// use std::path::Path;
+///
+/// use data::pipeline::prepare;
+/// use data::simulate::synth::{self, Settings};
+/// use infer::Classifier;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped");
+/// let classifier = Classifier::load(&models.join("resnet.onnx"))?;
+/// let (record, reference) = synth::record("s1", &Settings::new(250.0, 1), 60.0)?;
+/// let beats = prepare::record(&record, &reference, &classifier.contract.input)?;
+/// let predictions = classifier.classify(&beats)?;
+/// let right = predictions.iter().zip(&beats.labels);
+/// let right = right.filter(|(prediction, class)| prediction.class == **class);
+/// assert!(10 * right.count() > 8 * beats.len());
+/// # Ok(())
+/// # }
+/// ```
 pub struct Classifier {
     /// What the model expects and what its answers mean.
     pub contract: Contract,

@@ -9,7 +9,7 @@ use data::datasets::dataset::Failures;
 use data::formats;
 use data::output::{OutputFile, Outputs};
 use data::pipeline::annotator::Annotator;
-use data::plot::{self, ConfusionMatrix};
+use data::plot::{ConfusionMatrix, PictureFormat};
 use data::scoring::metrics::Confusion;
 use models::contract::Reject;
 
@@ -263,14 +263,7 @@ fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, 
         confusion,
         title: &title,
     };
-    let bytes = if path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("svg"))
-    {
-        plot::svg(&picture)?.into_bytes()
-    } else {
-        plot::png(&picture)?
-    };
+    let bytes = PictureFormat::of(&path)?.bytes(&picture)?;
     let mut file = OutputFile::create(&path)?;
     file.write_all(&bytes).map_err(data::Error::io(&path))?;
     Ok((path, file))

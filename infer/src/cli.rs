@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
+
+use data::plot::PictureFormat;
 
 use crate::explain::arguments::{Explain, RowList};
 use crate::predictions::Format;
@@ -62,7 +65,7 @@ pub struct Classify {
     pub format: Option<Format>,
     /// Draw the confusion matrix here (.png or .svg) [default: beside the
     /// predictions, if the input has labels].
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = picture())]
     pub confusion: Option<PathBuf>,
     /// Records: classify the beats of this annotator [default: atr where the
     /// record has it, else the detector's beats].
@@ -92,6 +95,12 @@ pub struct Classify {
     /// predicted class].
     #[arg(long, value_name = "ROWS", requires = "explain")]
     pub rows: Option<RowList>,
+}
+
+/// The value of every flag that names a picture: its ending is one that is
+/// written, which is known before any work.
+pub(crate) fn picture() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| PictureFormat::of(&path).map(|_| path))
 }
 
 /// Arguments of `describe`.

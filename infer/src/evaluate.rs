@@ -24,6 +24,7 @@ use models::Contract;
 use serde::Serialize;
 
 use crate::classifier::Classifier;
+use crate::cli;
 use crate::error::{Error, Result};
 use crate::shipped;
 pub use beats::{Gathered, Request, ScoredBeat, ScoredRecord, gather};
@@ -48,8 +49,8 @@ pub struct Arguments {
     /// Write all figures, as fractions, to a JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Draw the confusion matrix (PNG, or SVG by the name's ending)
-    #[arg(long, value_name = "FILE")]
+    /// Draw the confusion matrix here (.png or .svg)
+    #[arg(long, value_name = "FILE", value_parser = cli::picture())]
     confusion: Option<PathBuf>,
     /// Evaluate the records of the Noise Stress Test Database in this folder too
     #[arg(long, value_name = "DIR")]

@@ -114,14 +114,31 @@ fn integrated_gradients_sum_up_to_the_difference_of_logits() {
 fn whole_files_go_to_hdf5_with_an_atlas_and_the_kernels() {
     let place = Place::new();
     place
-        .infer("explain beats.csv --model model.onnx --method gradient-x-input --format hdf5 --output out")
+        .infer("explain beats.csv --model model.onnx --method gradient-x-input --format hdf5 --picture svg --output out")
         .success();
     let file = std::fs::read(place.path("out/attributions.h5")).unwrap();
     assert!(file.starts_with(b"\x89HDF"));
-    for name in ["atlas.png", "kernels.png"] {
-        let picture = std::fs::read(place.path("out").join(name)).unwrap();
-        assert!(picture.len() > 10_000, "{name} has {} bytes", picture.len());
+    let atlas = std::fs::read_to_string(place.path("out/atlas.svg")).unwrap();
+    for text in [
+        "Mean beat of every predicted class",
+        "colour: mean gradient-x-input",
+        "Time from the R peak (s)",
+    ] {
+        assert!(atlas.contains(text), "the atlas lacks '{text}'");
     }
+    // A row for each class, headed `N, 12 beats: Beat`.
+    let beats = atlas.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(", ")?;
+        rest.strip_suffix(" beats: Beat")?.parse::<usize>().ok()
+    });
+    assert_eq!(beats.sum::<usize>(), place.rows);
+    let kernels = std::fs::read_to_string(place.path("out/kernels.svg")).unwrap();
+    assert!(kernels.contains("First layer of model.onnx"));
+    let Case {
+        network, weights, ..
+    } = notebook();
+    let taps = &weights.first_convolution(&network).unwrap().values;
+    assert_eq!(kernels.matches("<circle").count(), taps.len());
 }
 
 #[test]
@@ -146,7 +163,8 @@ fn explanations_come_beside_a_classification() {
         .infer("beats.csv --model model.onnx --explain out --rows 2")
         .success();
     assert!(place.path("predictions.csv").exists());
-    assert!(place.path("out/row-2.png").exists());
+    let picture = std::fs::read(place.path("out/row-2.png")).unwrap();
+    assert!(picture.starts_with(b"\x89PNG"));
 }
 
 #[test]

@@ -54,6 +54,14 @@ impl FeatureScaler {
         }
     }
 
+    /// Mean and standard deviation of each rhythm feature.
+    pub fn moments(&self) -> impl Iterator<Item = (f32, f32)> {
+        self.mean
+            .iter()
+            .copied()
+            .zip(self.deviation.iter().copied())
+    }
+
     /// What the run in this folder trained with.
     ///
     /// # Errors

@@ -3,14 +3,16 @@
 
 use std::path::{Path, PathBuf};
 
-use data::Class;
 use data::datasets::dataset::{self, Annotated, REFERENCE};
 use data::datasets::splits::{self, Split};
 use data::formats;
 use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::record::Record;
+use data::record::annotation::Annotation;
 use data::simulate::retime::{Retiming, retime};
+use data::{Class, Classes};
 
 use crate::error::{Error, Result};
 use crate::progress;
@@ -63,11 +65,15 @@ impl WeightedBeats {
     }
 }
 
+/// What prepares the annotated beats of a recording; [`prepare::record`] for a
+/// model.
+pub type Prepare = fn(&Record, &[Annotation], &InputSpec, &Classes) -> data::Result<Beats>;
+
 /// The beats of the recordings that the settings name.
 ///
 /// # Errors
 /// When there are none, or not enough patients to hold some out.
-pub fn beat_sets(settings: &Settings) -> Result<BeatSets> {
+pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
     let mut records: Vec<Prepared> = Vec::new();
     let (mut train, mut validation) = (Vec::new(), Vec::new());
     let mut descriptions: Vec<String> = Vec::new();
@@ -97,11 +103,14 @@ pub fn beat_sets(settings: &Settings) -> Result<BeatSets> {
     let listed = folders.iter().flat_map(|f| &f.1).map(String::as_str);
     known(&settings.hold_out, made_up.chain(listed))?;
     if let Some(cohort) = &synthetic {
-        let prepared: data::Result<_> = cohort.iter().map(|r| prepared(r, settings)).collect();
+        let prepared: data::Result<_> = cohort
+            .iter()
+            .map(|r| prepared(r, settings, prepare))
+            .collect();
         add(prepared?, "synthetic patients".into())?;
     }
     for (folder, names, description) in folders {
-        let fit = Fit::of(&folder, &names, settings)?;
+        let fit = Fit::of(&folder, &names, settings, prepare)?;
         let description = description + &fit.lacking;
         add(fit.records, description)?;
     }
@@ -229,14 +238,14 @@ struct Fit {
 }
 
 impl Fit {
-    fn of(folder: &Path, names: &[String], settings: &Settings) -> Result<Fit> {
+    fn of(folder: &Path, names: &[String], settings: &Settings, prepare: Prepare) -> Result<Fit> {
         let bar = progress::reading(names.len(), &name_of(folder));
         let made = dataset::map(folder, names, REFERENCE, |record| {
             bar.inc(1);
             // Leads are known only once the record is read.
             match prepare::choose(&record.record, &settings.input) {
                 Err(lacks) if !settings.input.leads.is_empty() => Ok(Err(lacks.to_string())),
-                _ => prepared(&record, settings).map(Ok),
+                _ => prepared(&record, settings, prepare).map(Ok),
             }
         })?;
         bar.finish_and_clear();
@@ -266,7 +275,7 @@ impl Fit {
 }
 
 /// Everything that the settings ask for of one recording.
-fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
+fn prepared(of: &Annotated, settings: &Settings, prepare: Prepare) -> data::Result<Prepared> {
     let (spec, classes) = (&settings.input, &settings.classes);
     let Annotated {
         record,
@@ -279,7 +288,7 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
             signals: vec![other.clone()],
             ..record.clone()
         };
-        second = Some(prepare::record(&other, annotations, spec, classes)?);
+        second = Some(prepare(&other, annotations, spec, classes)?);
     }
     let mut retimed: Option<Beats> = None;
     if settings.retimed > 0.0 {
@@ -290,7 +299,7 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
         for (k, (kind, normal, supraventricular)) in RETIMINGS.into_iter().enumerate() {
             let seed = mix(settings.seed, name, k as u64);
             let (moved, marks) = retime(record, annotations, kind, seed);
-            let beats = prepare::record(&moved, &marks, spec, classes)?;
+            let beats = prepare(&moved, &marks, spec, classes)?;
             let kept: Vec<usize> = (0..beats.len())
                 .filter(|&i| match classes.aami(beats.labels[i]) {
                     Some(Class::S) => i % supraventricular == 0,
@@ -307,7 +316,7 @@ fn prepared(of: &Annotated, settings: &Settings) -> data::Result<Prepared> {
         }
     }
     Ok(Prepared {
-        beats: prepare::record(record, annotations, spec, classes)?,
+        beats: prepare(record, annotations, spec, classes)?,
         second,
         retimed,
     })

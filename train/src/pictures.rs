@@ -118,3 +118,77 @@ impl LossCurve<'_> {
             .draw()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use data::plot;
+
+    /// Losses that fall, figures that rise, the second epoch the best.
+    fn history() -> Vec<Epoch> {
+        let epoch = |epoch: usize| Epoch {
+            epoch,
+            learning_rate: 0.001,
+            train_loss: 1.0 / epoch as f64,
+            validation: serde_json::from_value(serde_json::json!({
+                "loss": 1.5 / epoch as f64,
+                "accuracy": 0.8 + 0.01 * epoch as f64,
+                "macro_f1": 0.5 + 0.02 * epoch as f64,
+                "f1": [0.5, 0.5, 0.5, 0.5, 0.5],
+            }))
+            .unwrap(),
+            best: epoch == 2,
+            beats_per_second: 1.0,
+            seconds: 1.0,
+        };
+        (1..=3).map(epoch).collect()
+    }
+
+    /// Places of the dots of this colour, in the order of the epochs.
+    fn dots(svg: &str, RGBColor(r, g, b): RGBColor) -> Vec<(i32, i32)> {
+        let colour = format!("fill=\"#{r:02X}{g:02X}{b:02X}\"");
+        let value = |tag: &str, key: &str| -> i32 {
+            let (_, rest) = tag.split_once(&format!(" {key}=\"")).unwrap();
+            rest.split_once('"').unwrap().0.parse().unwrap()
+        };
+        svg.split("<circle")
+            .skip(1)
+            .filter_map(|tag| tag.split_once("/>"))
+            .filter(|(tag, _)| tag.contains(&colour))
+            .map(|(tag, _)| (value(tag, "cx"), value(tag, "cy")))
+            .collect()
+    }
+
+    #[test]
+    fn curves_have_a_dot_for_each_epoch_where_its_value_lies() {
+        let history = history();
+        let svg = plot::svg(&LossCurve { history: &history }).unwrap();
+        for text in [
+            "Loss",
+            "loss, nats",
+            "training",
+            "validation",
+            "accuracy",
+            "macro-F1",
+            "best, epoch 2",
+        ] {
+            assert!(svg.contains(text), "'{text}' is missing");
+        }
+        // Losses in the upper panel, then figures in the lower one; y grows
+        // downwards.
+        let [first, second] = [dots(&svg, SERIES[0]), dots(&svg, SERIES[1])];
+        assert_eq!((first.len(), second.len()), (6, 6));
+        let (training, accuracy) = first.split_at(3);
+        let (validation, macro_f1) = second.split_at(3);
+        for falling in [training, validation] {
+            assert!(falling.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1));
+        }
+        for rising in [accuracy, macro_f1] {
+            assert!(rising.is_sorted_by(|a, b| a.0 < b.0 && a.1 > b.1));
+        }
+        let above = |a: &[(i32, i32)], b: &[(i32, i32)]| a.iter().zip(b).all(|(a, b)| a.1 < b.1);
+        assert!(above(validation, training) && above(accuracy, macro_f1));
+    }
+}

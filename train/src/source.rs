@@ -8,7 +8,7 @@ use data::datasets::dataset::{self, Annotated, REFERENCE};
 use data::datasets::splits;
 use data::formats;
 use data::pipeline::beats::Beats;
-use data::pipeline::kaggle_cut;
+use data::pipeline::{kaggle_cut, prepare};
 use data::record::checksum::hexadecimal;
 use data::simulate::synth;
 use sha2::{Digest, Sha256};
@@ -55,7 +55,7 @@ impl BeatSets {
     pub fn load(settings: &Settings) -> Result<BeatSets> {
         match settings.recipe {
             Recipe::Kaggle | Recipe::Notebook => kaggle_sets(settings),
-            Recipe::InterPatient => patients::beat_sets(settings),
+            Recipe::InterPatient => patients::beat_sets(settings, prepare::record),
         }
     }
 }

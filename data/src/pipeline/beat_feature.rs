@@ -38,7 +38,14 @@ macro_rules! beat_features {
             }
 
             /// Least and greatest value: about the mean and three standard deviations
-            /// to each side over DS1, svdb and their retimed copies.
+            /// to each side over DS1, svdb, their second leads and their retimed copies,
+            /// or the end of what occurs where that is nearer.
+            ///
+            /// `train/examples/feature_limits.rs` measures them: of these rounded values
+            /// 85 of 88 lie within half a standard deviation of that rule. The fractions
+            /// `EarlyPart` and `SlowPart` keep their whole range, of which they can
+            /// fill half, and `NextAboveQ90` has the least value of the features like
+            /// it, 0.56 deviations below its own.
             pub const fn limits(self) -> [f32; 2] {
                 match self {
                     $(BeatFeature::$feature => $limits,)+
@@ -46,7 +53,7 @@ macro_rules! beat_features {
             }
 
             /// The value before it is limited.
-            fn unlimited(self, timing: &Timing, likeness: &Likeness) -> f32 {
+            pub(crate) fn unlimited(self, timing: &Timing, likeness: &Likeness) -> f32 {
                 let value: fn(&Timing, &Likeness) -> f32 = match self {
                     $(BeatFeature::$feature => $value,)+
                 };

@@ -33,6 +33,33 @@ pub fn record(
     if spec.layout == Layout::Kaggle {
         return kaggle_layout(record, annotations, spec, classes);
     }
+    let pipeline = Pipeline::new(spec, record.fs, Fiducials::Marked)?;
+    marked(record, annotations, spec, classes, pipeline)
+}
+
+/// As [`record`], but beat features go beyond their limits: to measure what
+/// the limits should be, and for no model.
+///
+/// # Errors
+/// As [`record`]; the Kaggle layout has no beat features.
+pub fn without_limits(
+    record: &Record,
+    annotations: &[Annotation],
+    spec: &InputSpec,
+    classes: &Classes,
+) -> Result<Beats> {
+    let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Marked)?;
+    pipeline.without_limits();
+    marked(record, annotations, spec, classes, pipeline)
+}
+
+fn marked(
+    record: &Record,
+    annotations: &[Annotation],
+    spec: &InputSpec,
+    classes: &Classes,
+    mut pipeline: Pipeline,
+) -> Result<Beats> {
     let signals = choose(record, spec)?;
     let mut marks: Vec<(u64, Symbol)> = annotations
         .iter()
@@ -41,7 +68,6 @@ pub fn record(
         .filter(|(sample, _)| (*sample as usize) < record.len())
         .collect();
     marks.sort_by_key(|(sample, _)| *sample);
-    let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Marked)?;
     for (sample, _) in &marks {
         pipeline.mark(*sample)?;
     }

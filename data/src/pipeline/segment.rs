@@ -95,6 +95,8 @@ pub(crate) struct Segmenter {
     excerpt: Vec<f32>,
     window: Vec<f32>,
     rhythm: Vec<f32>,
+    /// Whether beat features are held within their limits.
+    limited: bool,
 }
 
 impl Segmenter {
@@ -149,6 +151,7 @@ impl Segmenter {
             excerpt: vec![0.0; leads * memory.reach()],
             window: vec![0.0; spec.window_values()],
             rhythm: vec![0.0; spec.rhythm.len()],
+            limited: true,
             memory,
         })
     }
@@ -157,6 +160,11 @@ impl Segmenter {
     pub fn delay(&self) -> f64 {
         let window = self.memory.reach_after() as f64 / self.spec.fs;
         window.max(LONGEST_RR + Detector::DELAY) + self.lag / self.spec.fs
+    }
+
+    /// Beat features are passed on as they are, beyond their limits too.
+    pub fn without_limits(&mut self) {
+        self.limited = false;
     }
 
     /// So many seconds of a flat line are an asystole.
@@ -459,7 +467,10 @@ impl Segmenter {
             }
         }
         for (value, feature) in self.rhythm.iter_mut().zip(&self.spec.rhythm) {
-            *value = feature.value(&timing, &likeness);
+            *value = match self.limited {
+                true => feature.value(&timing, &likeness),
+                false => feature.unlimited(&timing, &likeness),
+            };
         }
         emit(Passed::Beat(Segment {
             fiducial,

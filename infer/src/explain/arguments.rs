@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use data::output::Outputs;
+use data::plot::PictureFormat;
 
 use super::credit_files::Format;
 use super::methods::Method;
@@ -51,7 +52,7 @@ pub struct Explain {
     pub format: Format,
     /// Format of the pictures.
     #[arg(long, default_value = "png")]
-    pub picture: PictureFormat,
+    pub picture: PictureChoice,
     /// Look for inputs that the model takes for each class (or for --class),
     /// starting from the first of --rows, or from zero.
     #[arg(long)]
@@ -102,7 +103,7 @@ impl Explain {
             method: vec![Method::IntegratedGradients, Method::Gradcam],
             output: output.into(),
             format: Format::Jsonl,
-            picture: PictureFormat::Png,
+            picture: PictureChoice::Png,
             optimise: false,
             score: false,
             records: "all".into(),
@@ -120,7 +121,7 @@ impl Explain {
     /// An output breaks the rule of [`Outputs`].
     pub fn pass_outputs(&self, outputs: &mut Outputs) -> Result<()> {
         let mut pass = |name: &str| outputs.file(&self.output.join(name));
-        let ending = self.picture.ending();
+        let format = self.picture.format();
         let mut names = Vec::new();
         if self.score {
             pass("score.json")?;
@@ -136,17 +137,17 @@ impl Explain {
             }
         }
         for name in names {
-            if let Some(ending) = ending {
-                pass(&format!("{name}.{ending}"))?;
+            if let Some(format) = format {
+                pass(&format!("{name}.{}", format.ending()))?;
             }
         }
         Ok(())
     }
 }
 
-/// Format of the pictures.
+/// What `--picture` says: a format, or that none are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum PictureFormat {
+pub enum PictureChoice {
     /// Pixels.
     Png,
     /// Curves and text.
@@ -155,13 +156,13 @@ pub enum PictureFormat {
     None,
 }
 
-impl PictureFormat {
-    /// What the pictures' names end with.
-    pub(super) fn ending(self) -> Option<&'static str> {
+impl PictureChoice {
+    /// The format of the pictures, where any are wanted.
+    pub(super) fn format(self) -> Option<PictureFormat> {
         match self {
-            PictureFormat::Png => Some("png"),
-            PictureFormat::Svg => Some("svg"),
-            PictureFormat::None => None,
+            PictureChoice::Png => Some(PictureFormat::Png),
+            PictureChoice::Svg => Some(PictureFormat::Svg),
+            PictureChoice::None => None,
         }
     }
 }

@@ -127,8 +127,8 @@ fn explain(
 /// Checks the pictures of rows that only the model has chosen.
 fn pass_pictures(arguments: &Explain, rows: &[u64], outputs: &mut Outputs) -> Result<()> {
     for row in rows {
-        if let Some(ending) = arguments.picture.ending() {
-            let name = format!("{}.{ending}", row_name(*row));
+        if let Some(format) = arguments.picture.format() {
+            let name = format!("{}.{}", row_name(*row), format.ending());
             outputs.file(&arguments.output.join(name))?;
         }
     }

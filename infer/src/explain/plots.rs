@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 
 use data::output;
 use data::plot::kernels::Kernels;
-use data::plot::{self, Picture};
+use data::plot::{Picture, PictureFormat};
 use models::onnx;
 
-use super::arguments::{Explain, PictureFormat};
+use super::arguments::Explain;
 use crate::error::{Error, Result};
 
 /// Pictures that are written together once everything has gone well.
 pub(super) struct Pictures {
     folder: PathBuf,
-    format: PictureFormat,
+    format: Option<PictureFormat>,
     drawn: Vec<(PathBuf, Vec<u8>)>,
 }
 
@@ -21,21 +21,17 @@ impl Pictures {
     pub(super) fn new(arguments: &Explain) -> Pictures {
         Pictures {
             folder: arguments.output.clone(),
-            format: arguments.picture,
+            format: arguments.picture.format(),
             drawn: Vec::new(),
         }
     }
 
     pub(super) fn add(&mut self, name: &str, picture: &impl Picture) -> Result<()> {
-        let Some(ending) = self.format.ending() else {
+        let Some(format) = self.format else {
             return Ok(());
         };
-        let bytes = match self.format {
-            PictureFormat::Svg => plot::svg(picture)?.into_bytes(),
-            _ => plot::png(picture)?,
-        };
-        let path = self.folder.join(format!("{name}.{ending}"));
-        self.drawn.push((path, bytes));
+        let path = self.folder.join(format!("{name}.{}", format.ending()));
+        self.drawn.push((path, format.bytes(picture)?));
         Ok(())
     }
 

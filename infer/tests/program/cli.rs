@@ -16,12 +16,12 @@ use crate::shared::shared;
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_infer");
 
 /// A folder with a model for the Kaggle format.
-struct Desk {
+pub struct Desk {
     folder: TempDir,
 }
 
 impl Desk {
-    fn new() -> Desk {
+    pub fn new() -> Desk {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("models")).unwrap();
         let desk = Desk { folder };
@@ -29,21 +29,21 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) -> &Desk {
+    pub fn write(&self, name: &str, text: &str) -> &Desk {
         std::fs::write(self.path(name), text).unwrap();
         self
     }
 
-    fn read(&self, name: &str) -> String {
+    pub fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// `infer` in this folder.
-    fn infer(&self, arguments: &[&str]) -> Command {
+    pub fn infer(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .current_dir(self.folder.path())
@@ -53,7 +53,7 @@ impl Desk {
     }
 
     /// Every file in this folder, sorted.
-    fn files(&self) -> Vec<String> {
+    pub fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.folder.path()).unwrap();
         let mut names: Vec<String> = entries
             .map(|e| e.unwrap().file_name().into_string().unwrap())
@@ -65,7 +65,7 @@ impl Desk {
 }
 
 /// Rows in the Kaggle format, with a label column if asked for.
-fn kaggle_rows(rows: usize, labels: bool) -> String {
+pub fn kaggle_rows(rows: usize, labels: bool) -> String {
     let line = |row: usize| {
         let value = |i: usize| format!("{:.6}", ((row * 31 + i * 7) % 100) as f64 / 100.0);
         let mut cells: Vec<String> = (0..187).map(value).collect();
@@ -94,6 +94,7 @@ fn a_csv_with_labels_gives_predictions_a_report_and_a_picture() {
     );
     assert_eq!(lines.len(), 301);
     assert!(lines[8].starts_with("beats.csv,7,,,V,"));
+    // What it shows is tested on its twin in SVG.
     let picture = std::fs::read(desk.path("predictions.confusion.png")).unwrap();
     assert!(picture.starts_with(b"\x89PNG"));
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::model::{kaggle_model, window_model};
+use crate::pictures::counts;
 use crate::shared::shared;
 
 fn infer(arguments: &[&str]) -> Command {
@@ -125,9 +126,13 @@ fn records_can_be_chosen_and_the_matrix_drawn() {
         .args(["--confusion", &desk.text("confusion.svg")])
         .assert()
         .success();
-    assert_eq!(desk.json()["beats"], 20);
+    let json = desk.json();
+    assert_eq!(json["beats"], 20);
     let picture = std::fs::read_to_string(desk.path("confusion.svg")).unwrap();
-    assert!(picture.contains("Predicted class"));
+    let drawn = counts(&picture, "Reference beats, escape beats as N");
+    let rows = json["confusion"].as_array().unwrap().iter();
+    let expected = rows.flat_map(|row| row.as_array().unwrap().iter().map(|n| n.as_u64().unwrap()));
+    assert_eq!(drawn, expected.collect::<Vec<_>>());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod cli;
 mod evaluate;
 mod faults;
 mod model;
+mod pictures;
 #[path = "../../../tests/shared.rs"]
 mod shared;
 mod stream;

@@ -130,6 +130,23 @@ pub struct Comparison {
 /// * it drops the first test beat within the window after the start when the
 ///   reference has no beat left: here that is an extra beat;
 /// * with a start of 0 it loses test beats at sample 0: here they count.
+///
+/// ```
+/// use data::record::annotation::{Annotation, Symbol};
+/// use data::scoring::ec57::{AggregateStatistics, Options, Pair, compare};
+///
+/// let beats = |beats: [(i64, Symbol); 4]| beats.map(|(at, symbol)| Annotation::new(at, symbol));
+/// let (n, v) = (Symbol::N, Symbol::V);
+/// let reference = beats([(250, n), (500, v), (750, n), (1000, n)]);
+/// // The beat at 750 is missed, and one at 875 invented.
+/// let test = beats([(252, n), (505, v), (875, n), (1000, n)]);
+/// let pair = Pair { reference: &reference, test: &test, fs: 250.0, length: Some(1250) };
+/// let options = Options { start: 0.0, ..Options::default() };
+/// let found = compare(&pair, &options);
+/// let gross = AggregateStatistics::new(&[("100".into(), found)]).gross;
+/// assert_eq!((gross.qrs.se, gross.qrs.ppv), (Some(0.75), Some(0.75)));
+/// assert_eq!((gross.v.se, gross.v.ppv), (Some(1.0), Some(1.0)));
+/// ```
 pub fn compare(pair: &Pair<'_>, options: &Options) -> Comparison {
     let window = pair.window();
     let read = |annotations| Annotator::read(annotations, options.convention, window);
