@@ -9,8 +9,9 @@ use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::simulate::synth;
-use models::architecture::{Architecture, Block, Pooling};
+use models::architecture::{Architecture, Block, Node, Op, Pooling};
 use models::contract::{Training, VERSION};
+use models::untrained::random_architecture;
 use models::{Contract, Network, Weights, onnx};
 use train::network::ResidualCnn;
 
@@ -22,9 +23,18 @@ pub struct Case {
     pub network: Network,
     pub weights: Weights,
     pub contract: Contract,
+    /// Whether its shape was drawn by chance: synthetic beats are enough for it.
+    pub drawn: bool,
 }
 
 impl Case {
+    /// Up to `count` real beats of every class, evenly from all records; `None`
+    /// without the database.
+    pub fn real(&self, count: usize) -> Option<Beats> {
+        let folder = (cfg!(recordings) && !self.drawn).then(|| shared("mitdb"))?;
+        Some(real(&folder, &self.contract.input, count))
+    }
+
     pub fn classifier(&self) -> Vec<u8> {
         onnx::classifier(&self.network, &self.weights, &self.contract).unwrap()
     }
@@ -34,8 +44,8 @@ impl Case {
     }
 }
 
-/// The shipped models, the notebook's network, and one for two leads with
-/// strides, dilation, both global poolings and rhythm features.
+/// The shipped models, the notebook's network, one for two leads with strides,
+/// dilation, both global poolings and rhythm features, and others by chance.
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         notebook(),
@@ -50,9 +60,52 @@ pub fn cases() -> Vec<Case> {
             network,
             weights,
             contract,
+            drawn: false,
         });
     }
+    cases.extend((0..DRAWN).map(drawn));
     cases
+}
+
+/// Networks by chance; so many have every option.
+const DRAWN: u64 = 10;
+
+fn drawn(seed: u64) -> Case {
+    let input = match seed % 2 {
+        0 => InputSpec::kaggle(),
+        _ => two_lead_input(),
+    };
+    let architecture = random_architecture(&input, seed);
+    Case {
+        drawn: true,
+        ..untrained(&format!("drawn {seed}"), architecture, input)
+    }
+}
+
+#[test]
+fn the_drawn_networks_have_every_operation() {
+    let nodes: Vec<Node> = (0..DRAWN)
+        .flat_map(|seed| drawn(seed).network.nodes)
+        .collect();
+    let wanted: [(&str, fn(&Op) -> bool); 10] = [
+        ("norm", |op| matches!(op, Op::Norm { .. })),
+        ("gate", |op| *op == Op::Gate),
+        ("maxima", |op| matches!(op, Op::MaxPool { .. })),
+        ("means", |op| matches!(op, Op::AveragePool { .. })),
+        ("strides", |op| matches!(op, Op::Conv { stride: 2.., .. })),
+        ("dilation", |op| {
+            matches!(op, Op::Conv { dilation: 2.., .. })
+        }),
+        ("bottleneck", |op| {
+            op.name().is_some_and(|n| n.ends_with("conv3"))
+        }),
+        ("a maximum of all", |op| *op == Op::GlobalMaxPool),
+        ("every position", |op| *op == Op::Flatten),
+        ("dropout", |op| matches!(op, Op::Dropout { .. })),
+    ];
+    for (name, is) in wanted {
+        assert!(nodes.iter().any(|node| is(&node.op)), "{name}");
+    }
 }
 
 /// The notebook's network before training.
@@ -67,6 +120,7 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
         name: name.into(),
         weights: cnn.weights().unwrap(),
         network,
+        drawn: false,
         contract: Contract {
             version: VERSION,
             input,
@@ -94,11 +148,10 @@ fn two_lead_input() -> InputSpec {
 fn two_leads() -> Architecture {
     let input = two_lead_input();
     let block = |channels, stride, dilation, pool| Block {
-        channels,
-        kernel: 5,
         stride,
         dilation,
         pool,
+        ..Block::new(channels, 5)
     };
     Architecture {
         channels: input.channels(),
@@ -114,13 +167,10 @@ fn two_leads() -> Architecture {
     }
 }
 
-/// Up to `count` real beats of every class, evenly from all records; `None`
-/// without the database.
-pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
-    let folder = cfg!(recordings).then(|| shared("mitdb"))?;
-    let names = formats::find(&folder).unwrap();
+fn real(folder: &Path, input: &InputSpec, count: usize) -> Beats {
+    let names = formats::find(folder).unwrap();
     let mut all = Beats::new(input.clone());
-    for annotated in dataset::load(&folder, &names, dataset::REFERENCE).unwrap() {
+    for annotated in dataset::load(folder, &names, dataset::REFERENCE).unwrap() {
         // Not every record has both leads.
         if let Ok(beats) = prepare::record(&annotated.record, &annotated.annotations, input) {
             all.append(&beats).unwrap();
@@ -133,7 +183,7 @@ pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
         let every = rows.len().div_ceil(count).max(1);
         chosen.extend(rows.into_iter().step_by(every));
     }
-    Some(all.select(&chosen))
+    all.select(&chosen)
 }
 
 /// Beats of synthetic patients.

@@ -15,18 +15,13 @@ fn architecture() -> Architecture {
         }),
         blocks: vec![
             Block {
-                channels: 8,
-                kernel: 5,
-                stride: 1,
                 dilation: 2,
                 pool: 2,
+                ..Block::new(8, 5)
             },
             Block {
-                channels: 8,
-                kernel: 3,
                 stride: 2,
-                dilation: 1,
-                pool: 1,
+                ..Block::new(8, 3)
             },
         ],
         pooling: Pooling::AverageMax,
