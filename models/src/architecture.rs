@@ -9,7 +9,7 @@ mod nodes;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::Field;
+pub use cost::{EDGE_LANES, EDGE_VALUES, Field};
 pub use nodes::{NORM_EPSILON, Network, Node, Op, Parameter};
 
 /// A residual 1-D CNN over a beat window, with an optional branch for rhythm

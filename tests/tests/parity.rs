@@ -8,7 +8,7 @@ use infer::Classifier;
 use tch::{Device, Tensor};
 use train::network::ResidualCnn;
 
-use crate::networks::{Case, cases, synthetic};
+use crate::networks::{Case, cases, dilated, synthetic};
 
 /// Largest difference of a logit between any two engines, as a part of the
 /// largest logit where that is above 1.
@@ -57,6 +57,23 @@ fn largest(a: &[f32], b: &[f32]) -> f32 {
     let scale = b.iter().fold(1.0f32, |m, b| m.max(b.abs()));
     let pairs = a.iter().zip(b);
     pairs.fold(0.0, |m, (a, b)| m.max((a - b).abs() / scale))
+}
+
+/// What the lean reader does not take is known before anything is trained, and
+/// is what tract-onnx is for.
+#[test]
+fn layers_beyond_the_lean_reader_are_known() {
+    // 512 x 512 x 15 weights with the zeros of the dilation are within, x 17 beyond.
+    for (dilation, layer) in [(7, None), (8, Some("block1.conv2"))] {
+        let case = dilated(dilation);
+        assert_eq!(case.network.beyond_edge(), layer);
+        let read = |engine| {
+            let (file, path) = (case.classifier(), Path::new("model.onnx"));
+            embedded::Classifier::with_engine(&file, path, engine)
+        };
+        assert_eq!(read(Engine::Lean).is_ok(), layer.is_none());
+        assert!(read(Engine::TractOnnx).is_ok());
+    }
 }
 
 #[test]

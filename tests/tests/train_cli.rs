@@ -322,7 +322,11 @@ fn two_leads_are_trained_on_records_that_have_them() {
 #[test]
 fn bad_input_is_one_message_and_no_files() {
     let desk = Desk::new();
-    let about_data = |names: &[&str]| names.iter().any(|n| ["nowhere", "cuda:99"].contains(n));
+    let about_data = |names: &[&str]| {
+        names
+            .iter()
+            .any(|n| ["nowhere", "cuda:99", "auto, cpu, cuda"].contains(n))
+    };
     for (arguments, names) in REFUSED {
         let mut asked = vec![arguments.to_vec()];
         // What is shown needs neither data nor device.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use models::architecture::{Field, Network, Node, Op};
+use models::architecture::{EDGE_VALUES, Field, Network, Node, Op};
 
 use crate::cli::Request;
 use crate::error::{Error, Result};
@@ -19,19 +19,28 @@ pub fn run(request: &Request) -> Result<()> {
     let network = settings.architecture(input).network()?;
     export::rehearse(settings, network.clone())?;
     let text = format!(
-        "{}: {} x {} samples at {} Hz, {} rhythm features\n\n{}",
+        "{}: {} x {} samples at {} Hz, {} rhythm features\n\n{}{}",
         settings.recipe.name(),
         input.channels(),
         input.length(),
         input.fs,
         input.rhythm.len(),
-        table(&network, input.fs)
+        table(&network, input.fs),
+        caution(&network).map_or(String::new(), |text| format!("\n{text}\n"))
     );
     let mut stdout = std::io::stdout().lock();
     stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
         .map_err(Error::Stdout)
+}
+
+/// What to know of a network before it is trained, if there is something.
+pub fn caution(network: &Network) -> Option<String> {
+    let layer = network.beyond_edge()?;
+    Some(format!(
+        "{layer} is beyond the lean reader of `embedded`, which takes layers of up to {EDGE_VALUES} weights, with the zeros of a dilation, and as many values; a program without the feature any-onnx will refuse this model. Fewer channels in --blocks or --hidden, or less dilation, fit"
+    ))
 }
 
 /// A row per node: its name in the ONNX graph, what it computes, the shape of
@@ -90,13 +99,13 @@ fn operation(network: &Network, node: &Node) -> String {
             norm,
             ..
         } => {
-            let mut text = format!("convolution {kernel}");
+            let mut text = format!("convolution {kernel} of {}", inputs(""));
             for (word, number) in [("stride", stride), ("dilation", dilation)] {
                 if *number > 1 {
                     text += &format!(", {word} {number}");
                 }
             }
-            text + normalised(*norm) + " of " + &inputs("")
+            text + normalised(*norm)
         }
         Op::Dense { norm, .. } => format!("dense{}", normalised(*norm)),
         Op::Norm { .. } => "norm".into(),
@@ -129,7 +138,8 @@ fn count(number: usize) -> String {
 
 fn seen(field: Field, fs: f64) -> String {
     let samples = field.size();
-    format!("{samples} samples, {:.0} ms", samples / fs * 1e3)
+    let plural = if samples == 1.0 { "" } else { "s" };
+    format!("{samples} sample{plural}, {:.0} ms", samples / fs * 1e3)
 }
 
 /// Columns of one width; those of numbers end on one line.
@@ -185,7 +195,7 @@ mod tests {
             128.0,
         );
         for part in [
-            "convolution 3, dilation 2, norm of relu",
+            "convolution 3 of relu23, dilation 2, norm",
             "sigmoid",
             "mean of 2",
             "maximum of 2",

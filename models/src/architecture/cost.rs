@@ -2,6 +2,13 @@
 
 use super::nodes::{Network, Node, Op, Parameter};
 
+/// Most weights of a layer, with the zeros between dilated ones, and most values
+/// of its result that the lean reader of `embedded` takes: far above those of any
+/// model for a small machine, a limit on what a hostile file can ask for.
+pub const EDGE_VALUES: usize = 1 << 22;
+/// That reader multiplies so many outputs at once, and fills up to them.
+pub const EDGE_LANES: usize = 8;
+
 /// The receptive field of a feature map: position `t` sees the samples from
 /// `start + step t` to `end + step t` of the window, of which those outside it
 /// are padding.
@@ -88,6 +95,24 @@ impl Network {
             fields.push(field);
         }
         fields
+    }
+
+    /// The first layer that is beyond [`EDGE_VALUES`].
+    pub fn beyond_edge(&self) -> Option<&str> {
+        let beyond = |node: &&Node| {
+            let taps = match node.op {
+                Op::Conv {
+                    kernel, dilation, ..
+                } => dilation * (kernel - 1) + 1,
+                Op::Dense { .. } => 1,
+                _ => return false,
+            };
+            let inputs = self.nodes[node.inputs[0]].shape[0];
+            let outputs = node.shape[0].next_multiple_of(EDGE_LANES);
+            let values: usize = node.shape.iter().product();
+            taps * inputs * outputs > EDGE_VALUES || values > EDGE_VALUES
+        };
+        self.nodes.iter().find(beyond)?.op.name()
     }
 
     /// Number of trainable values.
