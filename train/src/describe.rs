@@ -195,7 +195,7 @@ mod tests {
             128.0,
         );
         for part in [
-            "convolution 3 of relu23, dilation 2, norm",
+            "convolution 3 of relu25, dilation 2, norm",
             "sigmoid",
             "mean of 2",
             "maximum of 2",
