@@ -156,26 +156,29 @@ impl<'a> Reader<'a> {
             "an operator of '{}'",
             node.domain
         );
+        let value = self.value(name, node, &inputs)?;
+        self.values.insert(name, value);
+        let is_map = match &*node.op_type {
+            "Gemm" | "Flatten" | "Softmax" => false,
+            "Relu" | "Sigmoid" | "Add" | "Mul" | "Concat" => self.maps.contains(inputs[0]),
+            _ => true,
+        };
+        if is_map {
+            self.maps.insert(name);
+        }
+        Ok(())
+    }
+
+    /// What a node makes of its inputs.
+    fn value(&mut self, name: &str, node: &'a NodeProto, inputs: &[&'a str]) -> TractResult<Value> {
         let on_channels = |node: &NodeProto| {
             ensure!(node.integer("axis") == Some(1), "another axis than 1");
             Ok(())
         };
-        let value = match (&*node.op_type, &*inputs) {
+        Ok(match (&*node.op_type, inputs) {
             ("Conv", [x, weights, bias]) => self.convolution(node, x, weights, bias)?,
             ("Gemm", [x, weights, bias]) => self.dense(node, x, weights, bias)?,
-            ("Relu", [x]) => match self.waiting(x) {
-                Some((mut layer, inputs)) => {
-                    layer.relu = true;
-                    Value::Waiting(layer, inputs)
-                }
-                None => {
-                    let zero = self
-                        .model
-                        .add_const(format!("{name}.zero"), tensor3(&[[[0f32]]]))?;
-                    let x = self.outlet(x)?;
-                    Value::Wired(self.wire(name, math::max(), &[x, zero])?)
-                }
-            },
+            ("Relu", [x]) => self.relu(name, x)?,
             ("Sigmoid", [x]) => {
                 let x = self.outlet(x)?;
                 Value::Wired(self.wire(name, sigmoid(), &[x])?)
@@ -220,17 +223,19 @@ impl<'a> Reader<'a> {
                 Value::Wired(self.wire(name, op, &[x])?)
             }
             (_, inputs) => bail!("it does not know this operator (inputs: {})", inputs.len()),
-        };
-        self.values.insert(name, value);
-        let is_map = match &*node.op_type {
-            "Gemm" | "Flatten" | "Softmax" => false,
-            "Relu" | "Sigmoid" | "Add" | "Mul" | "Concat" => self.maps.contains(inputs[0]),
-            _ => true,
-        };
-        if is_map {
-            self.maps.insert(name);
+        })
+    }
+
+    /// A ReLU goes into the layer that it follows alone.
+    fn relu(&mut self, name: &str, x: &'a str) -> TractResult<Value> {
+        if let Some((mut layer, inputs)) = self.waiting(x) {
+            layer.relu = true;
+            return Ok(Value::Waiting(layer, inputs));
         }
-        Ok(())
+        let zero = tensor3(&[[[0f32]]]);
+        let zero = self.model.add_const(format!("{name}.zero"), zero)?;
+        let x = self.outlet(x)?;
+        Ok(Value::Wired(self.wire(name, math::max(), &[x, zero])?))
     }
 
     /// What stands beside `x`: one number, or one for each channel of a map,
@@ -331,6 +336,10 @@ impl<'a> Reader<'a> {
 
     /// The sum goes into a layer that makes one of the two.
     fn sum(&mut self, name: &str, a: &'a str, b: &'a str) -> TractResult<Value> {
+        ensure!(
+            self.maps.contains(a) == self.maps.contains(b),
+            "a sum of a map and a vector"
+        );
         for (layer, other) in [(a, b), (b, a)] {
             match self.waiting(layer) {
                 Some((layer, mut inputs)) if inputs.len() == 1 && !layer.relu => {

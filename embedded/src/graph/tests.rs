@@ -161,6 +161,9 @@ fn what_it_does_not_know_is_refused() {
     assert!(refusal(|g| constant(g, "w1").raw_data.truncate(7)).contains("32-bit floats"));
     assert!(refusal(|g| constant(g, "gain").dims = vec![1, 6, 1]).contains("[1, 6, 1]"));
     assert!(refusal(|g| named(g, "i.gated").input[1] = "beat".into()).contains("per channel"));
+    assert!(refusal(|g| named(g, "i.gated").input[1] = "s.gate".into()).contains("per channel"));
+    assert!(refusal(|g| named(g, "h").input[0] = "beat".into()).contains("map and a vector"));
+    assert!(refusal(|g| named(g, "h").input[0] = "map".into()).contains("two shapes"));
     assert!(
         refusal(|g| *constant(g, "column") = integers("column", &[0, 3, 2, 1])).contains("1 x 6")
     );
