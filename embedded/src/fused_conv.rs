@@ -14,21 +14,17 @@ use std::sync::LazyLock;
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Level, dispatch, f32x8};
+use models::architecture::{EDGE_LANES, EDGE_VALUES};
 use tract_core::internal::*;
 
 /// The vectors of this machine.
 static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
 /// Outputs whose sums run side by side in one vector.
-const LANES: usize = 8;
+const LANES: usize = EDGE_LANES;
 /// Sums that are added to in turn: additions take 4 cycles or more, 2 of them
 /// begin in each, and with weights and samples they still fit into the 16
 /// registers of AVX2.
 const SUMS: usize = 8;
-
-/// Most values of a layer's weights, dilation written out, and of its output: far
-/// above those of any model for a small machine, a limit on what a hostile file
-/// can ask for.
-const MOST: usize = 1 << 22;
 
 /// `y[p] = bias + W x[p * stride .. p * stride + kernel]`, then plus a residual
 /// where it has a second input, then ReLU where asked. A dense layer is one of
@@ -95,7 +91,10 @@ impl FusedConv {
         let blocks = outputs.div_ceil(LANES);
         let depth = kernel.saturating_mul(channels);
         let size = depth.saturating_mul(blocks * LANES);
-        ensure!(size <= MOST, "a layer of {size} weights; {MOST} can be had");
+        ensure!(
+            size <= EDGE_VALUES,
+            "a layer of {size} weights; {EDGE_VALUES} can be had"
+        );
         // What a shorter last block and a dilated kernel do not use is 0.
         let mut packed = vec![0.0; blocks * depth * LANES];
         for (o, of_output) in weights.chunks_exact(channels * taps).enumerate() {
@@ -134,8 +133,8 @@ impl FusedConv {
         );
         let positions = (padded - self.kernel) / self.stride + 1;
         ensure!(
-            positions.saturating_mul(self.outputs) <= MOST,
-            "a layer with {positions} x {} outputs; {MOST} can be had",
+            positions.saturating_mul(self.outputs) <= EDGE_VALUES,
+            "a layer with {positions} x {} outputs; {EDGE_VALUES} can be had",
             self.outputs
         );
         Ok([positions, self.outputs])

@@ -8,13 +8,13 @@
 //! A feature map `[1, channels, 1, length]` of the file is `[1, length,
 //! channels]` here, and a vector `[1, features]` is `[1, 1, features]`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use models::messages::{GraphProto, NodeProto, TensorProto};
 use tract_core::internal::*;
 use tract_core::ops::array::TypedConcat;
 use tract_core::ops::math;
-use tract_core::ops::nn::{Softmax, SoftmaxKind};
+use tract_core::ops::nn::{Softmax, SoftmaxKind, sigmoid};
 
 use crate::fused_conv::{FusedConv, Shape};
 use crate::pool::{Kind, Pool};
@@ -34,6 +34,7 @@ pub(crate) fn read<'a>(
         constants: graph.initializer.iter().map(|t| (&*t.name, t)).collect(),
         values: HashMap::new(),
         uses: HashMap::new(),
+        maps: HashSet::new(),
     };
     for name in graph.node.iter().flat_map(|n| &n.input) {
         *reader.uses.entry(name).or_default() += 1;
@@ -71,6 +72,9 @@ struct Reader<'a> {
     constants: HashMap<&'a str, &'a TensorProto>,
     values: HashMap<&'a str, Value>,
     uses: HashMap<&'a str, usize>,
+    /// Values that are feature maps in the file: a map of one sample and a
+    /// vector look alike here, and go together with others differently there.
+    maps: HashSet<&'a str>,
 }
 
 impl<'a> Reader<'a> {
@@ -152,37 +156,43 @@ impl<'a> Reader<'a> {
             "an operator of '{}'",
             node.domain
         );
+        let value = self.value(name, node, &inputs)?;
+        self.values.insert(name, value);
+        let is_map = match &*node.op_type {
+            "Gemm" | "Flatten" | "Softmax" => false,
+            "Relu" | "Sigmoid" | "Add" | "Mul" | "Concat" => self.maps.contains(inputs[0]),
+            _ => true,
+        };
+        if is_map {
+            self.maps.insert(name);
+        }
+        Ok(())
+    }
+
+    /// What a node makes of its inputs.
+    fn value(&mut self, name: &str, node: &'a NodeProto, inputs: &[&'a str]) -> TractResult<Value> {
         let on_channels = |node: &NodeProto| {
             ensure!(node.integer("axis") == Some(1), "another axis than 1");
             Ok(())
         };
-        let value = match (&*node.op_type, &*inputs) {
+        Ok(match (&*node.op_type, inputs) {
             ("Conv", [x, weights, bias]) => self.convolution(node, x, weights, bias)?,
             ("Gemm", [x, weights, bias]) => self.dense(node, x, weights, bias)?,
-            ("Relu", [x]) => match self.waiting(x) {
-                Some((mut layer, inputs)) => {
-                    layer.relu = true;
-                    Value::Waiting(layer, inputs)
-                }
-                None => {
-                    let zero = self
-                        .model
-                        .add_const(format!("{name}.zero"), tensor3(&[[[0f32]]]))?;
-                    let x = self.outlet(x)?;
-                    Value::Wired(self.wire(name, math::max(), &[x, zero])?)
-                }
-            },
-            ("Add", [a, b]) => self.sum(name, a, b)?,
-            ("Mul", [x, factor]) => {
-                let [factor] = *self.floats(factor)? else {
-                    bail!("a factor that is not one number");
-                };
-                let factor = self
-                    .model
-                    .add_const(format!("{name}.factor"), tensor3(&[[[factor]]]))?;
+            ("Relu", [x]) => self.relu(name, x)?,
+            ("Sigmoid", [x]) => {
                 let x = self.outlet(x)?;
-                Value::Wired(self.wire(name, math::mul(), &[x, factor])?)
+                Value::Wired(self.wire(name, sigmoid(), &[x])?)
             }
+            ("Add", [a, b]) if !self.constants.contains_key(b) => self.sum(name, a, b)?,
+            ("Add", [x, shift]) => {
+                let parts = [self.outlet(x)?, self.per_channel(name, x, shift)?];
+                Value::Wired(self.wire(name, math::add(), &parts)?)
+            }
+            ("Mul", [x, factor]) => {
+                let parts = [self.outlet(x)?, self.per_channel(name, x, factor)?];
+                Value::Wired(self.wire(name, math::mul(), &parts)?)
+            }
+            ("Reshape", [x, shape]) => Value::Wired(self.column(x, shape)?),
             // Maps have no height here.
             ("Unsqueeze", [x, axes]) => {
                 let axes = self.constant(axes)?.integers();
@@ -213,9 +223,53 @@ impl<'a> Reader<'a> {
                 Value::Wired(self.wire(name, op, &[x])?)
             }
             (_, inputs) => bail!("it does not know this operator (inputs: {})", inputs.len()),
-        };
-        self.values.insert(name, value);
-        Ok(())
+        })
+    }
+
+    /// A ReLU goes into the layer that it follows alone.
+    fn relu(&mut self, name: &str, x: &'a str) -> TractResult<Value> {
+        if let Some((mut layer, inputs)) = self.waiting(x) {
+            layer.relu = true;
+            return Ok(Value::Waiting(layer, inputs));
+        }
+        let zero = tensor3(&[[[0f32]]]);
+        let zero = self.model.add_const(format!("{name}.zero"), zero)?;
+        let x = self.outlet(x)?;
+        Ok(Value::Wired(self.wire(name, math::max(), &[x, zero])?))
+    }
+
+    /// What stands beside `x`: one number, or one for each channel of a map,
+    /// constant or computed.
+    fn per_channel(&mut self, name: &str, x: &str, values: &'a str) -> TractResult<OutletId> {
+        let of_map = self.maps.contains(x);
+        if !self.constants.contains_key(values) {
+            let outlet = self.outlet(values)?;
+            let of_channels = self.maps.contains(values) && self.shape(outlet)?[0] == 1;
+            ensure!(
+                of_map && of_channels,
+                "'{values}' is not a number per channel"
+            );
+            return Ok(outlet);
+        }
+        let (numbers, shape) = (self.floats(values)?, self.sizes(values)?);
+        ensure!(
+            numbers.len() == 1 || of_map && matches!(*shape, [_, 1, 1]),
+            "a constant of shape {shape:?} is not one number and not one per channel"
+        );
+        let numbers = Tensor::from_shape(&[1, 1, numbers.len()], &numbers)?;
+        self.model.add_const(format!("{name}.{values}"), numbers)
+    }
+
+    /// A vector as a map of one sample, which it is here.
+    fn column(&mut self, x: &'a str, shape: &str) -> TractResult<OutletId> {
+        let x = self.outlet(x)?;
+        let [length, channels] = self.shape(x)?;
+        let wanted = self.constant(shape)?.integers();
+        ensure!(
+            length == 1 && wanted == Some(vec![0, channels as i64, 1, 1]),
+            "{length} x {channels} values as {wanted:?}"
+        );
+        Ok(x)
     }
 
     fn convolution(
@@ -282,6 +336,10 @@ impl<'a> Reader<'a> {
 
     /// The sum goes into a layer that makes one of the two.
     fn sum(&mut self, name: &str, a: &'a str, b: &'a str) -> TractResult<Value> {
+        ensure!(
+            self.maps.contains(a) == self.maps.contains(b),
+            "a sum of a map and a vector"
+        );
         for (layer, other) in [(a, b), (b, a)] {
             match self.waiting(layer) {
                 Some((layer, mut inputs)) if inputs.len() == 1 && !layer.relu => {
@@ -295,6 +353,10 @@ impl<'a> Reader<'a> {
             }
         }
         let parts = [self.outlet(a)?, self.outlet(b)?];
+        ensure!(
+            self.shape(parts[0])? == self.shape(parts[1])?,
+            "a sum of two shapes"
+        );
         Ok(Value::Wired(self.wire(name, math::add(), &parts)?))
     }
 

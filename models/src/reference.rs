@@ -30,25 +30,33 @@ impl<'a> Reference<'a> {
             let values = weights.0.get(&name).map(|t| &t.values[..]);
             values.unwrap_or(&[]).iter().map(|&v| v.into()).collect()
         };
+        let norm_of = |name: &str| {
+            let part = |part| wide(format!("{name}.norm.{part}"));
+            let a: Vec<f64> = part("weight")
+                .iter()
+                .zip(part("variance"))
+                .map(|(g, v)| g / (v + NORM_EPSILON).sqrt())
+                .collect();
+            let scaled = a.iter().zip(part("mean")).map(|(a, m)| a * m);
+            let b = part("bias")
+                .iter()
+                .zip(scaled)
+                .map(|(b, m)| b - m)
+                .collect();
+            (a, b)
+        };
         let layer = |node: &Node| match &node.op {
             Op::Conv { name, norm, .. } | Op::Dense { name, norm } => Layer {
                 weight: wide(format!("{name}.weight")),
                 bias: wide(format!("{name}.bias")),
-                norm: norm.then(|| {
-                    let part = |part| wide(format!("{name}.norm.{part}"));
-                    let a: Vec<f64> = part("weight")
-                        .iter()
-                        .zip(part("variance"))
-                        .map(|(g, v)| g / (v + NORM_EPSILON).sqrt())
-                        .collect();
-                    let scaled = a.iter().zip(part("mean")).map(|(a, m)| a * m);
-                    let b = part("bias")
-                        .iter()
-                        .zip(scaled)
-                        .map(|(b, m)| b - m)
-                        .collect();
-                    (a, b)
+                norm: norm.then(|| norm_of(name)),
+            },
+            Op::Norm { name, folded } => Layer {
+                norm: Some(match folded {
+                    true => (wide(format!("{name}.weight")), wide(format!("{name}.bias"))),
+                    false => norm_of(name),
                 }),
+                ..Layer::default()
             },
             _ => Layer::default(),
         };
@@ -69,7 +77,15 @@ impl<'a> Reference<'a> {
                 Op::Rhythm => rhythm.to_vec(),
                 Op::Conv { .. } => layer.normalised(self.conv(node, layer, inputs[0])),
                 Op::Dense { .. } => layer.normalised(layer.dense(inputs[0])),
+                Op::Norm { .. } => layer.normalised(inputs[0].to_vec()),
                 Op::Relu => inputs[0].iter().map(|x| x.max(0.0)).collect(),
+                Op::Sigmoid => inputs[0].iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect(),
+                Op::Gate => {
+                    let channels = inputs[0].chunks_exact(node.shape[1]).zip(inputs[1]);
+                    channels
+                        .flat_map(|(x, s)| x.iter().map(move |x| x * s))
+                        .collect()
+                }
                 Op::Add => inputs[0]
                     .iter()
                     .zip(inputs[1])
@@ -123,7 +139,7 @@ impl<'a> Reference<'a> {
     }
 
     /// How near the values of a beat are to a kink, where the gradient jumps:
-    /// the least distance of a ReLU's input from 0, and of a positive maximum
+    /// the least distance of a ReLU's input from 0, and of a maximum other than 0
     /// from the next value, as a part of the largest value there.
     pub fn margin(&self, values: &[Vec<f64>]) -> f64 {
         let mut least = f64::INFINITY;
@@ -144,8 +160,9 @@ impl<'a> Reference<'a> {
             for channel in x.chunks_exact(length) {
                 for stretch in channel.chunks_exact(size.min(length)) {
                     let first = first_maximum(stretch);
-                    // Behind a ReLU, equal zeros pass nothing to either.
-                    if stretch[first] <= 0.0 {
+                    // Behind a ReLU, equal zeros pass nothing to either; a sum
+                    // without one has other maxima than 0.
+                    if stretch[first] == 0.0 {
                         continue;
                     }
                     let others = stretch.iter().enumerate().filter(|(i, _)| *i != first);

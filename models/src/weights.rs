@@ -126,7 +126,7 @@ impl Weights {
     /// The same function without batch norm: every normalised layer of
     /// `network` takes its norm's scale into its weight and its norm's shift
     /// into its bias, `w' = w g / sqrt(v + e)`, `b' = (b - m) g / sqrt(v + e) + c`,
-    /// computed in f64.
+    /// computed in f64; a norm by itself is that of `w = 1` and `b = 0`.
     ///
     /// # Errors
     /// As [`Weights::check`].
@@ -135,12 +135,17 @@ impl Weights {
         let mut plain = network.clone();
         let mut folded = self.clone();
         for node in &mut plain.nodes {
-            let (Op::Conv { name, norm, .. } | Op::Dense { name, norm }) = &mut node.op else {
-                continue;
+            let (name, alone) = match &mut node.op {
+                Op::Conv { name, norm, .. } | Op::Dense { name, norm } if *norm => {
+                    *norm = false;
+                    (name, false)
+                }
+                Op::Norm { name, folded } if !*folded => {
+                    *folded = true;
+                    (name, true)
+                }
+                _ => continue,
             };
-            if !std::mem::take(norm) {
-                continue;
-            }
             let mut take = |part: &str| {
                 let tensor = folded.0.remove(&format!("{name}.{part}"));
                 tensor.unwrap_or_default().values
@@ -152,6 +157,15 @@ impl Weights {
                 .zip(&variance)
                 .map(|(&g, &v)| f64::from(g) / (f64::from(v) + NORM_EPSILON).sqrt())
                 .collect();
+            if alone {
+                // Norm of what a weight of 1 and a bias of 0 make.
+                for (part, value) in [("weight", 1.0), ("bias", 0.0)] {
+                    let shape = vec![scale.len()];
+                    let values = vec![value; scale.len()];
+                    let tensor = Tensor { shape, values };
+                    folded.0.insert(format!("{name}.{part}"), tensor);
+                }
+            }
             if let Some(bias) = folded.0.get_mut(&format!("{name}.bias")) {
                 for (i, b) in bias.values.iter_mut().enumerate() {
                     let centred = f64::from(*b) - f64::from(mean[i]);

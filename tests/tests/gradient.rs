@@ -13,7 +13,7 @@ use tract_onnx::prelude::{
 };
 use train::network::ResidualCnn;
 
-use crate::networks::{Case, cases, real, synthetic};
+use crate::networks::{Case, cases, synthetic};
 
 /// Beats of every class.
 const PER_CLASS: usize = 200;
@@ -195,7 +195,7 @@ fn compare_with_differences(case: &Case, beats: &Beats, targets: &[i64], found: 
 fn the_gradient_graph_equals_autograd() {
     for case in cases() {
         let input = &case.contract.input;
-        let beats = real(input, PER_CLASS).unwrap_or_else(|| synthetic(input));
+        let beats = case.real(PER_CLASS).unwrap_or_else(|| synthetic(input));
         let targets: Vec<i64> = beats.labels.iter().map(|&label| label as i64).collect();
         let torch = in_libtorch(&case, &beats, &targets);
         let ort = in_onnx_runtime(&case, &beats, &targets);

@@ -9,8 +9,9 @@ use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::simulate::synth;
-use models::architecture::{Architecture, Block, Pooling};
+use models::architecture::{Architecture, Block, Op, Pooling};
 use models::contract::{Training, VERSION};
+use models::untrained::random_architecture;
 use models::{Contract, Network, Weights, onnx};
 use train::network::ResidualCnn;
 
@@ -22,9 +23,18 @@ pub struct Case {
     pub network: Network,
     pub weights: Weights,
     pub contract: Contract,
+    /// Whether its shape was drawn by chance: synthetic beats are enough for it.
+    pub drawn: bool,
 }
 
 impl Case {
+    /// Up to `count` real beats of every class, evenly from all records; `None`
+    /// without the database.
+    pub fn real(&self, count: usize) -> Option<Beats> {
+        let folder = (cfg!(recordings) && !self.drawn).then(|| shared("mitdb"))?;
+        Some(real(&folder, &self.contract.input, count))
+    }
+
     pub fn classifier(&self) -> Vec<u8> {
         onnx::classifier(&self.network, &self.weights, &self.contract).unwrap()
     }
@@ -34,8 +44,8 @@ impl Case {
     }
 }
 
-/// The shipped models, the notebook's network, and one for two leads with
-/// strides, dilation, both global poolings and rhythm features.
+/// The shipped models, the notebook's network, one for two leads with strides,
+/// dilation, both global poolings and rhythm features, and others by chance.
 pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         notebook(),
@@ -50,14 +60,72 @@ pub fn cases() -> Vec<Case> {
             network,
             weights,
             contract,
+            drawn: false,
         });
     }
+    cases.extend((0..DRAWN).map(drawn));
     cases
+}
+
+/// Networks by chance; so many have every option.
+const DRAWN: u64 = 8;
+
+fn drawn(seed: u64) -> Case {
+    let input = match seed % 2 {
+        0 => InputSpec::kaggle(),
+        _ => two_lead_input(),
+    };
+    let architecture = random_architecture(&input, seed);
+    Case {
+        drawn: true,
+        ..untrained(&format!("drawn {seed}"), architecture, input)
+    }
+}
+
+#[test]
+fn the_drawn_networks_have_every_operation() {
+    let nodes = (0..DRAWN).flat_map(|seed| drawn(seed).network.nodes);
+    let ops: Vec<Op> = nodes.map(|node| node.op).collect();
+    let has = |is: fn(&Op) -> bool| ops.iter().any(is);
+    let third = |op: &Op| op.name().is_some_and(|name| name.ends_with("conv3"));
+    for (found, what) in [
+        (has(|op| matches!(op, Op::Norm { .. })), "norm"),
+        (has(|op| *op == Op::Gate), "gate"),
+        (has(|op| matches!(op, Op::MaxPool { .. })), "maxima"),
+        (has(|op| matches!(op, Op::AveragePool { .. })), "means"),
+        (
+            has(|op| matches!(op, Op::Conv { stride: 2.., .. })),
+            "stride",
+        ),
+        (
+            has(|op| matches!(op, Op::Conv { dilation: 2.., .. })),
+            "dilation",
+        ),
+        (has(third), "bottleneck"),
+        (has(|op| *op == Op::GlobalMaxPool), "maximum of all"),
+        (has(|op| *op == Op::Flatten), "every position"),
+        (has(|op| matches!(op, Op::Dropout { .. })), "dropout"),
+    ] {
+        assert!(found, "{what}");
+    }
 }
 
 /// The notebook's network before training.
 pub fn notebook() -> Case {
     untrained("notebook", Architecture::notebook(), InputSpec::kaggle())
+}
+
+/// A block of 512 channels, three samples of a dilated kernel.
+pub fn dilated(dilation: usize) -> Case {
+    let block = Block {
+        dilation,
+        ..Block::new(512, 3)
+    };
+    let architecture = Architecture {
+        blocks: vec![block],
+        ..Architecture::notebook()
+    };
+    untrained("dilated", architecture, InputSpec::kaggle())
 }
 
 fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
@@ -67,6 +135,7 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
         name: name.into(),
         weights: cnn.weights().unwrap(),
         network,
+        drawn: false,
         contract: Contract {
             version: VERSION,
             input,
@@ -94,11 +163,10 @@ fn two_lead_input() -> InputSpec {
 fn two_leads() -> Architecture {
     let input = two_lead_input();
     let block = |channels, stride, dilation, pool| Block {
-        channels,
-        kernel: 5,
         stride,
         dilation,
         pool,
+        ..Block::new(channels, 5)
     };
     Architecture {
         channels: input.channels(),
@@ -114,13 +182,10 @@ fn two_leads() -> Architecture {
     }
 }
 
-/// Up to `count` real beats of every class, evenly from all records; `None`
-/// without the database.
-pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
-    let folder = cfg!(recordings).then(|| shared("mitdb"))?;
-    let names = formats::find(&folder).unwrap();
+fn real(folder: &Path, input: &InputSpec, count: usize) -> Beats {
+    let names = formats::find(folder).unwrap();
     let mut all = Beats::new(input.clone(), &Classes::aami5());
-    for annotated in dataset::load(&folder, &names, dataset::REFERENCE).unwrap() {
+    for annotated in dataset::load(folder, &names, dataset::REFERENCE).unwrap() {
         // Not every record has both leads.
         if let Ok(beats) = prepare::record(
             &annotated.record,
@@ -138,7 +203,7 @@ pub fn real(input: &InputSpec, count: usize) -> Option<Beats> {
         let every = rows.len().div_ceil(count).max(1);
         chosen.extend(rows.into_iter().step_by(every));
     }
-    Some(all.select(&chosen))
+    all.select(&chosen)
 }
 
 /// Beats of synthetic patients.

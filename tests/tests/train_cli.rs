@@ -1,12 +1,14 @@
 //! The program `train` from the outside, on synthetic patients.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 use data::pipeline::input::InputSpec;
+use models::architecture::Op;
 use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;
+use train::settings::Recipe;
 
 use crate::programs::program;
 
@@ -166,8 +168,74 @@ fn a_settings_file_yields_to_flags() {
     }
 }
 
+#[test]
+fn every_option_of_a_block_goes_from_a_settings_file_to_a_model() {
+    let desk = Desk::new();
+    let blocks = r#"blocks = ["8x5/2-se4-pre", "8x3~2-neck2-pre", "12x3@2+2-se2"]"#;
+    let file = format!("recipe = \"kaggle\"\nepochs = 1\nhidden = [8]\n{blocks}\n");
+    std::fs::write(desk.path("my.toml"), file).unwrap();
+    let flags = ["--config", "my.toml", "--data", "synthetic", "--out", "run"];
+    let export = ["--device", "cpu", "--export", "model.onnx"];
+    desk.train(&[&flags[..], &export].concat())
+        .assert()
+        .success()
+        .stderr(contains("model.explain.onnx: read back"));
+    let read = |path: &str| Recipe::Notebook.defaults().overlay_file(&desk.path(path));
+    let (asked, saved) = (read("my.toml").unwrap(), read("run/settings.toml").unwrap());
+    assert_eq!(saved.blocks, asked.blocks);
+    let (network, _, _) =
+        models::onnx::network(&std::fs::read(desk.path("model.onnx")).unwrap()).unwrap();
+    let norms = network
+        .nodes
+        .iter()
+        .filter(|n| matches!(n.op, Op::Norm { .. }));
+    let gates = network.nodes.iter().filter(|n| n.op == Op::Gate);
+    assert_eq!((norms.count(), gates.count()), (2, 2));
+}
+
+#[test]
+fn describe_shows_the_shipped_network_and_leaves_nothing() {
+    let desk = Desk::new();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let config = models.join("evidence/runs/resnet.toml");
+    let run = desk
+        .train(&["describe", "--config", config.to_str().unwrap()])
+        .assert()
+        .success();
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    let settings = Recipe::InterPatient
+        .defaults()
+        .overlay_file(&config)
+        .unwrap();
+    let network = settings.architecture(&settings.input).network().unwrap();
+    let shipped = std::fs::read(models.join("shipped/resnet.onnx")).unwrap();
+    let (shipped, _, _) = models::onnx::network(&shipped).unwrap();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .skip_while(|line| !line.starts_with("layer"))
+        .map(|line| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|c| !c.is_empty())
+                .collect()
+        })
+        .collect();
+    assert_eq!(rows.len(), shipped.nodes.len() + 2, "{text}");
+    for (i, (node, row)) in shipped.nodes.iter().zip(&rows[1..]).enumerate() {
+        let shape: Vec<String> = node.shape.iter().map(usize::to_string).collect();
+        assert_eq!((row[0], row[2]), (&*shipped.name(i), &*shape.join(" x ")));
+    }
+    let total = rows.last().unwrap();
+    let numbers = [network.parameter_count(), network.macs()].map(|n| n.to_string());
+    assert_eq!(total[3..5], numbers);
+    // 7 of the stem, 4 x 2 + 4 x 4, 4 x 4 + 4 x 8 and 2 x 8 + 2 x 16 of the
+    // blocks, at 128 Hz.
+    assert_eq!(total[5], "127 samples, 992 ms");
+    assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 0);
+}
+
 /// Arguments, and what the one message must name.
-const REFUSED: [(&[&str], &[&str]); 14] = [
+const REFUSED: [(&[&str], &[&str]); 17] = [
     (&["--data", "nowhere"], &["nowhere", "--data synthetic"]),
     (
         &["--data", "synthetic", "--device", "cuda:99"],
@@ -188,6 +256,18 @@ const REFUSED: [(&[&str], &[&str]); 14] = [
     ),
     (&["--data", "synthetic", "--dropout", "1.5"], &["--dropout"]),
     (&["--data", "synthetic", "--blocks", "32x4"], &["odd"]),
+    (
+        &["--data", "synthetic", "--blocks", "8x3-se9"],
+        &["block1", "squeeze-excitation", "1 to 9", "1 to 8"],
+    ),
+    (
+        &["--data", "synthetic", "--blocks", "64x3,8x3-neck9"],
+        &["block2", "bottleneck", "1 to 9", "1 to 8"],
+    ),
+    (
+        &["--data", "synthetic", "--blocks", "8x3~20,8x3~20"],
+        &["block2", "a pooling of 20 finds only"],
+    ),
     (
         &["--data", "synthetic", "--blocks", "wide"],
         &["wide", "CHANNELSxKERNEL"],
@@ -237,14 +317,40 @@ fn two_leads_are_trained_on_records_that_have_them() {
 #[test]
 fn bad_input_is_one_message_and_no_files() {
     let desk = Desk::new();
+    let about_data = |names: &[&str]| {
+        names
+            .iter()
+            .any(|n| ["nowhere", "cuda:99", "auto, cpu, cuda"].contains(n))
+    };
     for (arguments, names) in REFUSED {
-        let mut assert = desk.train(arguments).assert().failure();
-        for name in names {
-            assert = assert.stderr(contains(*name));
+        let mut asked = vec![arguments.to_vec()];
+        // What is shown needs neither data nor device.
+        if !about_data(names) {
+            asked.push([&["describe"], arguments].concat());
         }
-        assert.stderr(contains("panicked").not());
+        for arguments in asked {
+            let mut assert = desk.train(&arguments).assert().failure();
+            for name in names {
+                assert = assert.stderr(contains(*name));
+            }
+            assert.stderr(contains("panicked").not());
+        }
     }
     assert_eq!(std::fs::read_dir(desk.folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_network_that_cannot_be_exported_is_neither_trained_nor_shown() {
+    let desk = Desk::new();
+    std::fs::write(desk.path("my.toml"), "rhythm-hidden = []").unwrap();
+    let flags = ["--config", "my.toml", "--data", "synthetic", "--out", "run"];
+    for task in [&[][..], &["describe"]] {
+        desk.train(&[task, &flags].concat())
+            .assert()
+            .failure()
+            .stderr(contains("cannot be exported").and(contains("set --rhythm-hidden")));
+    }
+    assert!(!desk.path("run").exists());
 }
 
 #[test]
@@ -338,6 +444,10 @@ fn kaggle_rows_on_another_scale_are_refused() {
 fn help_begins_with_the_program_and_tells_the_defaults() {
     let desk = Desk::new();
     for flag in ["-h", "--help"] {
+        desk.train(&["describe", flag])
+            .assert()
+            .success()
+            .stdout(contains("receptive fields").and(contains("-seRATIO")));
         desk.train(&[flag])
             .assert()
             .success()

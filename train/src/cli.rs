@@ -19,7 +19,13 @@ use data::record::error::ensure;
 /// its default depends on the recipe. The resolved settings are saved with the
 /// run, in settings.toml.
 #[derive(Parser, Debug)]
-#[command(name = "train", version, after_help = data::program::EXIT_CODES)]
+#[command(
+    name = "train",
+    version,
+    after_help = data::program::EXIT_CODES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
 struct Arguments {
     /// Settings file, TOML
     #[arg(long, value_name = "FILE")]
@@ -52,9 +58,15 @@ struct Arguments {
     input: Vec<String>,
 }
 
+/// The subcommand that shows the network instead of training it.
+const DESCRIBE: &str = "describe";
+const ABOUT_DESCRIBE: &str = "Print the network that these flags make, layer by layer with shapes, parameters, multiply-accumulates and receptive fields, and train nothing";
+
 /// What the command line asks for.
 #[derive(Debug)]
 pub struct Request {
+    /// Whether the network is only to be shown.
+    pub describe: bool,
     /// The resolved settings.
     pub settings: Settings,
     /// The run's folder.
@@ -76,7 +88,12 @@ impl Request {
     /// [`clap::Error`] for arguments that clap refuses and for `--help`; else
     /// what is wrong with the settings.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request> {
-        let matches = command()?.try_get_matches_from(arguments)?;
+        let mut matches = command()?.try_get_matches_from(arguments)?;
+        let subcommand = matches.remove_subcommand();
+        let describe = subcommand.is_some();
+        if let Some((_, flags)) = subcommand {
+            matches = flags;
+        }
         let arguments = Arguments::from_arg_matches(&matches)?;
         let (saved, run) = match &arguments.resume {
             Some(folder) => {
@@ -120,6 +137,7 @@ impl Request {
         };
         settings.check()?;
         Ok(Request {
+            describe,
             settings,
             run,
             resumed,
@@ -146,7 +164,7 @@ fn command() -> Result<Command> {
     for recipe in Recipe::value_variants() {
         defaults.push((recipe.name(), toml::Table::try_from(recipe.defaults())?));
     }
-    Ok(command.mut_args(|arg| {
+    let command = command.mut_args(|arg| {
         let key = arg.get_id().as_str().replace('_', "-");
         let values: Vec<(&str, String)> = defaults
             .iter()
@@ -159,7 +177,10 @@ fn command() -> Result<Command> {
             }
             _ => arg,
         }
-    }))
+    });
+    let describe = command.clone().name(DESCRIBE);
+    let describe = describe.about(ABOUT_DESCRIBE).long_about(ABOUT_DESCRIBE);
+    Ok(command.subcommand(describe))
 }
 
 /// A default as it is typed; `None` where there is nothing to type.

@@ -61,6 +61,9 @@ pub enum Error {
     /// A loss that is no number any more.
     #[error("{0}")]
     Diverged(String),
+    /// Standard output cannot be written.
+    #[error("standard output")]
+    Stdout(#[source] std::io::Error),
     /// libtorch fails, such as for want of memory.
     #[error("libtorch")]
     Torch(#[from] TchError),

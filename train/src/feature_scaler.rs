@@ -165,13 +165,7 @@ mod tests {
     #[test]
     fn the_folded_network_takes_features_as_they_are() {
         let beats = beats();
-        let block = Block {
-            channels: 3,
-            kernel: 3,
-            stride: 1,
-            dilation: 1,
-            pool: 1,
-        };
+        let block = Block::new(3, 3);
         let network = Architecture {
             channels: 2,
             length: 8,

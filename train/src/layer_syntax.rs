@@ -1,14 +1,26 @@
-//! Layers in a few characters, for flags and settings files:
-//! `64x5/2@1+2` is a block of 64 channels, kernel 5, stride 2, dilation 1 and
-//! max pooling by 2.
+//! Layers in a few characters, for flags and settings files.
+//!
+//! | text | what it sets of a [`Block`] |
+//! |---|---|
+//! | `64x5` | channels and kernel |
+//! | `/2` | stride |
+//! | `@4` | dilation |
+//! | `+2`, `~2` | pooling after it: maximum, or mean, of 2 samples |
+//! | `-se16` | squeeze-excitation with a 16th of the channels |
+//! | `-neck4` | bottleneck with a fourth of the channels |
+//! | `-pre` | pre-activation |
 
 use std::fmt;
 use std::str::FromStr;
 
-use models::architecture::{Block, Stem};
+use models::architecture::{Block, PoolKind, Stem};
 use serde::{Deserialize, Serialize};
 
-/// A [`Block`] as text, `CHANNELSxKERNEL[/STRIDE][@DILATION][+POOL]`.
+/// How a block is written.
+const BLOCK: &str =
+    "CHANNELSxKERNEL[/STRIDE][@DILATION][+MAXPOOL|~MEANPOOL][-seRATIO][-neckRATIO][-pre]";
+
+/// A [`Block`] as text, as the table above says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct BlockText(pub Block);
@@ -17,6 +29,10 @@ pub struct BlockText(pub Block);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StemText(pub Option<Stem>);
+
+const SQUEEZE: &str = "se";
+const BOTTLENECK: &str = "neck";
+const PRE_ACTIVATION: &str = "pre";
 
 /// The numbers of `text` by the mark before them; the first has none.
 fn numbers(text: &str, marks: &[char]) -> Option<Vec<(char, usize)>> {
@@ -42,24 +58,47 @@ fn numbers(text: &str, marks: &[char]) -> Option<Vec<(char, usize)>> {
     }
 }
 
+/// A block, or nothing where the text is none.
+fn block(text: &str) -> Option<Block> {
+    let mut parts = text.split('-');
+    let numbers = numbers(parts.next()?, &['x', '/', '@', '+', '~'])?;
+    let get = |mark| numbers.iter().find(|(m, _)| *m == mark).map(|&(_, n)| n);
+    let mut block = Block {
+        stride: get('/').unwrap_or(1),
+        dilation: get('@').unwrap_or(1),
+        ..Block::new(get(' ')?, get('x')?)
+    };
+    (block.pool, block.pool_kind) = match (get('+'), get('~')) {
+        (maximum, None) => (maximum.unwrap_or(1), PoolKind::Max),
+        (None, Some(mean)) => (mean, PoolKind::Average),
+        _ => return None,
+    };
+    for word in parts {
+        // A word given twice, or a ratio of 0, says nothing.
+        let ratio = |number: &str| number.parse().ok().filter(|&ratio: &usize| ratio > 0);
+        if word == PRE_ACTIVATION && !block.pre_activation {
+            block.pre_activation = true;
+        } else if let Some(number) = word.strip_prefix(SQUEEZE).filter(|_| block.squeeze == 0) {
+            block.squeeze = ratio(number)?;
+        } else {
+            let number = word
+                .strip_prefix(BOTTLENECK)
+                .filter(|_| block.bottleneck == 0)?;
+            block.bottleneck = ratio(number)?;
+        }
+    }
+    Some(block)
+}
+
 impl FromStr for BlockText {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let numbers = numbers(text, &['x', '/', '@', '+']).unwrap_or_default();
-        let get = |mark| numbers.iter().find(|(m, _)| *m == mark).map(|&(_, n)| n);
-        let (Some(channels), Some(kernel)) = (get(' '), get('x')) else {
-            return Err(format!(
-                "'{text}' is not a block; write CHANNELSxKERNEL[/STRIDE][@DILATION][+POOL], such as 64x5/2 or 32x3+2"
-            ));
-        };
-        Ok(BlockText(Block {
-            channels,
-            kernel,
-            stride: get('/').unwrap_or(1),
-            dilation: get('@').unwrap_or(1),
-            pool: get('+').unwrap_or(1),
-        }))
+        block(text).map(BlockText).ok_or_else(|| {
+            format!(
+                "'{text}' is not a block; write {BLOCK}, such as 64x5/2, 32x3+2 or 64x5-se16-pre"
+            )
+        })
     }
 }
 
@@ -71,12 +110,28 @@ impl fmt::Display for BlockText {
             stride,
             dilation,
             pool,
+            pool_kind,
+            squeeze,
+            bottleneck,
+            pre_activation,
         } = self.0;
+        let pooled = match pool_kind {
+            PoolKind::Max => '+',
+            PoolKind::Average => '~',
+        };
         write!(f, "{channels}x{kernel}")?;
-        for (mark, number) in [('/', stride), ('@', dilation), ('+', pool)] {
+        for (mark, number) in [('/', stride), ('@', dilation), (pooled, pool)] {
             if number != 1 {
                 write!(f, "{mark}{number}")?;
             }
+        }
+        for (word, ratio) in [(SQUEEZE, squeeze), (BOTTLENECK, bottleneck)] {
+            if ratio != 0 {
+                write!(f, "-{word}{ratio}")?;
+            }
+        }
+        if pre_activation {
+            write!(f, "-{PRE_ACTIVATION}")?;
         }
         Ok(())
     }
@@ -150,7 +205,18 @@ mod tests {
 
     #[test]
     fn blocks_and_stems_survive_their_text() {
-        for text in ["32x3", "64x5/2", "8x7@4", "32x3+2", "16x9/2@3+4"] {
+        for text in [
+            "32x3",
+            "64x5/2",
+            "8x7@4",
+            "32x3+2",
+            "16x9/2@3+4",
+            "32x3~2",
+            "64x5/2-se16",
+            "64x5-neck4",
+            "64x5-pre",
+            "64x5/2@3~4-se8-neck4-pre",
+        ] {
             assert_eq!(text.parse::<BlockText>().unwrap().to_string(), text);
         }
         for text in ["none", "32x7", "32x7/2"] {
@@ -161,12 +227,43 @@ mod tests {
             (block.channels, block.kernel, block.stride, block.pool),
             (64, 5, 2, 1)
         );
+        let block = "64x5~2-pre-neck4-se8".parse::<BlockText>().unwrap().0;
+        let expected = Block {
+            pool: 2,
+            pool_kind: PoolKind::Average,
+            squeeze: 8,
+            bottleneck: 4,
+            pre_activation: true,
+            ..Block::new(64, 5)
+        };
+        assert_eq!(block, expected);
     }
 
     #[test]
     fn malformed_blocks_are_refused() {
         for text in [
-            "", "32", "x3", "32x", "32x3x3", "32x3+", "32x3*2", "-1x3", "32 x3", "32x3é",
+            "",
+            "32",
+            "x3",
+            "32x",
+            "32x3x3",
+            "32x3+",
+            "32x3*2",
+            "-1x3",
+            "32 x3",
+            "32x3é",
+            "32x3+2~2",
+            "32x3-",
+            "32x3-se",
+            "32x3-se0",
+            "32x3-se4-se4",
+            "32x3-neck",
+            "32x3-neck2-neck2",
+            "32x3-pre-pre",
+            "32x3-pre2",
+            "32x3-avg",
+            "32x3-se-4",
+            "-se4",
         ] {
             assert!(text.parse::<BlockText>().is_err(), "{text}");
         }

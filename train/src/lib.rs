@@ -5,6 +5,7 @@
 pub mod augment;
 pub mod calibrate;
 pub mod cli;
+pub mod describe;
 pub mod device;
 pub mod error;
 pub mod examples;

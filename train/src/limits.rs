@@ -144,7 +144,8 @@ fn layers(settings: &Settings) -> Result<()> {
             "--blocks, --hidden and --rhythm-hidden name {count} layers; {LAYERS} at most can be trained"
         ))
     })?;
-    let network = settings.architecture(&settings.input).network()?;
+    let network = settings.architecture(&settings.input).network();
+    let network = network.map_err(Error::flag("--stem, --blocks and --hidden make no network"))?;
     let parameters = network.parameter_count();
     ensure(parameters <= PARAMETERS, || {
         Error::usage(format!(

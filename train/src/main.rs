@@ -32,5 +32,9 @@ fn run(stop: &Arc<Stop>) -> Result<Ending> {
         eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
     })?;
     let request = Request::parse(std::env::args_os())?;
+    if request.describe {
+        train::describe::run(&request)?;
+        return Ok(Ending::Finished);
+    }
     train::session::run(&request, stop)
 }

@@ -26,13 +26,16 @@ use tch::{Device, Kind, Tensor};
 use crate::error::{Error, Result};
 pub use pass::Lesson;
 
+/// Weights of the layers that a softmax or a sigmoid follows.
+const PLAIN: [&str; 2] = ["logits.weight", "excite.weight"];
+
 /// The residual CNN with its values, on one device.
 pub struct ResidualCnn {
     network: Network,
     trainable: Vec<Slot>,
     tracked: Vec<Slot>,
-    /// Per node, where its parameters are; `None` for nodes without any.
-    layers: Vec<Option<Layer>>,
+    /// Per node, where its parameters are.
+    layers: Vec<Layer>,
     /// All trainable values, flat, `f32`.
     pub values: Tensor,
     /// Running means and variances of the batch norms, flat, `f32`.
@@ -46,12 +49,18 @@ struct Slot {
     size: i64,
 }
 
-/// Indices into `trainable` and `tracked` of one layer's parameters.
-#[derive(Clone, Copy, Debug)]
+/// Indices into `trainable` and `tracked` of a node's parameters, as far as it
+/// has any.
+#[derive(Clone, Copy, Debug, Default)]
 struct Layer {
+    affine: Option<Affine>,
+    norm: Option<Norm>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Affine {
     weight: usize,
     bias: usize,
-    norm: Option<Norm>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +73,8 @@ struct Norm {
 
 impl ResidualCnn {
     /// A fresh network: He initialisation for layers that a ReLU follows,
-    /// PyTorch's default for biases and the last layer, drawn from `seed`.
+    /// PyTorch's default for biases and for the layers of logits and gates,
+    /// drawn from `seed`.
     ///
     /// # Errors
     /// When libtorch cannot allocate on `device`.
@@ -85,7 +95,8 @@ impl ResidualCnn {
                 statistics.extend(std::iter::repeat_n(1.0, count));
             } else if name.ends_with("norm.mean") {
                 statistics.extend(std::iter::repeat_n(0.0, count));
-            } else if name.ends_with(".weight") && name != "logits.weight" {
+            } else if name.ends_with(".weight") && !PLAIN.iter().any(|plain| name.ends_with(plain))
+            {
                 fan_in = parameter.shape[1..].iter().product();
                 let deviation = (2.0 / fan_in as f32).sqrt();
                 values.extend((0..count).map(|_| {
@@ -124,11 +135,16 @@ impl ResidualCnn {
             .nodes
             .iter()
             .map(|node| {
-                let (Op::Conv { norm, .. } | Op::Dense { norm, .. }) = node.op else {
-                    return None;
+                let (affine, norm) = match node.op {
+                    Op::Conv { norm, .. } | Op::Dense { norm, .. } => (true, norm),
+                    Op::Norm { folded, .. } => (folded, !folded),
+                    _ => (false, false),
                 };
-                let (weight, bias) = (next, next + 1);
-                next += 2;
+                let affine = affine.then(|| {
+                    let (weight, bias) = (next, next + 1);
+                    next += 2;
+                    Affine { weight, bias }
+                });
                 let norm = norm.then(|| {
                     let norm = Norm {
                         weight: next,
@@ -140,7 +156,7 @@ impl ResidualCnn {
                     next_tracked += 2;
                     norm
                 });
-                Some(Layer { weight, bias, norm })
+                Layer { affine, norm }
             })
             .collect();
         ResidualCnn {

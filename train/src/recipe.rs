@@ -33,11 +33,8 @@ impl Recipe {
 fn notebook() -> Settings {
     let block = |channels, pool| {
         BlockText(Block {
-            channels,
-            kernel: 3,
-            stride: 1,
-            dilation: 1,
             pool,
+            ..Block::new(channels, 3)
         })
     };
     Settings {
@@ -98,11 +95,8 @@ fn notebook() -> Settings {
 fn kaggle() -> Settings {
     let block = |channels, kernel, stride| {
         BlockText(Block {
-            channels,
-            kernel,
             stride,
-            dilation: 1,
-            pool: 1,
+            ..Block::new(channels, kernel)
         })
     };
     Settings {
@@ -142,11 +136,8 @@ fn kaggle() -> Settings {
 fn inter_patient() -> Settings {
     let block = |channels, kernel| {
         BlockText(Block {
-            channels,
-            kernel,
             stride: 2,
-            dilation: 1,
-            pool: 1,
+            ..Block::new(channels, kernel)
         })
     };
     Settings {

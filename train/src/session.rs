@@ -15,6 +15,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::calibrate;
 use crate::cli::Request;
+use crate::describe;
 use crate::device;
 use crate::error::{Error, Result};
 use crate::examples::Examples;
@@ -104,6 +105,10 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
         tch::get_num_threads(),
         run.path().display(),
     );
+
+    if let Some(caution) = describe::caution(&network) {
+        eprintln!("{caution}");
+    }
 
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
     let mut state = fit::start(settings, network, device)?;

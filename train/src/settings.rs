@@ -226,7 +226,7 @@ pub struct Settings {
     /// Convolution ahead of the blocks, CHANNELSxKERNEL[/STRIDE], or none
     #[arg(long, help_heading = "Network", value_name = "STEM")]
     pub stem: StemText,
-    /// Residual blocks, each CHANNELSxKERNEL[/STRIDE][@DILATION][+POOL]
+    /// Residual blocks, each CHANNELSxKERNEL[/STRIDE][@DILATION][+MAXPOOL|~MEANPOOL][-seRATIO][-neckRATIO][-pre]: -se is squeeze-excitation and -neck a bottleneck with CHANNELS / RATIO values, -pre is pre-activation
     #[arg(
         long,
         help_heading = "Network",

@@ -47,6 +47,15 @@ fn weights(name: &str, dims: &[i64]) -> TensorProto {
     }
 }
 
+fn integers(name: &str, values: &[i64]) -> TensorProto {
+    TensorProto {
+        name: name.into(),
+        dims: vec![values.len() as i64],
+        data_type: DataType::Int64 as i32,
+        raw_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+    }
+}
+
 /// A network with everything that can be read, of 3 channels of 20 samples.
 fn everything() -> GraphProto {
     let pool = || vec![ints("kernel_shape", &[1, 2]), ints("strides", &[1, 2])];
@@ -65,7 +74,21 @@ fn everything() -> GraphProto {
             // One of two uses: nothing may be put into `e` by now.
             node("Add", &["g", "c"], "h", vec![]),
             node("Relu", &["h"], "i", vec![]),
-            node("AveragePool", &["i"], "j", pool()),
+            // A norm that no layer stands ahead of, and a gate.
+            node("Mul", &["i", "gain"], "i.scaled", vec![]),
+            node("Add", &["i.scaled", "shift"], "i.norm", vec![]),
+            node("GlobalAveragePool", &["i.norm"], "s.map", vec![]),
+            node("Flatten", &["s.map"], "s", axis()),
+            node(
+                "Gemm",
+                &["s", "w4", "b1"],
+                "s.dense",
+                vec![int("transB", 1)],
+            ),
+            node("Sigmoid", &["s.dense"], "s.gate", vec![]),
+            node("Reshape", &["s.gate", "column"], "s.column", vec![]),
+            node("Mul", &["i.norm", "s.column"], "i.gated", vec![]),
+            node("AveragePool", &["i.gated"], "j", pool()),
             node("Flatten", &["j"], "k", axis()),
             node("GlobalMaxPool", &["j"], "l.map", vec![]),
             node("Flatten", &["l.map"], "l", axis()),
@@ -77,12 +100,11 @@ fn everything() -> GraphProto {
             node("Softmax", &["p"], "q", axis()),
         ],
         initializer: vec![
-            TensorProto {
-                name: "height".into(),
-                dims: vec![1],
-                data_type: DataType::Int64 as i32,
-                raw_data: 2i64.to_le_bytes().into(),
-            },
+            integers("height", &[2]),
+            integers("column", &[0, 6, 1, 1]),
+            weights("gain", &[6, 1, 1]),
+            weights("shift", &[6, 1, 1]),
+            weights("w4", &[6, 6]),
             weights("w1", &[6, 3, 1, 3]),
             weights("w2", &[6, 6, 1, 3]),
             weights("b1", &[6]),
@@ -108,6 +130,18 @@ fn lean(graph: &GraphProto) -> TractResult<TypedModel> {
     )
 }
 
+fn named<'a>(graph: &'a mut GraphProto, name: &str) -> &'a mut NodeProto {
+    graph.node.iter_mut().find(|n| n.name == name).unwrap()
+}
+
+fn constant<'a>(graph: &'a mut GraphProto, name: &str) -> &'a mut TensorProto {
+    graph
+        .initializer
+        .iter_mut()
+        .find(|t| t.name == name)
+        .unwrap()
+}
+
 #[test]
 fn what_it_does_not_know_is_refused() {
     let refusal = |change: fn(&mut GraphProto)| {
@@ -121,10 +155,18 @@ fn what_it_does_not_know_is_refused() {
         refusal(|g| g.node[2].domain = "mine".into()).contains("b (Relu): an operator of 'mine'")
     );
     assert!(refusal(|g| g.node[1].attribute.push(int("group", 3))).contains("'group'"));
-    assert!(refusal(|g| g.node[11].attribute[0].i = 2).contains("axis"));
-    assert!(refusal(|g| g.node[17].attribute[0].i = 0).contains("W x + b"));
-    assert!(refusal(|g| g.initializer[1].dims[0] = 7).contains("weights"));
-    assert!(refusal(|g| g.initializer[1].raw_data.truncate(7)).contains("32-bit floats"));
+    assert!(refusal(|g| named(g, "k").attribute[0].i = 2).contains("axis"));
+    assert!(refusal(|g| named(g, "o").attribute[0].i = 0).contains("W x + b"));
+    assert!(refusal(|g| constant(g, "w1").dims[0] = 7).contains("weights"));
+    assert!(refusal(|g| constant(g, "w1").raw_data.truncate(7)).contains("32-bit floats"));
+    assert!(refusal(|g| constant(g, "gain").dims = vec![1, 6, 1]).contains("[1, 6, 1]"));
+    assert!(refusal(|g| named(g, "i.gated").input[1] = "beat".into()).contains("per channel"));
+    assert!(refusal(|g| named(g, "i.gated").input[1] = "s.gate".into()).contains("per channel"));
+    assert!(refusal(|g| named(g, "h").input[0] = "beat".into()).contains("map and a vector"));
+    assert!(refusal(|g| named(g, "h").input[0] = "map".into()).contains("two shapes"));
+    assert!(
+        refusal(|g| *constant(g, "column") = integers("column", &[0, 3, 2, 1])).contains("1 x 6")
+    );
     assert!(refusal(|g| g.node[1].input[0] = "later".into()).contains("'later'"));
     assert!(refusal(|g| g.node.truncate(5)).contains("'o'"));
 }

@@ -91,7 +91,9 @@ fn fits(node: &Node, inputs: &[&Node]) -> bool {
                     .is_some_and(|room| room / stride + 1 == *out)
         }
         (Op::Dense { .. }, [[inputs]], [outputs]) => inputs * outputs <= MOST_VALUES,
-        (Op::Relu | Op::Dropout { .. }, [x], y) => *x == y,
+        (Op::Norm { .. }, [x @ [_, _]], y) => *x == y,
+        (Op::Relu | Op::Sigmoid | Op::Dropout { .. }, [x], y) => *x == y,
+        (Op::Gate, [map @ [channels, _], [values]], y) => *map == y && channels == values,
         (Op::Add, [a, b], y) => a == b && *a == y,
         (Op::MaxPool { size } | Op::AveragePool { size }, [[channels, length]], [c, out]) => {
             *size > 0 && channels == c && length / size == *out

@@ -3,7 +3,7 @@
 
 use super::graph::{Graph, Value, int};
 use super::rules;
-use crate::architecture::{Network, Op};
+use crate::architecture::Network;
 use crate::weights::Weights;
 
 /// Adds the gradient of `head` of the class `target` with respect to every
@@ -23,7 +23,7 @@ pub(super) fn backward(
         let Some(dy) = gradients[i].clone() else {
             continue;
         };
-        let name = rules::value_name(network, i);
+        let name = network.name(i);
         let place = rules::place(network, weights, i, &name);
         let inputs = &place.node.inputs;
         let x: Vec<&Value> = inputs.iter().map(|&i| &values[i]).collect();
@@ -33,7 +33,7 @@ pub(super) fn backward(
                 None => part,
                 // A value used twice receives both gradients.
                 Some(other) => {
-                    let name = format!("{}.sum{i}", rules::value_name(network, input));
+                    let name = format!("{}.sum{i}", network.name(input));
                     g.node("Add", &name, &[&other, &part], vec![])
                 }
             });
@@ -93,38 +93,11 @@ pub(super) fn gradcam(
     g.node("MatMul", name, &[&coarse, &lines], vec![])
 }
 
-/// Where the values of node `i` lie in the window, in samples: the centres of
-/// their receptive fields.
+/// Where the values of node `i` lie in the window, in samples.
 fn centres(network: &Network, i: usize) -> Vec<f64> {
-    let node = &network.nodes[i];
-    let Some(&input) = node.inputs.first() else {
-        return (0..node.shape[1]).map(|t| t as f64).collect();
-    };
-    let before = centres(network, input);
-    // Positions are evenly spaced: two of them say where any other would be.
-    let spacing = if before.len() > 1 {
-        before[1] - before[0]
-    } else {
-        1.0
-    };
-    let at = |position: f64| before[0] + spacing * position;
-    let place = |t: usize| match node.op {
-        Op::Conv {
-            kernel,
-            stride,
-            dilation,
-            padding,
-            ..
-        } => {
-            let middle = (dilation * (kernel - 1)) as f64 / 2.0 - padding as f64;
-            at((t * stride) as f64 + middle)
-        }
-        Op::MaxPool { size } | Op::AveragePool { size } => {
-            at((t * size) as f64 + (size - 1) as f64 / 2.0)
-        }
-        _ => at(t as f64),
-    };
-    (0..node.shape[1]).map(place).collect()
+    let field = network.fields()[i];
+    let positions = 0..network.nodes[i].shape.get(1).copied().unwrap_or(0);
+    field.map_or(Vec::new(), |f| positions.map(|t| f.centre(t)).collect())
 }
 
 /// The matrix `[centres, length]` that interpolates linearly between values at

@@ -12,6 +12,7 @@ pub(super) fn apply(node: &NodeProto, x: &[&Dense]) -> Result<Vec<Dense>, String
         ("Gemm", [x, w, b]) => dense(node, x, w, b)?,
         ("MatMul", [a, b]) => product(a, b)?,
         ("Relu", [x]) => each(x, |v| v.max(0.0)),
+        ("Sigmoid", [x]) => each(x, |v| 1.0 / (1.0 + (-v).exp())),
         ("Identity" | "Cast", [x]) => (*x).clone(),
         ("Add", [a, b]) => pairs(a, b, |a, b| a + b)?,
         ("Sub", [a, b]) => pairs(a, b, |a, b| a - b)?,

@@ -5,6 +5,7 @@
 //! have their fast convolution kernels for images, so a 1-D network is written
 //! as images of height 1.
 
+mod channelwise;
 mod convolution;
 mod dense;
 pub(super) mod head;
@@ -49,7 +50,7 @@ fn map(node: &Node) -> Map {
 pub(super) fn forward(g: &mut Graph, network: &Network, weights: &Weights) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::with_capacity(network.nodes.len());
     for i in 0..network.nodes.len() {
-        let name = value_name(network, i);
+        let name = network.name(i);
         let place = place(network, weights, i, &name);
         let inputs: Vec<&Value> = place.node.inputs.iter().map(|&i| &values[i]).collect();
         let value = forward_rule(g, &place, &inputs);
@@ -73,34 +74,16 @@ pub(super) fn place<'a>(
     }
 }
 
-/// What node `i` of a network is called in the graph.
-pub(super) fn value_name(network: &Network, i: usize) -> String {
-    if i + 1 == network.nodes.len() {
-        return super::LOGITS.into();
-    }
-    match &network.nodes[i].op {
-        Op::Conv { name, .. } | Op::Dense { name, .. } => name.clone(),
-        Op::Beat => "beat.map".into(),
-        Op::Rhythm => super::RHYTHM.into(),
-        Op::Relu => format!("relu{i}"),
-        Op::Add => format!("add{i}"),
-        Op::MaxPool { .. } => format!("maxpool{i}"),
-        Op::AveragePool { .. } => format!("averagepool{i}"),
-        Op::GlobalAveragePool => format!("mean{i}"),
-        Op::GlobalMaxPool => format!("max{i}"),
-        Op::Flatten => format!("flatten{i}"),
-        Op::Concat => format!("concat{i}"),
-        Op::Dropout { .. } => format!("dropout{i}"),
-    }
-}
-
 fn forward_rule(g: &mut Graph, at: &Place, x: &[&Value]) -> Value {
     match &at.node.op {
         Op::Beat => shape::map(g, at.name, &super::BEAT.into()),
         Op::Rhythm => super::RHYTHM.into(),
         Op::Conv { .. } => convolution::forward(g, at, x[0]),
         Op::Dense { .. } => dense::forward(g, at, x[0]),
+        Op::Norm { .. } => channelwise::norm(g, at, x[0]),
         Op::Relu => pointwise::relu(g, at.name, x[0]),
+        Op::Sigmoid => pointwise::sigmoid(g, at.name, x[0]),
+        Op::Gate => channelwise::gate(g, at, x[0], x[1]),
         Op::Add => pointwise::add(g, at.name, x[0], x[1]),
         Op::MaxPool { size } => pooling::max(g, at.name, x[0], *size),
         Op::AveragePool { size } => pooling::average(g, at.name, x[0], *size),
@@ -127,9 +110,12 @@ pub(super) fn gradient_rule(
         Op::Beat | Op::Rhythm => return Vec::new(),
         Op::Add => return vec![dy.clone(), dy.clone()],
         Op::Concat => return shape::concat_gradient(g, at, dy),
+        Op::Gate => return channelwise::gate_gradient(g, at, x[0], dy),
         Op::Conv { .. } => convolution::gradient(g, at, dy),
         Op::Dense { .. } => dense::gradient(g, at, dy),
+        Op::Norm { .. } => channelwise::norm_gradient(g, at, dy),
         Op::Relu => pointwise::relu_gradient(g, at.name, y, dy),
+        Op::Sigmoid => pointwise::sigmoid_gradient(g, at.name, y, dy),
         Op::MaxPool { size } => pooling::max_gradient(g, at, *size, x[0], dy),
         Op::AveragePool { size } => pooling::average_gradient(g, at, *size, dy),
         Op::GlobalAveragePool => pooling::global_average_gradient(g, at, dy),

@@ -12,6 +12,7 @@ use crate::architecture::{Architecture, Block, Node, Pooling, Stem};
 use crate::contract::{ContractError, Training, VERSION};
 use crate::messages::ModelProto;
 use crate::reference::Reference;
+use crate::untrained::random_architecture;
 use crate::weights::Tensor as Parameter;
 
 /// Repeatable numbers in -1..1: the tests must not depend on a generator's version.
@@ -209,6 +210,36 @@ fn relu() {
     assert_forward(&chain([2, 9], vec![(Op::Relu, vec![2, 9])]));
 }
 
+/// Batch norm by itself.
+pub(super) fn norm_alone() -> Network {
+    let (name, folded) = ("n".into(), false);
+    chain([3, 9], vec![(Op::Norm { name, folded }, vec![3, 9])])
+}
+
+#[test]
+fn norm_by_itself() {
+    assert_forward(&norm_alone());
+}
+
+/// A map whose channels are scaled by the sigmoid of their means.
+pub(super) fn gated() -> Network {
+    let mut network = chain(
+        [3, 11],
+        vec![
+            (Op::GlobalAveragePool, vec![3]),
+            (Op::Sigmoid, vec![3]),
+            (Op::Gate, vec![3, 11]),
+        ],
+    );
+    network.nodes[3].inputs = vec![0, 2];
+    network
+}
+
+#[test]
+fn gate_of_a_sigmoid() {
+    assert_forward(&gated());
+}
+
 #[test]
 fn sum_of_two_branches() {
     let mut network = chain([2, 9], vec![(Op::Relu, vec![2, 9]), (Op::Add, vec![2, 9])]);
@@ -261,11 +292,10 @@ fn flatten_then_dense_with_norm_then_dropout() {
 /// Two leads, a stem, strides, dilation, both poolings, a rhythm branch.
 pub(super) fn two_inputs() -> Network {
     let block = |channels, stride, dilation, pool| Block {
-        channels,
-        kernel: 5,
         stride,
         dilation,
         pool,
+        ..Block::new(channels, 5)
     };
     let architecture = Architecture {
         channels: 2,
@@ -286,9 +316,19 @@ pub(super) fn two_inputs() -> Network {
     architecture.network().unwrap()
 }
 
+/// Networks of every option, by chance.
+pub(super) fn random() -> impl Iterator<Item = Network> {
+    let input = InputSpec {
+        rhythm: vec![BeatFeature::Previous; 3],
+        ..contract_of(&two_inputs()).input
+    };
+    (0..8).map(move |seed| random_architecture(&input, seed).network().unwrap())
+}
+
 #[test]
 fn whole_networks_with_any_batch() {
-    for network in [Architecture::notebook().network().unwrap(), two_inputs()] {
+    let written = [Architecture::notebook().network().unwrap(), two_inputs()];
+    for network in written.into_iter().chain(random()) {
         let weights = weights(&network, 3);
         let contract = contract_of(&network);
         let bytes = classifier(&network, &weights, &contract).unwrap();
@@ -347,6 +387,30 @@ fn a_file_gives_back_what_it_was_written_from() {
             (written.0.clone(), written.1.clone(), contract.clone())
         );
         assert_eq!(export(&read.0, &read.1, &read.2).unwrap(), bytes);
+    }
+}
+
+/// Options that came later change nothing of older networks.
+#[test]
+fn shipped_files_are_what_is_written_today() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shipped");
+    let parsed = |bytes: &[u8]| {
+        let mut model = ModelProto::decode(bytes).unwrap();
+        // The seal is over the version of the program that wrote the file.
+        model.producer_version.clear();
+        model
+            .metadata_props
+            .retain(|p| p.key != crate::seal::SEAL_KEY);
+        model
+    };
+    for name in ["kaggle", "resnet"] {
+        let read = |ending: &str| std::fs::read(folder.join(format!("{name}{ending}"))).unwrap();
+        let bytes = read(".onnx");
+        let (network, weights, contract) = super::network(&bytes).unwrap();
+        let written = classifier(&network, &weights, &contract).unwrap();
+        assert!(parsed(&written) == parsed(&bytes), "{name}");
+        let written = explainer(&network, &weights, &contract).unwrap();
+        assert!(parsed(&written) == parsed(&read(".explain.onnx")), "{name}");
     }
 }
 

@@ -3,7 +3,7 @@
 use models::architecture::{NORM_EPSILON, Node, Op};
 use tch::{Kind, Tensor};
 
-use super::{Layer, Norm, ResidualCnn, Slot};
+use super::{Affine, Layer, Norm, ResidualCnn, Slot};
 
 /// Weight of a batch in the running batch-norm statistics.
 const NORM_MOMENTUM: f64 = 0.1;
@@ -107,7 +107,7 @@ impl<'a> Pass<'a> {
                 ),
                 _ => {
                     let inputs: Vec<&Tensor> = node.inputs.iter().map(|&i| &results[i]).collect();
-                    self.result(node, layer.as_ref(), &inputs)
+                    self.result(node, *layer, &inputs)
                 }
             };
             results.push(result);
@@ -116,17 +116,26 @@ impl<'a> Pass<'a> {
     }
 
     /// What a node makes of its inputs.
-    fn result(&self, node: &Node, layer: Option<&Layer>, inputs: &[&Tensor]) -> Tensor {
+    fn result(&self, node: &Node, layer: Layer, inputs: &[&Tensor]) -> Tensor {
         let x = inputs[0];
-        match (&node.op, layer) {
-            (Op::Conv { .. }, Some(layer)) => self.convolved(node, layer, x),
-            (Op::Dense { .. }, Some(layer)) => {
-                let channels = self.inputs_of(layer);
-                let weight = self.full[layer.weight].view([node.shape[0] as i64, channels]);
-                let y = x.linear(&weight, Some(&self.full[layer.bias]));
+        match (&node.op, layer.affine) {
+            (Op::Conv { .. }, Some(affine)) => {
+                self.normalised(self.convolved(node, affine, x), layer.norm)
+            }
+            (Op::Dense { .. }, Some(affine)) => {
+                let channels = self.inputs_of(affine);
+                let weight = self.full[affine.weight].view([node.shape[0] as i64, channels]);
+                let y = x.linear(&weight, Some(&self.full[affine.bias]));
                 self.normalised(y, layer.norm)
             }
+            (Op::Norm { .. }, None) => self.normalised(x.shallow_clone(), layer.norm),
+            (Op::Norm { .. }, Some(affine)) => {
+                let column = |slot: usize| per_channel(&self.full[slot].unsqueeze(0), x);
+                x * column(affine.weight) + column(affine.bias)
+            }
             (Op::Relu, _) => x.relu(),
+            (Op::Sigmoid, _) => x.sigmoid(),
+            (Op::Gate, _) => x * per_channel(inputs[1], x),
             (Op::Add, _) => x + inputs[1],
             (Op::MaxPool { size }, _) => {
                 let window = [1, *size as i64];
@@ -150,7 +159,7 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn convolved(&self, node: &Node, layer: &Layer, x: &Tensor) -> Tensor {
+    fn convolved(&self, node: &Node, layer: Affine, x: &Tensor) -> Tensor {
         let Op::Conv {
             kernel,
             stride,
@@ -166,15 +175,14 @@ impl<'a> Pass<'a> {
         let weight = from[layer.weight]
             .view([node.shape[0] as i64, 1, kernel as i64, channels])
             .permute([0, 3, 1, 2]);
-        let y = x.conv2d(
+        x.conv2d(
             &weight,
             Some(&from[layer.bias]),
             [1, stride as i64],
             [0, padding as i64],
             [1, dilation as i64],
             1,
-        );
-        self.normalised(y, layer.norm)
+        )
     }
 
     fn normalised(&self, x: Tensor, norm: Option<Norm>) -> Tensor {
@@ -194,9 +202,14 @@ impl<'a> Pass<'a> {
     }
 
     /// Channels, or values, that a layer takes.
-    fn inputs_of(&self, layer: &Layer) -> i64 {
+    fn inputs_of(&self, layer: Affine) -> i64 {
         self.model.trainable[layer.weight].parameter.shape[1] as i64
     }
+}
+
+/// Values `[N, C]` beside the map `x`, in its precision.
+fn per_channel(values: &Tensor, x: &Tensor) -> Tensor {
+    values.to_kind(x.kind()).unsqueeze(2).unsqueeze(3)
 }
 
 /// `[N, C, L]` to `[N, C, 1, L]` in channels-last memory.

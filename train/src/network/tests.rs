@@ -15,18 +15,13 @@ fn architecture() -> Architecture {
         }),
         blocks: vec![
             Block {
-                channels: 8,
-                kernel: 5,
-                stride: 1,
                 dilation: 2,
                 pool: 2,
+                ..Block::new(8, 5)
             },
             Block {
-                channels: 8,
-                kernel: 3,
                 stride: 2,
-                dilation: 1,
-                pool: 1,
+                ..Block::new(8, 3)
             },
         ],
         pooling: Pooling::AverageMax,
@@ -36,9 +31,24 @@ fn architecture() -> Architecture {
     }
 }
 
-fn built() -> ResidualCnn {
-    let network = architecture().network().unwrap();
+/// The same with norms by themselves, gates and a bottleneck.
+fn with_options() -> Architecture {
+    let mut architecture = architecture();
+    for block in &mut architecture.blocks {
+        block.pre_activation = true;
+        block.squeeze = 2;
+    }
+    architecture.blocks[1].bottleneck = 2;
+    architecture
+}
+
+fn build(architecture: &Architecture) -> ResidualCnn {
+    let network = architecture.network().unwrap();
     ResidualCnn::new(network, 3, Device::Cpu).unwrap()
+}
+
+fn built() -> ResidualCnn {
+    build(&architecture())
 }
 
 fn inputs(rows: i64) -> (Tensor, Tensor) {
@@ -51,29 +61,31 @@ fn inputs(rows: i64) -> (Tensor, Tensor) {
 
 #[test]
 fn flat_tensors_hold_every_parameter() {
-    let model = built();
-    assert_eq!(
-        model.values.size1().unwrap(),
-        model.network().parameter_count() as i64
-    );
-    model.weights().unwrap().check(model.network()).unwrap();
+    for model in [built(), build(&with_options())] {
+        assert_eq!(
+            model.values.size1().unwrap(),
+            model.network().parameter_count() as i64
+        );
+        model.weights().unwrap().check(model.network()).unwrap();
+    }
 }
 
 #[test]
 fn weights_survive_extraction() {
-    let mut model = built();
-    let (beat, rhythm) = inputs(5);
-    // Moves the running statistics away from where they start.
-    let lesson = model.learn(&beat, Some(&rhythm), Kind::Float);
-    model.keep(lesson.statistics);
-    let weights = model.weights().unwrap();
-    let network = model.network().clone();
-    let again = ResidualCnn::from_weights(network, &weights, Device::Cpu).unwrap();
-    assert_eq!(again.values, model.values);
-    assert_eq!(again.statistics, model.statistics);
-    assert_eq!(again.weights().unwrap(), weights);
-    let logits = |m: &ResidualCnn| m.logits(&beat, Some(&rhythm));
-    assert_eq!(logits(&again), logits(&model));
+    for mut model in [built(), build(&with_options())] {
+        let (beat, rhythm) = inputs(5);
+        // Moves the running statistics away from where they start.
+        let lesson = model.learn(&beat, Some(&rhythm), Kind::Float);
+        model.keep(lesson.statistics);
+        let weights = model.weights().unwrap();
+        let network = model.network().clone();
+        let again = ResidualCnn::from_weights(network, &weights, Device::Cpu).unwrap();
+        assert_eq!(again.values, model.values);
+        assert_eq!(again.statistics, model.statistics);
+        assert_eq!(again.weights().unwrap(), weights);
+        let logits = |m: &ResidualCnn| m.logits(&beat, Some(&rhythm));
+        assert_eq!(logits(&again), logits(&model));
+    }
 }
 
 /// Against libtorch's own layers, without the layout tricks.
@@ -135,25 +147,51 @@ fn a_convolution_block_is_the_textbook_one() {
 
 #[test]
 fn reduced_precision_stays_close() {
-    let model = built();
-    let (beat, rhythm) = inputs(64);
-    let network = Architecture {
-        dropout: 0.0,
-        ..architecture()
+    for architecture in [architecture(), with_options()] {
+        let (beat, rhythm) = inputs(64);
+        let model = build(&Architecture {
+            dropout: 0.0,
+            ..architecture
+        });
+        let pass = |kind| {
+            let lesson = model.learn(&beat, Some(&rhythm), kind);
+            lesson.logits.to_kind(Kind::Float)
+        };
+        let (full, reduced) = (pass(Kind::Float), pass(Kind::BFloat16));
+        let difference = (&full - reduced).abs().mean(Kind::Float).double_value(&[]);
+        let scale = full.std(false).double_value(&[]);
+        assert!(
+            difference > 0.0 && difference < 0.05 * scale,
+            "{difference} of {scale}"
+        );
     }
-    .network()
-    .unwrap();
-    let model = ResidualCnn::from_weights(network, &model.weights().unwrap(), Device::Cpu).unwrap();
-    let pass = |kind| {
-        let lesson = model.learn(&beat, Some(&rhythm), kind);
-        lesson.logits.to_kind(Kind::Float)
-    };
-    let (full, reduced) = (pass(Kind::Float), pass(Kind::BFloat16));
-    let difference = (&full - reduced).abs().mean(Kind::Float).double_value(&[]);
-    let scale = full.std(false).double_value(&[]);
+}
+
+/// A step of learning moves the statistics of a norm by itself, and folding
+/// takes them up.
+#[test]
+fn a_norm_by_itself_learns_and_folds() {
+    let mut model = build(&with_options());
+    let (beat, rhythm) = inputs(40);
+    let before = model.weights().unwrap();
+    for _ in 0..30 {
+        let lesson = model.learn(&beat, Some(&rhythm), Kind::Float);
+        model.keep(lesson.statistics);
+    }
+    let weights = model.weights().unwrap();
+    for part in ["mean", "variance"] {
+        let name = format!("block2.norm.{part}");
+        assert_ne!(weights.0[&name], before.0[&name], "{name}");
+    }
+    let (network, folded) = weights.folded(model.network()).unwrap();
+    assert!(folded.0.keys().all(|name| !name.contains("norm")));
+    let plain = ResidualCnn::from_weights(network, &folded, Device::Cpu).unwrap();
+    let logits = |model: &ResidualCnn| model.logits(&beat, Some(&rhythm));
+    let scale = logits(&model).abs().max().double_value(&[]);
+    let difference = (logits(&model) - logits(&plain)).abs().max();
     assert!(
-        difference > 0.0 && difference < 0.05 * scale,
-        "{difference} of {scale}"
+        difference.double_value(&[]) < 1e-5 * scale.max(1.0),
+        "{difference:?}"
     );
 }
 
