@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::error::{Error, Result};
+use crate::init::Init;
 use crate::run::RunFolder;
 use crate::settings::{Recipe, Settings};
 use data::record::error::ensure;
@@ -116,6 +117,17 @@ impl Request {
         };
         let mut settings = saved.clone();
         settings.update_from_arg_matches(&matches)?;
+        if let (None, Some(path)) = (&run, &settings.init) {
+            // What the model expects and tells apart, where nothing else is asked for.
+            let contract = Init::read(path)?.contract;
+            let defaults = settings.recipe.defaults();
+            if settings.classes == defaults.classes {
+                settings.classes = contract.classes;
+            }
+            if settings.input == defaults.input {
+                settings.input = contract.input;
+            }
+        }
         settings.spread_class_bias();
         // What is out of range cannot be written as TOML either.
         settings.check()?;

@@ -12,6 +12,7 @@ pub mod examples;
 pub mod export;
 pub mod feature_scaler;
 pub mod fit;
+pub mod init;
 pub mod layer_syntax;
 mod limits;
 pub mod loss;

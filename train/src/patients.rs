@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use data::datasets::dataset::{self, Annotated, REFERENCE};
+use data::datasets::dataset::{self, Annotated};
 use data::datasets::splits::{self, Split};
 use data::formats;
 use data::pipeline::beats::Beats;
@@ -17,7 +17,7 @@ use data::{Class, Classes};
 use crate::error::{Error, Result};
 use crate::progress;
 use crate::sampler::mix;
-use crate::settings::Settings;
+use crate::settings::{Settings, Split as Rule};
 use crate::source::{BeatSets, cohort, is_synthetic, join, name_of, shares};
 use data::record::error::ensure;
 
@@ -91,7 +91,7 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
     let mut folders: Vec<(PathBuf, Vec<String>, String)> = Vec::new();
     if synthetic.is_none() {
         let folder = dataset::locate(settings.data.as_deref())?;
-        let (names, description) = training_records(&folder)?;
+        let (names, description) = training_records(&folder, settings)?;
         folders.push((folder, names, description));
     }
     for folder in &settings.extra {
@@ -204,29 +204,47 @@ fn together(
     })
 }
 
-/// Of a folder with records of the MIT-BIH Arrhythmia Database alone those of DS1,
-/// as many as there are; of any other every record.
-fn training_records(folder: &Path) -> Result<(Vec<String>, String)> {
-    let names = formats::find(folder)?;
+/// The records of a folder that the settings let train, and the folder in words.
+/// What is left out is said.
+fn training_records(folder: &Path, settings: &Settings) -> Result<(Vec<String>, String)> {
     let name = name_of(folder);
+    if let Some(list) = &settings.records {
+        let names = dataset::select(folder, list).map_err(Error::flag("--records"))?;
+        let description = format!("{name} ({} chosen records)", names.len());
+        return Ok((names, description));
+    }
+    let names = formats::find(folder)?;
     let of = |split: &[&str], record: &String| split.contains(&record.as_str());
     let mitdb = |r: &String| of(&splits::DS1, r) || of(&splits::DS2, r) || of(&splits::PACED, r);
-    if names.iter().all(mitdb) {
-        let records: Vec<String> = names.into_iter().filter(|r| of(&splits::DS1, r)).collect();
-        if records.is_empty() {
-            return Err(Error::Beats(format!(
-                "{}: none of its records is of DS1, and those of DS2 and paced ones of the MIT-BIH Arrhythmia Database are not trained on",
-                folder.display()
-            )));
-        }
-        let part = match records.len() == splits::DS1.len() {
-            true => String::new(),
-            false => format!(" ({} of {} records)", records.len(), splits::DS1.len()),
-        };
-        return Ok((records, format!("{name} DS1{part}")));
+    let by_rule = match settings.split {
+        Rule::All => false,
+        Rule::Ds1 => true,
+        Rule::Auto => names.iter().all(mitdb),
+    };
+    if !by_rule {
+        let description = format!("{name} ({} records)", names.len());
+        return Ok((names, description));
     }
-    let description = format!("{name} ({} records)", names.len());
-    Ok((names, description))
+    let (records, left_out): (Vec<String>, Vec<String>) =
+        names.into_iter().partition(|r| of(&splits::DS1, r));
+    if records.is_empty() {
+        return Err(Error::Beats(format!(
+            "{}: none of its records is of DS1, and those of DS2 and paced ones of the MIT-BIH Arrhythmia Database are not trained on; --split all takes every record",
+            folder.display()
+        )));
+    }
+    if !left_out.is_empty() {
+        eprintln!(
+            "{name}: {} records that are not of DS1 stay out of the training ({}); --split all takes every record",
+            left_out.len(),
+            left_out.join(" ")
+        );
+    }
+    let part = match records.len() == splits::DS1.len() {
+        true => String::new(),
+        false => format!(" ({} of {} records)", records.len(), splits::DS1.len()),
+    };
+    Ok((records, format!("{name} DS1{part}")))
 }
 
 /// The records of a folder that have the leads asked for.
@@ -240,7 +258,7 @@ struct Fit {
 impl Fit {
     fn of(folder: &Path, names: &[String], settings: &Settings, prepare: Prepare) -> Result<Fit> {
         let bar = progress::reading(names.len(), &name_of(folder));
-        let made = dataset::map(folder, names, REFERENCE, |record| {
+        let made = dataset::map(folder, names, &settings.annotator, |record| {
             bar.inc(1);
             // Leads are known only once the record is read.
             match prepare::choose(&record.record, &settings.input) {
@@ -335,21 +353,31 @@ fn hold_out(records: &[Prepared], settings: &Settings, what: &str) -> Result<Spl
         .iter()
         .flat_map(|r| r.beats.record_names.clone())
         .collect();
-    ensure(
-        names.len() == records.len()
-            && names
-                .iter()
-                .any(|n| splits::patient(n) != splits::patient(&names[0])),
-        || {
-            Error::Beats(format!(
-                "{what} is of one patient; the inter-patient recipe needs at least two to hold one out"
-            ))
-        },
-    )?;
+    let known = settings.patients()?;
+    let patients: Vec<&str> = names
+        .iter()
+        .map(|name| known.of(name))
+        .collect::<data::Result<_>>()
+        .map_err(|e| Error::within(what.to_owned())(e.into()))?;
+    let several = patients.iter().any(|patient| *patient != patients[0]);
+    ensure(names.len() == records.len() && several, || {
+        Error::Beats(format!(
+            "{what} is of one patient; the inter-patient recipe needs at least two to hold one out"
+        ))
+    })?;
     if !settings.hold_out.is_empty() {
         let asked = |i: &usize| settings.hold_out.contains(&names[*i]);
-        let (held_out, train) = (0..names.len()).partition(asked);
-        return Ok(Split { train, held_out });
+        let (held_out, train): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(asked);
+        let torn = train
+            .iter()
+            .find(|&&i| held_out.iter().any(|&j| patients[i] == patients[j]));
+        return match torn {
+            None => Ok(Split { train, held_out }),
+            Some(&i) => Err(Error::usage(format!(
+                "--hold-out: patient {} would train and validate; hold out {} too",
+                patients[i], names[i]
+            ))),
+        };
     }
     let share = settings.validation;
     let mut total = vec![0.0; settings.classes.len()];
@@ -371,7 +399,7 @@ fn hold_out(records: &[Prepared], settings: &Settings, what: &str) -> Result<Spl
             .sum()
     };
     (0..CANDIDATES)
-        .map(|i| splits::by_patient(&names, share, mix(settings.seed, i, 0)))
+        .map(|i| splits::by_patient(&patients, share, mix(settings.seed, i, 0)))
         .min_by(|a, b| stray(a).total_cmp(&stray(b)))
         .ok_or_else(|| Error::Beats("no patients to hold out".into()))
 }

@@ -22,6 +22,7 @@ use crate::examples::Examples;
 use crate::export;
 use crate::feature_scaler::FeatureScaler;
 use crate::fit::{self, Ending, Stepper, Stop, fit};
+use crate::init;
 use crate::loss_and_confusion::LossAndConfusion;
 use crate::pictures::LossCurve;
 use crate::run::RunFolder;
@@ -69,8 +70,7 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     if settings.threads > 0 {
         tch::set_num_threads(settings.threads as i32);
     }
-    let architecture = settings.architecture(&settings.input);
-    let network = architecture.network()?;
+    let network = init::network(settings)?;
     pass_outputs(request)?;
     export::rehearse(settings, network.clone())?;
     let _lock = run.lock()?;
@@ -111,7 +111,12 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     }
 
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
-    let mut state = fit::start(settings, network, device)?;
+    let mut model = init::model(settings, network, device)?;
+    if settings.init.is_some() {
+        // An exported model takes features as they are.
+        model = scaler.unfold(&model)?;
+    }
+    let mut state = fit::start(settings, model);
     let beats = source::hash(&sets.train) + &source::hash(&sets.validation);
     if request.resumed {
         go_on(&mut state, request, &beats)?;
@@ -136,7 +141,7 @@ fn pass_outputs(request: &Request) -> Result<()> {
     let settings = &request.settings;
     for folder in source::folders(settings) {
         for name in formats::find(&folder).unwrap_or_default() {
-            dataset::protect(&mut outputs, &folder.join(name), dataset::REFERENCE);
+            dataset::protect(&mut outputs, &folder.join(name), &settings.annotator);
         }
         for name in source::KAGGLE_FILES {
             outputs.input(&folder.join(name));
@@ -151,6 +156,9 @@ fn pass_outputs(request: &Request) -> Result<()> {
         ] {
             outputs.input(&file);
         }
+    }
+    for file in settings.init.iter().chain(&settings.patients) {
+        outputs.input(file);
     }
     outputs.file(&request.run.model())?;
     if let Some(path) = &request.export {
@@ -342,7 +350,7 @@ fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Opt
                 folder.display()
             ))
         })?;
-        let network = its.architecture(&its.input).network()?;
+        let network = init::network(&its)?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
         let teacher = FeatureScaler::load(&run)?.fold(&teacher)?;
         let logits = teacher.logits(&train.windows, train.rhythm.as_ref());

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use regex::Regex;
+use regex_lite::Regex;
 
 use crate::record::error::{Error, Result};
 
@@ -125,7 +125,12 @@ mod tests {
         let list = read("record,patient\na1,alice # night\n\na2;alice\nb1\tbob\n").unwrap();
         assert_eq!(list.of("a1").unwrap(), list.of("a2").unwrap());
         assert_eq!(list.of("b1").unwrap(), "bob");
-        assert!(list.of("c1").unwrap_err().to_string().contains("c1,PATIENT"));
+        assert!(
+            list.of("c1")
+                .unwrap_err()
+                .to_string()
+                .contains("c1,PATIENT")
+        );
         for (text, word) in [
             ("a1,alice\na2\n", "line 2"),
             ("a1,alice\na1,bob\n", "another patient"),
@@ -140,7 +145,13 @@ mod tests {
     fn a_pattern_finds_the_patient_or_says_that_it_does_not() {
         let group = Patients::named(r"^(p\d+)_").unwrap();
         assert_eq!(group.of("p001_night2").unwrap(), "p001");
-        assert!(group.of("x").unwrap_err().to_string().contains("recording x"));
+        assert!(
+            group
+                .of("x")
+                .unwrap_err()
+                .to_string()
+                .contains("recording x")
+        );
         let whole = Patients::named(r"^p\d+").unwrap();
         assert_eq!(whole.of("p7b").unwrap(), "p7");
         assert!(Patients::named("(").is_err());
