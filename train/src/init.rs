@@ -10,6 +10,7 @@ use std::path::Path;
 use models::architecture::{Network, Node, Op};
 use models::fit::differences;
 use models::onnx;
+use models::shipped;
 use models::weights::{Tensor, Weights};
 use models::{Contract, contract::ContractError};
 use tch::Device;
@@ -31,11 +32,13 @@ pub struct Init {
 }
 
 impl Init {
-    /// Reads a classifier that `train` has exported.
+    /// Reads a classifier that `train` has exported; a shipped model is found by
+    /// its name.
     ///
     /// # Errors
     /// When the file cannot be read, or is no such model.
     pub fn read(path: &Path) -> Result<Init> {
+        let path = &shipped::find(path);
         let bytes = std::fs::read(path).map_err(data::Error::io(path))?;
         let told = |e: ContractError| Error::usage(format!("--init {}: {e}", path.display()));
         let (network, weights, contract) = onnx::network(&bytes).map_err(told)?;

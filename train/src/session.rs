@@ -10,6 +10,7 @@ use data::plot::kernels::Kernels;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::{Confusion, ConfusionFigures, calibration_error};
 use models::contract::{self, Contract, Training};
+use models::shipped;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
@@ -157,8 +158,11 @@ fn pass_outputs(request: &Request) -> Result<()> {
             outputs.input(&file);
         }
     }
-    for file in settings.init.iter().chain(&settings.patients) {
-        outputs.input(file);
+    if let Some(model) = &settings.init {
+        outputs.input(&shipped::find(model));
+    }
+    if let Some(list) = &settings.patients {
+        outputs.input(list);
     }
     outputs.file(&request.run.model())?;
     if let Some(path) = &request.export {
