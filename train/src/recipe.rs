@@ -45,6 +45,7 @@ fn notebook() -> Settings {
         extra: Vec::new(),
         classes: data::Classes::aami5(),
         hold_out: Vec::new(),
+        fold: None,
         second_lead: 0.0,
         retimed: 0.0,
         device: "auto".into(),
