@@ -1,15 +1,22 @@
 //! Arguments to settings: recipe defaults, then the settings file, then flags.
 
+mod glossary;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap::{
+    Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum, value_parser,
+};
 
 use crate::error::{Error, Result};
+use crate::folds::{self, Folds};
 use crate::init::Init;
+use crate::many::Manner;
 use crate::run::RunFolder;
 use crate::settings::{Recipe, Settings};
+use crate::sweep::{self, Grid, Sweep};
 use data::record::error::ensure;
 
 /// Train the residual CNN on annotated beats and export it to ONNX.
@@ -37,6 +44,9 @@ struct Arguments {
     /// Go on with the run in this folder, to the same result as if it had not stopped
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["config", "out"])]
     resume: Option<PathBuf>,
+    /// Train K networks, each on all patients but those of its fold, which it is tested with, and report on all together; started again with the same --out it goes on (inter-patient)
+    #[arg(long, value_name = "K", conflicts_with_all = ["resume", "export"], value_parser = value_parser!(u64).range(2..=folds::MOST as u64))]
+    folds: Option<u64>,
     /// End the run after this many epochs more, as Ctrl-C would; go on with --resume
     #[arg(long, value_name = "EPOCHS")]
     stop_after: Option<usize>,
@@ -63,11 +73,31 @@ struct Arguments {
 const DESCRIBE: &str = "describe";
 const ABOUT_DESCRIBE: &str = "Print the network that these flags make, layer by layer with shapes, parameters, multiply-accumulates and receptive fields, and train nothing";
 
+/// The subcommands that train a grid of settings, and that compare runs.
+const SWEEP: &str = "sweep";
+const ABOUT_SWEEP: &str = "Train every combination of some values of settings, with every seed, and compare them on the validation part; started again with the same --out it goes on";
+const COMPARE: &str = "compare";
+const ABOUT_COMPARE: &str =
+    "Print the settings in which finished runs differ, and their figures side by side";
+
 /// What the command line asks for.
 #[derive(Debug)]
+pub enum Asked {
+    /// One run.
+    Train(Box<Request>),
+    /// The network of a run, shown.
+    Describe(Box<Request>),
+    /// A run for each fold of the patients.
+    Folds(Folds),
+    /// A run for each cell of a grid.
+    Sweep(Sweep),
+    /// What finished runs came to.
+    Compare(Vec<PathBuf>),
+}
+
+/// A run to begin or to go on with.
+#[derive(Debug)]
 pub struct Request {
-    /// Whether the network is only to be shown.
-    pub describe: bool,
     /// The resolved settings.
     pub settings: Settings,
     /// The run's folder.
@@ -80,84 +110,181 @@ pub struct Request {
     pub export: Option<PathBuf>,
     /// Whether it may replace what this program did not make.
     pub force: bool,
+    /// Whether it is all that the program does, so that its report is printed.
+    pub alone: bool,
 }
 
-impl Request {
+impl Asked {
     /// From the arguments, the program's name first.
     ///
     /// # Errors
     /// [`clap::Error`] for arguments that clap refuses and for `--help`; else
     /// what is wrong with the settings.
-    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request> {
-        let mut matches = command()?.try_get_matches_from(arguments)?;
-        let subcommand = matches.remove_subcommand();
-        let describe = subcommand.is_some();
-        if let Some((_, flags)) = subcommand {
-            matches = flags;
-        }
-        let arguments = Arguments::from_arg_matches(&matches)?;
-        let (saved, run) = match &arguments.resume {
-            Some(folder) => {
-                let run = RunFolder::open(folder)?;
-                (run.read_settings()?, Some(run))
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked> {
+        let command = command()?;
+        let typed: Vec<OsString> = arguments.into_iter().collect();
+        let mut matches = command.clone().try_get_matches_from(&typed)?;
+        match matches.remove_subcommand() {
+            Some((name, flags)) if name == COMPARE => {
+                let folders = flags.get_many("runs").into_iter().flatten();
+                Ok(Asked::Compare(folders.cloned().collect()))
             }
+            Some((name, flags)) if name == SWEEP => {
+                Ok(Asked::Sweep(sweep_of(&command, &typed, &flags)?))
+            }
+            Some((_, flags)) => Ok(Asked::Describe(Request::of(&flags)?.into())),
             None => {
-                let asked = matches.get_one("recipe").copied();
-                let in_file = match &arguments.config {
-                    Some(file) => Settings::recipe_of_file(file)?,
-                    None => None,
+                let arguments = Arguments::from_arg_matches(&matches)?;
+                let Some(count) = arguments.folds else {
+                    return Ok(Asked::Train(Request::of(&matches)?.into()));
                 };
-                let defaults = asked.or(in_file).unwrap_or_default().defaults();
-                let settings = match &arguments.config {
-                    Some(file) => defaults.overlay_file(file)?,
-                    None => defaults,
-                };
-                (settings, None)
-            }
-        };
-        let mut settings = saved.clone();
-        settings.update_from_arg_matches(&matches)?;
-        if let (None, Some(path)) = (&run, &settings.init) {
-            // What the model expects and tells apart, where nothing else is asked for.
-            let contract = Init::read(path)?.contract;
-            let defaults = settings.recipe.defaults();
-            if settings.classes == defaults.classes {
-                settings.classes = contract.classes;
-            }
-            if settings.input == defaults.input {
-                settings.input = contract.input;
+                let (settings, _) = resolve(&matches, &arguments)?;
+                let folds = Folds::new(&settings, count as usize, &arguments.manner())?;
+                Ok(Asked::Folds(folds))
             }
         }
-        settings.spread_class_bias();
-        // What is out of range cannot be written as TOML either.
-        settings.check()?;
-        settings.input = overlay_input(&settings, &arguments.input)?;
-        if !arguments.leads.is_empty() {
-            settings.input.leads.clone_from(&arguments.leads);
+    }
+}
+
+impl Arguments {
+    fn manner(&self) -> Manner {
+        Manner {
+            out: self.out.clone(),
+            stop_after: self.stop_after,
+            force: self.force,
         }
+    }
+}
+
+impl Request {
+    fn of(matches: &ArgMatches) -> Result<Request> {
+        let arguments = Arguments::from_arg_matches(matches)?;
+        let (settings, run) = resolve(matches, &arguments)?;
         let resumed = run.is_some();
         let run = match run {
-            Some(run) => {
-                refuse_changes(&run, &saved, &settings)?;
-                run
-            }
+            Some(run) => run,
             None => RunFolder::create(
                 arguments.out.as_deref(),
                 settings.recipe.name(),
                 arguments.force,
             )?,
         };
-        settings.check()?;
         Ok(Request {
-            describe,
             settings,
             run,
             resumed,
             stop_after: arguments.stop_after,
             export: arguments.export,
             force: arguments.force,
+            alone: true,
         })
     }
+}
+
+/// The settings that are asked for, and the run that they are to go on with.
+fn resolve(matches: &ArgMatches, arguments: &Arguments) -> Result<(Settings, Option<RunFolder>)> {
+    let (saved, run) = match &arguments.resume {
+        Some(folder) => {
+            let run = RunFolder::open(folder)?;
+            (run.read_settings()?, Some(run))
+        }
+        None => {
+            let asked = matches.get_one("recipe").copied();
+            let in_file = match &arguments.config {
+                Some(file) => Settings::recipe_of_file(file)?,
+                None => None,
+            };
+            let defaults = asked.or(in_file).unwrap_or_default().defaults();
+            let settings = match &arguments.config {
+                Some(file) => defaults.overlay_file(file)?,
+                None => defaults,
+            };
+            (settings, None)
+        }
+    };
+    let mut settings = saved.clone();
+    settings.update_from_arg_matches(matches)?;
+    if let (None, Some(path)) = (&run, &settings.init) {
+        // What the model expects and tells apart, where nothing else is asked for.
+        let contract = Init::read(path)?.contract;
+        let defaults = settings.recipe.defaults();
+        if settings.classes == defaults.classes {
+            settings.classes = contract.classes;
+        }
+        if settings.input == defaults.input {
+            settings.input = contract.input;
+        }
+    }
+    settings.spread_class_bias();
+    // What is out of range cannot be written as TOML either.
+    settings.check()?;
+    settings.input = overlay_input(&settings, &arguments.input)?;
+    if !arguments.leads.is_empty() {
+        settings.input.leads.clone_from(&arguments.leads);
+    }
+    if let Some(run) = &run {
+        refuse_changes(run, &saved, &settings)?;
+    }
+    settings.check()?;
+    Ok((settings, run))
+}
+
+/// A sweep: for each cell the arguments are read as if they were typed.
+fn sweep_of(command: &Command, typed: &[OsString], flags: &ArgMatches) -> Result<Sweep> {
+    let arguments = Arguments::from_arg_matches(flags)?;
+    for (given, flag, instead) in [
+        (
+            arguments.resume.is_some(),
+            "resume",
+            "a sweep that is started again with the same --out goes on",
+        ),
+        (
+            arguments.export.is_some(),
+            "export",
+            "every run has a model.onnx in its folder",
+        ),
+    ] {
+        ensure(!given, || {
+            Error::usage(format!("--{flag}: {instead}; leave --{flag} out"))
+        })?;
+    }
+    let settings = setting_flags();
+    let grid = Grid::parse(&sweep::Arguments::from_arg_matches(flags)?, &settings)?;
+    for key in grid.keys() {
+        let arg = settings.iter().find(|arg| arg.get_long() == Some(key));
+        let given = arg.is_some_and(|arg| flags.contains_id(arg.get_id().as_str()));
+        ensure(!given, || {
+            Error::usage(format!(
+                "--{key} is given, and --grid varies {key}; leave one of the two out"
+            ))
+        })?;
+    }
+    let mut cells = Vec::new();
+    for cell in grid.cells() {
+        let more = cell.flags().map(OsString::from);
+        let words = typed.iter().cloned().chain(more);
+        let mut matches = command.clone().try_get_matches_from(words)?;
+        let (_, flags) = matches
+            .remove_subcommand()
+            .ok_or_else(|| Error::usage("write sweep first, then the flags"))?;
+        cells.push((
+            cell,
+            resolve(&flags, &Arguments::from_arg_matches(&flags)?)?.0,
+        ));
+    }
+    let folds = arguments.folds.map(|count| count as usize);
+    Sweep::new(&grid, cells, folds, &arguments.manner())
+}
+
+/// The flags that stand for settings.
+pub(crate) fn setting_flags() -> Vec<Arg> {
+    let (own, settings) = (
+        Arguments::command(),
+        Settings::augment_args_for_update(Command::new("settings")),
+    );
+    let input = own.get_arguments();
+    let input = input.filter(|arg| arg.get_help_heading() == Some("Input"));
+    settings.get_arguments().chain(input).cloned().collect()
 }
 
 /// The command line, with the recipes' defaults in its help.
@@ -171,7 +298,12 @@ fn command() -> Result<Command> {
     // The settings would put their own comment in the place of this one.
     let command = Settings::augment_args_for_update(command)
         .about(about)
-        .long_about(long);
+        .long_about(long)
+        .after_long_help(format!(
+            "{}\n\n{}",
+            glossary::WORDS,
+            data::program::EXIT_CODES
+        ));
     let mut defaults = Vec::new();
     for recipe in Recipe::value_variants() {
         defaults.push((recipe.name(), toml::Table::try_from(recipe.defaults())?));
@@ -192,7 +324,18 @@ fn command() -> Result<Command> {
     });
     let describe = command.clone().name(DESCRIBE);
     let describe = describe.about(ABOUT_DESCRIBE).long_about(ABOUT_DESCRIBE);
-    Ok(command.subcommand(describe))
+    let sweep = sweep::Arguments::augment_args(command.clone().name(SWEEP))
+        .about(ABOUT_SWEEP)
+        .long_about(ABOUT_SWEEP)
+        .mut_args(|arg| match arg.get_id().as_str() {
+            "resume" | "export" => arg.hide(true),
+            _ => arg,
+        });
+    let runs = Arg::new("runs").value_name("RUN").num_args(2..);
+    let runs = runs.required(true).value_parser(value_parser!(PathBuf));
+    let compare = Command::new(COMPARE).about(ABOUT_COMPARE);
+    let compare = compare.arg(runs.help("Folders of finished runs"));
+    Ok(command.subcommands([describe, sweep, compare]))
 }
 
 /// A default as it is typed; `None` where there is nothing to type.
@@ -232,23 +375,25 @@ fn told(values: &[(&str, String)]) -> Option<String> {
 /// learnt already.
 const FREE: [&str; 3] = ["epochs", "device", "threads"];
 
-/// A run is what its settings say, from its first step to its last.
-fn refuse_changes(run: &RunFolder, saved: &Settings, asked: &Settings) -> Result<()> {
-    let table = |settings: &Settings| -> Result<BTreeMap<String, toml::Value>> {
-        let mut flat = BTreeMap::new();
-        for (key, value) in toml::Table::try_from(settings)? {
-            match value {
-                toml::Value::Table(parts) => flat.extend(
-                    parts
-                        .into_iter()
-                        .map(|(part, value)| (format!("{key} {part}"), value)),
-                ),
-                value => _ = flat.insert(key, value),
-            }
+/// Every setting by its key; those of the input each by its own.
+pub(crate) fn flat(settings: &Settings) -> Result<BTreeMap<String, toml::Value>> {
+    let mut flat = BTreeMap::new();
+    for (key, value) in toml::Table::try_from(settings)? {
+        match value {
+            toml::Value::Table(parts) => flat.extend(
+                parts
+                    .into_iter()
+                    .map(|(part, value)| (format!("{key} {part}"), value)),
+            ),
+            value => _ = flat.insert(key, value),
         }
-        Ok(flat)
-    };
-    let (saved, asked) = (table(saved)?, table(asked)?);
+    }
+    Ok(flat)
+}
+
+/// A run is what its settings say, from its first step to its last.
+pub(crate) fn refuse_changes(run: &RunFolder, saved: &Settings, asked: &Settings) -> Result<()> {
+    let (saved, asked) = (flat(saved)?, flat(asked)?);
     let keys: BTreeSet<_> = saved.keys().chain(asked.keys()).collect();
     let show = |value: Option<&toml::Value>| value.map_or("none".into(), |v| v.to_string());
     let changes: Vec<String> = keys

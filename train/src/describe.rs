@@ -1,13 +1,12 @@
 //! `train describe`: the network of some settings, before any training.
 
-use std::io::Write;
-
 use models::architecture::{EDGE_VALUES, Field, Network, Node, Op};
 
 use crate::cli::Request;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::export;
 use crate::init;
+use crate::table::{aligned, show};
 
 /// Prints the network's layers and what they cost, after making sure that it
 /// can be exported and run.
@@ -29,11 +28,7 @@ pub fn run(request: &Request) -> Result<()> {
         table(&network, input.fs),
         caution(&network).map_or(String::new(), |text| format!("\n{text}\n"))
     );
-    let mut stdout = std::io::stdout().lock();
-    stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-        .map_err(Error::Stdout)
+    show(&text)
 }
 
 /// What to know of a network before it is trained, if there is something.
@@ -58,10 +53,12 @@ pub fn table(network: &Network, fs: f64) -> String {
             "multiply-accumulates",
             "receptive field",
         ]
-        .map(String::from),
+        .into_iter()
+        .map(String::from)
+        .collect(),
     ];
     for (i, node) in network.nodes.iter().enumerate() {
-        rows.push([
+        rows.push(vec![
             network.name(i),
             operation(network, node),
             shape(node),
@@ -74,7 +71,7 @@ pub fn table(network: &Network, fs: f64) -> String {
     let [parameters, macs] = total.map(|n| n.to_string());
     let stage = network.last_stage;
     let seen = fields[stage].map_or(String::new(), |field| seen(field, fs));
-    rows.push([
+    rows.push(vec![
         "total".into(),
         format!("last map {}", network.name(stage)),
         shape(&network.nodes[stage]),
@@ -82,7 +79,7 @@ pub fn table(network: &Network, fs: f64) -> String {
         macs,
         seen,
     ]);
-    aligned(&rows)
+    aligned(&rows, |column| (3..5).contains(&column))
 }
 
 fn operation(network: &Network, node: &Node) -> String {
@@ -141,25 +138,6 @@ fn seen(field: Field, fs: f64) -> String {
     let samples = field.size();
     let plural = if samples == 1.0 { "" } else { "s" };
     format!("{samples} sample{plural}, {:.0} ms", samples / fs * 1e3)
-}
-
-/// Columns of one width; those of numbers end on one line.
-fn aligned(rows: &[[String; 6]]) -> String {
-    let width = |column: usize| rows.iter().map(|r| r[column].len()).max().unwrap_or(0);
-    let widths: [usize; 6] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
-            line += &match column {
-                3..5 => format!("{cell:>width$}  "),
-                _ => format!("{cell:<width$}  "),
-            };
-        }
-        text += line.trim_end();
-        text += "\n";
-    }
-    text
 }
 
 #[cfg(test)]

@@ -200,7 +200,7 @@ fn steps(
         let batches: Vec<&[i64]> = order.chunks(batch).filter(|rows| rows.len() > 1).collect();
         let mut loss_sum = Tensor::from(state.counters.loss).to_device(train.labels.device());
         let mut rate = 0.0;
-        progress.begin(epoch + 1, batches.len());
+        progress.begin(epoch + 1, batches.len(), first);
         for (step, rows) in batches.iter().enumerate().skip(first) {
             tch::manual_seed(mix(settings.seed, epoch as u64, step as u64) as i64);
             let part = (step + 1) as f64 / batches.len() as f64;
@@ -258,8 +258,14 @@ fn steps(
 }
 
 fn finished(settings: &Settings, state: &State) -> bool {
-    let exhausted = settings.patience > 0 && state.counters.stalled >= settings.patience;
-    exhausted || state.counters.epoch >= settings.epochs
+    is_over(settings, state.counters.epoch, state.counters.stalled)
+}
+
+/// Whether a run is done that has so many epochs behind it, of which so many
+/// came after the best one.
+pub fn is_over(settings: &Settings, epochs: usize, stalled: usize) -> bool {
+    let exhausted = settings.patience > 0 && stalled >= settings.patience;
+    exhausted || epochs >= settings.epochs
 }
 
 /// `1 / count^exponent` per class, scaled to a mean of 1 over the rows; 1 for a

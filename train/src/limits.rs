@@ -81,8 +81,27 @@ pub fn check(settings: &Settings) -> Result<()> {
             ))
         },
     )?;
+    fold(settings)?;
     input(&settings.input)?;
     layers(settings)
+}
+
+/// Refuses what a fold cannot be held back from.
+fn fold(settings: &Settings) -> Result<()> {
+    let recipe = settings.recipe.name();
+    let kaggle = format!("the recipe {recipe} mixes patients; take --recipe inter-patient");
+    let hold_out = "--hold-out could name patients of the fold; leave it out, and a share of the other patients validates";
+    let teacher = "a teacher may have learnt from the patients of the fold; leave --teacher out";
+    for (wrong, why) in [
+        (settings.recipe != Recipe::InterPatient, kaggle.as_str()),
+        (!settings.hold_out.is_empty(), hold_out),
+        (!settings.teacher.is_empty(), teacher),
+    ] {
+        ensure(settings.fold.is_none() || !wrong, || {
+            Error::usage(format!("--folds, --fold: {why}"))
+        })?;
+    }
+    Ok(())
 }
 
 fn input(input: &InputSpec) -> Result<()> {
@@ -213,6 +232,20 @@ mod tests {
             (
                 refusal(|s| s.class_bias = vec![f64::NAN; 5]),
                 "--class-bias is NaN",
+            ),
+            (
+                refusal(|s| {
+                    s.fold = "1/5".parse().ok();
+                    s.teacher = vec!["run".into()];
+                }),
+                "leave --teacher out",
+            ),
+            (
+                refusal(|s| {
+                    s.fold = "1/5".parse().ok();
+                    s.hold_out = vec!["100".into()];
+                }),
+                "patients of the fold",
             ),
             (
                 refusal(|s| {

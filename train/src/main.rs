@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use data::output::signals;
 use data::program::{self, INTERRUPTED};
-use train::cli::Request;
+use train::cli::Asked;
 use train::fit::{Ending, Stop};
 use train::{Error, Result};
 
@@ -31,10 +31,12 @@ fn run(stop: &Arc<Stop>) -> Result<Ending> {
         }
         eprintln!("\nstopping after this step; press Ctrl-C again to stop at once");
     })?;
-    let request = Request::parse(std::env::args_os())?;
-    if request.describe {
-        train::describe::run(&request)?;
-        return Ok(Ending::Finished);
+    match Asked::parse(std::env::args_os())? {
+        Asked::Train(request) => return train::session::run(&request, stop),
+        Asked::Folds(folds) => return folds.run(stop),
+        Asked::Sweep(sweep) => return sweep.run(stop),
+        Asked::Describe(request) => train::describe::run(&request)?,
+        Asked::Compare(folders) => train::compare::run(&folders)?,
     }
-    train::session::run(&request, stop)
+    Ok(Ending::Finished)
 }

@@ -1,6 +1,7 @@
 //! The beats of the inter-patient recipe: who trains, who validates, and what
 //! else is made of the recordings of those who train.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use data::datasets::dataset::{self, Annotated};
@@ -76,14 +77,10 @@ pub type Prepare = fn(&Record, &[Annotation], &InputSpec, &Classes) -> data::Res
 pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
     let mut records: Vec<Prepared> = Vec::new();
     let (mut train, mut validation) = (Vec::new(), Vec::new());
-    let mut descriptions: Vec<String> = Vec::new();
-    let mut add = |more: Vec<Prepared>, description: String| -> Result<()> {
-        let split = hold_out(&more, settings, &description)?;
-        train.extend(split.train.iter().map(|i| i + records.len()));
-        validation.extend(split.held_out.iter().map(|i| i + records.len()));
+    let mut sources: Vec<(Range<usize>, String)> = Vec::new();
+    let mut add = |more: Vec<Prepared>, description: String| {
+        sources.push((records.len()..records.len() + more.len(), description));
         records.extend(more);
-        descriptions.push(description);
-        Ok(())
     };
     let synthetic = is_synthetic(settings)
         .then(|| cohort(settings))
@@ -107,29 +104,72 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
             .iter()
             .map(|r| prepared(r, settings, prepare))
             .collect();
-        add(prepared?, "synthetic patients".into())?;
+        add(prepared?, "synthetic patients".into());
     }
     for (folder, names, description) in folders {
         let fit = Fit::of(&folder, &names, settings, prepare)?;
         let description = description + &fit.lacking;
-        add(fit.records, description)?;
+        add(fit.records, description);
+    }
+    let tested = tested(&records, settings)?;
+    for (range, description) in &sources {
+        let rest: Vec<usize> = range.clone().filter(|i| !tested.contains(i)).collect();
+        let of: Vec<&Prepared> = rest.iter().map(|&i| &records[i]).collect();
+        let split = hold_out(&of, settings, description)?;
+        train.extend(split.train.into_iter().map(|i| rest[i]));
+        validation.extend(split.held_out.into_iter().map(|i| rest[i]));
     }
     let mut records: Vec<Option<Prepared>> = records.into_iter().map(Some).collect();
     let mut take = |rows: &[usize]| -> Vec<Prepared> {
         rows.iter().filter_map(|&i| records[i].take()).collect()
     };
-    let (train, validation) = (take(&train), take(&validation));
+    let [train, validation, test] = [&train, &validation, &tested].map(|rows| take(rows));
     eprintln!("who validates: {}", names(&validation));
+    if settings.fold.is_some() {
+        eprintln!("who is tested: {}", names(&test));
+    }
     let validation = join(validation.into_iter().map(|r| r.beats).collect())
         .map_err(Error::within("no patients are held out for validation"))?;
+    let descriptions: Vec<&str> = sources.iter().map(|s| s.1.as_str()).collect();
     let mut description = descriptions.join(" + ");
+    if let Some(fold) = settings.fold {
+        description += &format!(", without fold {fold} of the patients");
+    }
     if settings.second_lead > 0.0 && settings.input.leads.is_empty() {
         description += ", second leads";
     }
     if settings.retimed > 0.0 {
         description += ", retimed copies";
     }
-    together(train, validation, description, settings)
+    let test = test.into_iter().map(|r| r.beats).collect();
+    let test = settings.fold.map(|_| join(test)).transpose()?;
+    let sets = together(train, validation, description, settings)?;
+    Ok(BeatSets { test, ..sets })
+}
+
+/// The patient of each record.
+///
+/// # Errors
+/// When the settings' list or pattern does not tell one.
+fn patients_of<'a>(
+    records: impl Iterator<Item = &'a String>,
+    settings: &Settings,
+) -> Result<Vec<String>> {
+    let known = settings.patients()?;
+    let patient = |record: &'a String| Ok(known.of(record)?.to_owned());
+    records.map(patient).collect()
+}
+
+/// The records that the run's fold of the patients holds, as places among all.
+fn tested(records: &[Prepared], settings: &Settings) -> Result<Vec<usize>> {
+    let Some(fold) = settings.fold else {
+        return Ok(Vec::new());
+    };
+    let names = records.iter().flat_map(|r| &r.beats.record_names);
+    let patients = patients_of(names, settings)?;
+    let beats: Vec<Vec<usize>> = records.iter().map(|r| r.beats.support()).collect();
+    let patients: Vec<&str> = patients.iter().map(String::as_str).collect();
+    fold.records(&patients, &beats, settings.seed)
 }
 
 /// The records that beats are of, in words.
@@ -259,14 +299,14 @@ impl Fit {
     fn of(folder: &Path, names: &[String], settings: &Settings, prepare: Prepare) -> Result<Fit> {
         let bar = progress::reading(names.len(), &name_of(folder));
         let made = dataset::map(folder, names, &settings.annotator, |record| {
-            bar.inc(1);
+            bar.one_more();
             // Leads are known only once the record is read.
             match prepare::choose(&record.record, &settings.input) {
                 Err(lacks) if !settings.input.leads.is_empty() => Ok(Err(lacks.to_string())),
                 _ => prepared(&record, settings, prepare).map(Ok),
             }
         })?;
-        bar.finish_and_clear();
+        bar.end();
         let mut records = Vec::new();
         let (mut left_out, mut reason) = (Vec::new(), None);
         for (name, made) in names.iter().zip(made) {
@@ -348,18 +388,19 @@ const CANDIDATES: u64 = 300;
 /// Of many ways to hold out the wanted share of the patients, drawn from the
 /// run's seed, the one is taken whose share of the beats of every class strays
 /// least from it: a single draw could hold out every S beat or none.
-fn hold_out(records: &[Prepared], settings: &Settings, what: &str) -> Result<Split> {
+fn hold_out(records: &[&Prepared], settings: &Settings, what: &str) -> Result<Split> {
     let names: Vec<String> = records
         .iter()
         .flat_map(|r| r.beats.record_names.clone())
         .collect();
-    let known = settings.patients()?;
-    let patients: Vec<&str> = names
-        .iter()
-        .map(|name| known.of(name))
-        .collect::<data::Result<_>>()
-        .map_err(|e| Error::within(what.to_owned())(e.into()))?;
+    let patients = patients_of(names.iter(), settings).map_err(Error::within(what.to_owned()))?;
     let several = patients.iter().any(|patient| *patient != patients[0]);
+    if settings.fold.is_some() && !several {
+        // The other sources validate.
+        let train = (0..records.len()).collect();
+        let held_out = Vec::new();
+        return Ok(Split { train, held_out });
+    }
     ensure(names.len() == records.len() && several, || {
         Error::Beats(format!(
             "{what} is of one patient; the inter-patient recipe needs at least two to hold one out"

@@ -52,6 +52,7 @@ fn notebook() -> Settings {
         init: None,
         freeze: Vec::new(),
         hold_out: Vec::new(),
+        fold: None,
         second_lead: 0.0,
         retimed: 0.0,
         device: "auto".into(),

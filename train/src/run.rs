@@ -12,11 +12,15 @@ use serde::Serialize;
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::state::Epoch;
+use crate::tensorboard;
 use data::record::error::ensure;
 pub use lock::Lock;
 
 /// Where runs go unless told otherwise.
 pub const RUNS: &str = "runs";
+
+/// The finished epochs of a run, a line of JSON each.
+const HISTORY: &str = "metrics.jsonl";
 
 /// The folder of one run.
 #[derive(Clone, Debug)]
@@ -69,6 +73,12 @@ impl RunFolder {
             }
         }
         Ok(None)
+    }
+
+    /// Whether there is a run in a folder.
+    pub fn is_in(path: &Path) -> bool {
+        let path = path.to_owned();
+        RunFolder { path }.settings_file().is_file()
     }
 
     /// The folder of an earlier run.
@@ -139,7 +149,8 @@ impl RunFolder {
         Ok(toml::from_str(&text).map_err(|e| data::Error::malformed(&path, e.to_string()))?)
     }
 
-    /// Writes `metrics.csv` and `metrics.jsonl`, one row per epoch.
+    /// Writes `metrics.csv` and `metrics.jsonl`, one row per epoch, and the same
+    /// for TensorBoard.
     ///
     /// # Errors
     /// When a file cannot be written.
@@ -168,8 +179,26 @@ impl RunFolder {
             lines.push('\n');
         }
         output::write(self.file("metrics.csv"), csv.as_bytes())?;
-        output::write(self.file("metrics.jsonl"), lines.as_bytes())?;
+        output::write(self.file(HISTORY), lines.as_bytes())?;
+        let events = tensorboard::events(history, classes);
+        output::write(self.file(tensorboard::FILE), &events)?;
         Ok(())
+    }
+
+    /// The epochs that [`RunFolder::write_history`] wrote.
+    ///
+    /// # Errors
+    /// When `metrics.jsonl` cannot be read.
+    pub fn read_history(&self) -> Result<Vec<Epoch>> {
+        let path = self.file(HISTORY);
+        let text = std::fs::read_to_string(&path).map_err(data::Error::io(&path))?;
+        let epoch = |(number, line): (usize, &str)| {
+            let wrong = |e: serde_json::Error| {
+                data::Error::at_line(&path, number as u64 + 1, e.to_string())
+            };
+            Ok(serde_json::from_str(line).map_err(wrong)?)
+        };
+        text.lines().enumerate().map(epoch).collect()
     }
 
     /// Writes a value as indented JSON.

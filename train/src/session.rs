@@ -8,10 +8,9 @@ use data::formats;
 use data::output::Outputs;
 use data::plot::kernels::Kernels;
 use data::plot::{self, ConfusionMatrix};
-use data::scoring::metrics::{Confusion, ConfusionFigures, calibration_error};
+use data::scoring::metrics::{Confusion, calibration_error};
 use models::contract::{self, Contract, Training};
 use models::shipped;
-use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use crate::calibrate;
@@ -26,39 +25,12 @@ use crate::fit::{self, Ending, Stepper, Stop, fit};
 use crate::init;
 use crate::loss_and_confusion::LossAndConfusion;
 use crate::pictures::LossCurve;
+use crate::report::{self, PartReport, RunReport};
 use crate::run::RunFolder;
 use crate::settings::Settings;
 use crate::source::{self, BeatSets};
 use crate::state::{State, best_of};
 use data::record::error::ensure;
-
-/// `report.json` of a run.
-#[derive(Serialize)]
-struct RunReport<'a> {
-    recipe: &'a str,
-    seed: u64,
-    data: &'a str,
-    parameters: usize,
-    multiply_accumulates: usize,
-    epochs: usize,
-    best_epoch: usize,
-    temperature: f64,
-    reject_threshold: f64,
-    train: Vec<usize>,
-    validation: PartReport,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    test: Option<PartReport>,
-}
-
-/// Figures on one part of the data.
-#[derive(Serialize)]
-struct PartReport {
-    beats: u64,
-    /// Expected calibration error of the calibrated probabilities.
-    ece: Option<f64>,
-    #[serde(flatten)]
-    summary: ConfusionFigures,
-}
 
 /// Trains as asked and writes the run's files; `stop` ends it early.
 ///
@@ -126,7 +98,9 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     run.write_settings(settings)?;
     scaler.save(run)?;
     if fit(request, &stepper, &train, &validation, &mut state, stop)? == Ending::Interrupted {
-        eprintln!("stopped; go on with --resume {}", run.path().display());
+        if request.alone {
+            eprintln!("stopped; go on with --resume {}", run.path().display());
+        }
         return Ok(Ending::Interrupted);
     }
 
@@ -242,6 +216,7 @@ fn finish(
     );
     let mut shown = (on_validation, "validation part");
     let mut test_figures = None;
+    let mut test_records: &[String] = &[];
     if let Some(test) = &sets.test {
         let examples = Examples::new(test, device).map_err(Error::within("test part"))?;
         let logits = best.logits(&examples.windows, examples.rhythm.as_ref());
@@ -249,6 +224,9 @@ fn finish(
         text.push_str(&format!("\ntest part\n{}", confusion.report()));
         shown = (confusion, "test part");
         test_figures = Some(figures);
+        if settings.fold.is_some() {
+            test_records = &test.record_names;
+        }
     }
     let best_epoch = state
         .counters
@@ -258,7 +236,7 @@ fn finish(
         .find(|e| e.best)
         .map_or(0, |e| e.epoch);
     run.write_json(
-        "report.json",
+        report::FILE,
         &RunReport {
             recipe: settings.recipe.name(),
             seed: settings.seed,
@@ -272,6 +250,7 @@ fn finish(
             train: sets.train.support(),
             validation: figures,
             test: test_figures,
+            test_records,
         },
     )?;
     data::output::write(run.file("report.txt"), text.as_bytes())?;
@@ -281,7 +260,9 @@ fn finish(
         &shown.0,
         &format!("{}, {}", settings.recipe.name(), shown.1),
     )?;
-    print!("{text}");
+    if request.alone {
+        print!("{text}");
+    }
 
     let say = |path: &Path, difference: f32| {
         eprintln!(

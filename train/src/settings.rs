@@ -15,6 +15,7 @@ use tch::{Device, Kind};
 use crate::augment::Augmentation;
 use crate::device::has_fast_bf16;
 use crate::error::{Error, Result};
+use crate::folds::Fold;
 use crate::layer_syntax::{BlockText, StemText};
 use crate::loss::Distillation;
 use crate::optimiser::Algorithm;
@@ -158,6 +159,10 @@ pub struct Settings {
         value_delimiter = ','
     )]
     pub hold_out: Vec<String>,
+    /// Train on all patients but those of one fold, which are the test part, such as 2/5; --folds trains every fold (inter-patient)
+    #[arg(long, help_heading = "Task", value_name = "N/K")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
     /// Weight of each record's second lead as examples of their own (inter-patient, any lead)
     #[arg(long, help_heading = "Task", value_name = "WEIGHT")]
     pub second_lead: f64,

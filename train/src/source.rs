@@ -151,10 +151,10 @@ fn kaggle_sets(settings: &Settings) -> Result<BeatSets> {
         let names = formats::find(&folder)?;
         let bar = progress::reading(names.len(), &name_of(&folder));
         let beats = dataset::map(&folder, &names, &settings.annotator, |r| {
-            bar.inc(1);
+            bar.one_more();
             cut(&r)
         })?;
-        bar.finish_and_clear();
+        bar.end();
         let (rest, test) = split_off_test(&join(beats)?);
         (
             rest,

@@ -79,6 +79,67 @@ pub fn by_patient<S: AsRef<str>>(patients: &[S], fraction: f64, seed: u64) -> Sp
     complement(held_out, patients.len())
 }
 
+/// Divides whole patients into `folds`, of as many patients each but for one,
+/// and tells the fold of every record, from 0. `patients` names the patient of
+/// each record, `beats` counts its beats by class.
+///
+/// A fold without a rare class could not be judged by it. So patients are dealt
+/// in rounds, those with the largest part of a class first, each to the fold
+/// that has had none in this round and that then has the evenest parts.
+pub fn folds<S: AsRef<str>>(
+    patients: &[S],
+    beats: &[Vec<usize>],
+    folds: usize,
+    seed: u64,
+) -> Vec<usize> {
+    let classes = beats.iter().map(Vec::len).max().unwrap_or(0);
+    let of = |record: usize, class: usize| beats[record].get(class).copied().unwrap_or(0) as f64;
+    let total = |class| (0..patients.len()).map(|r| of(r, class)).sum::<f64>();
+    let totals: Vec<f64> = (0..classes).map(total).collect();
+    let mut records: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (record, patient) in patients.iter().enumerate() {
+        records.entry(patient.as_ref()).or_default().push(record);
+    }
+    let parts = |records: &[usize]| -> Vec<f64> {
+        let part = |class| records.iter().map(|&r| of(r, class)).sum::<f64>();
+        let parts = (0..classes).map(|c| part(c) / totals[c].max(1.0));
+        parts.collect()
+    };
+    let mut dealt: Vec<(Vec<usize>, Vec<f64>)> = records
+        .into_values()
+        .map(|records| {
+            let parts = parts(&records);
+            (records, parts)
+        })
+        .collect();
+    shuffle(&mut dealt, &mut ChaCha8Rng::seed_from_u64(seed));
+    let largest = |parts: &[f64]| parts.iter().copied().fold(0.0, f64::max);
+    // The sort is stable: equals stay as they were shuffled.
+    dealt.sort_by(|a, b| largest(&b.1).total_cmp(&largest(&a.1)));
+    let mut sums = vec![(0, vec![0.0; classes]); folds];
+    let mut fold_of = vec![0; patients.len()];
+    for (records, parts) in dealt {
+        let uneven = |(_, sum): &(usize, Vec<f64>)| -> f64 {
+            let after = sum.iter().zip(&parts).map(|(a, b)| a + b);
+            // What the patient adds to the sum of all squares.
+            after.map(|s| s * s).sum::<f64>() - sum.iter().map(|s| s * s).sum::<f64>()
+        };
+        let best = (0..folds).min_by(|&a, &b| {
+            let fewer = sums[a].0.cmp(&sums[b].0);
+            fewer.then_with(|| uneven(&sums[a]).total_cmp(&uneven(&sums[b])))
+        });
+        let Some(fold) = best else { break };
+        sums[fold].0 += 1;
+        for (sum, part) in sums[fold].1.iter_mut().zip(&parts) {
+            *sum += part;
+        }
+        for record in records {
+            fold_of[record] = fold;
+        }
+    }
+    fold_of
+}
+
 /// Orders by random keys, which rests on nothing but the generator.
 fn shuffle<T>(values: &mut Vec<T>, random: &mut ChaCha8Rng) {
     let mut keyed: Vec<(u64, T)> = values.drain(..).map(|v| (random.next_u64(), v)).collect();
@@ -130,7 +191,56 @@ mod tests {
         all == (0..length).collect::<Vec<_>>()
     }
 
+    #[test]
+    fn folds_share_out_the_rare_beats() {
+        // Of twelve patients four have the S beats, alike, and three all of V.
+        let patients: Vec<String> = (0..12).map(|i| format!("p{i}")).collect();
+        let beats: Vec<Vec<usize>> = (0..12)
+            .map(|i| {
+                let s = if i < 4 { 50 } else { 0 };
+                vec![1000, s, if i >= 9 { 7 } else { 0 }]
+            })
+            .collect();
+        for seed in 0..20 {
+            let fold_of = folds(&patients, &beats, 3, seed);
+            let sum = |fold: usize, class: usize| -> usize {
+                let of = (0..12).filter(|&r| fold_of[r] == fold);
+                of.map(|r| beats[r][class]).sum()
+            };
+            for fold in 0..3 {
+                assert_eq!((sum(fold, 0), sum(fold, 2)), (4000, 7), "{fold_of:?}");
+                assert!([50, 100].contains(&sum(fold, 1)), "{fold_of:?}");
+            }
+        }
+        assert_ne!(
+            folds(&patients, &beats, 3, 1),
+            folds(&patients, &beats, 3, 2)
+        );
+    }
+
     proptest! {
+        #[test]
+        fn every_patient_is_in_one_fold(
+            records in proptest::collection::vec((0_usize..12, 0_usize..500, 0_usize..9), 1..40),
+            count in 1_usize..8,
+            seed: u64,
+        ) {
+            let patients: Vec<String> = records.iter().map(|r| format!("p{}", r.0)).collect();
+            let beats: Vec<Vec<usize>> = records.iter().map(|r| vec![r.1, r.2]).collect();
+            let fold_of = folds(&patients, &beats, count, seed);
+            prop_assert_eq!(fold_of.len(), records.len());
+            let mut of: BTreeMap<&str, HashSet<usize>> = BTreeMap::new();
+            for (patient, &fold) in patients.iter().zip(&fold_of) {
+                prop_assert!(fold < count);
+                of.entry(patient).or_default().insert(fold);
+            }
+            prop_assert!(of.values().all(|folds| folds.len() == 1));
+            let size = |fold: usize| of.values().filter(|f| f.contains(&fold)).count();
+            let sizes: Vec<usize> = (0..count).map(size).collect();
+            let (least, most) = (sizes.iter().min().unwrap(), sizes.iter().max().unwrap());
+            prop_assert!(most - least <= 1);
+        }
+
         #[test]
         fn every_class_is_held_out_alike(
             labels in proptest::collection::vec(0_usize..5, 0..400),
