@@ -20,3 +20,4 @@ mod score;
 #[path = "../shared.rs"]
 mod shared;
 mod train_cli;
+mod train_many;
