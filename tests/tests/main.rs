@@ -21,3 +21,4 @@ mod score;
 #[path = "../shared.rs"]
 mod shared;
 mod train_cli;
+mod train_many;

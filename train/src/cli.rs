@@ -16,7 +16,7 @@ use crate::init::Init;
 use crate::many::Manner;
 use crate::run::RunFolder;
 use crate::settings::{Recipe, Settings};
-use crate::sweep::{self, Grid, Sweep};
+use crate::sweep::{Grid, Sweep, Varied};
 use data::record::error::ensure;
 
 /// Train the residual CNN on annotated beats and export it to ONNX.
@@ -232,7 +232,13 @@ fn resolve(matches: &ArgMatches, arguments: &Arguments) -> Result<(Settings, Opt
 /// A sweep: for each cell the arguments are read as if they were typed.
 fn sweep_of(command: &Command, typed: &[OsString], flags: &ArgMatches) -> Result<Sweep> {
     let arguments = Arguments::from_arg_matches(flags)?;
+    let varied = Varied::from_arg_matches(flags)?;
     for (given, flag, instead) in [
+        (
+            varied.seeds.is_some() && flags.contains_id("seed"),
+            "seed",
+            "--seeds has the seeds of a sweep",
+        ),
         (
             arguments.resume.is_some(),
             "resume",
@@ -249,7 +255,7 @@ fn sweep_of(command: &Command, typed: &[OsString], flags: &ArgMatches) -> Result
         })?;
     }
     let settings = setting_flags();
-    let grid = Grid::parse(&sweep::Arguments::from_arg_matches(flags)?, &settings)?;
+    let grid = Grid::parse(&varied, &settings)?;
     for key in grid.keys() {
         let arg = settings.iter().find(|arg| arg.get_long() == Some(key));
         let given = arg.is_some_and(|arg| flags.contains_id(arg.get_id().as_str()));
@@ -324,7 +330,7 @@ fn command() -> Result<Command> {
     });
     let describe = command.clone().name(DESCRIBE);
     let describe = describe.about(ABOUT_DESCRIBE).long_about(ABOUT_DESCRIBE);
-    let sweep = sweep::Arguments::augment_args(command.clone().name(SWEEP))
+    let sweep = Varied::augment_args(command.clone().name(SWEEP))
         .about(ABOUT_SWEEP)
         .long_about(ABOUT_SWEEP)
         .mut_args(|arg| match arg.get_id().as_str() {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::cli::{Request, refuse_changes};
 use crate::error::Result;
 use crate::fit::{Ending, Stop};
+use crate::progress::left;
 use crate::report::Finished;
 use crate::run::RunFolder;
 use crate::session;
@@ -94,7 +95,10 @@ impl Series {
                 continue;
             }
             let path = request.run.path().display();
-            let left = left(started, trained, open - trained);
+            let left = match trained {
+                0 => String::new(),
+                _ => format!(", {}", left(started.elapsed(), trained, open)),
+            };
             eprintln!("run {} of {count}: {path}{left}", place + 1);
             if session::run(request, stop)? == Ending::Interrupted {
                 eprintln!(
@@ -120,14 +124,4 @@ impl Series {
         let path = run.run.path();
         path.strip_prefix(&self.folder).unwrap_or(path)
     }
-}
-
-/// How long the rest of the runs will take, in words, as those before did.
-fn left(started: Instant, trained: usize, open: usize) -> String {
-    if trained == 0 {
-        return String::new();
-    }
-    let each = started.elapsed() / trained as u32;
-    let minutes = (each * open as u32).as_secs().div_ceil(60);
-    format!(", about {minutes} min left")
 }

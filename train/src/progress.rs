@@ -73,7 +73,7 @@ impl Reading {
 }
 
 /// How long the rest of `all` will take when `done` took `spent`, in words.
-fn left(spent: Duration, done: usize, all: usize) -> String {
+pub(crate) fn left(spent: Duration, done: usize, all: usize) -> String {
     let rest = all.saturating_sub(done) as f64 / done.max(1) as f64;
     // As the bar on a terminal has it.
     format!("{} left", HumanDuration(spent.mul_f64(rest)))

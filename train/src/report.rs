@@ -176,7 +176,7 @@ impl Finished {
 }
 
 /// The figures that runs are compared by, with their names; each class has its
-/// F1 under its name.
+/// F1 under its name, which is undefined where no beat is of the class.
 pub fn figures(confusion: &Confusion) -> Vec<(String, Option<f64>)> {
     let mut figures = vec![
         ("accuracy".into(), confusion.accuracy()),
@@ -185,7 +185,9 @@ pub fn figures(confusion: &Confusion) -> Vec<(String, Option<f64>)> {
     figures.extend(confusion.jk().map(|jk| ("jk".into(), Some(jk))));
     let classes: &Classes = confusion.classes();
     for (class, name) in classes.names().enumerate() {
-        figures.push((format!("F1 {name}"), confusion.class(class).f1));
+        let score = confusion.class(class);
+        let f1 = score.f1.filter(|_| score.support > 0);
+        figures.push((format!("F1 {name}"), f1));
     }
     figures
 }

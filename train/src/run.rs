@@ -180,9 +180,7 @@ impl RunFolder {
         }
         output::write(self.file("metrics.csv"), csv.as_bytes())?;
         output::write(self.file(HISTORY), lines.as_bytes())?;
-        let events = tensorboard::events(history, classes);
-        output::write(self.file(tensorboard::FILE), &events)?;
-        Ok(())
+        tensorboard::write(&self.file(tensorboard::FILE), history, classes)
     }
 
     /// The epochs that [`RunFolder::write_history`] wrote.

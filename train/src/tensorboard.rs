@@ -2,12 +2,17 @@
 //!
 //! The file is a series of TFRecords, each an `Event` in protocol buffers, of
 //! TensorFlow's `core/util/event.proto` and `core/framework/summary.proto`. It
-//! is made from the history as a whole, as `metrics.csv` is, so that a run that
-//! goes on has no epoch twice.
+//! is a function of the history, as `metrics.csv` is, so that a run that goes on
+//! has no epoch twice.
 
-use data::Classes;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+
+use data::{Classes, output};
 use prost::Message;
 
+use crate::error::Result;
 use crate::state::Epoch;
 
 /// Its name in a run's folder. TensorBoard looks for `tfevents` in names.
@@ -43,10 +48,33 @@ struct Value {
     simple_value: Option<f32>,
 }
 
+/// Writes the file of these epochs.
+///
+/// A TensorBoard that watches a run keeps its file open and would not see another
+/// one of the same name. So a file that is the beginning of this one is added to,
+/// in one writing; only another one is replaced. A record that a kill cuts short
+/// is none to a reader, and the next epoch completes it.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, history: &[Epoch], classes: &Classes) -> Result<()> {
+    let bytes = events(history, classes);
+    let there = std::fs::read(path).unwrap_or_default();
+    match bytes.strip_prefix(&there[..]) {
+        Some(rest) if !there.is_empty() => {
+            let file = OpenOptions::new().append(true).open(path);
+            let written = file.and_then(|mut file| file.write_all(rest));
+            written.map_err(data::Error::io(path))?;
+        }
+        _ => output::write(path, &bytes)?,
+    }
+    Ok(())
+}
+
 /// The file of these epochs. Its times are seconds of training since the run
 /// began: TensorBoard's relative time is right, and the file is a function of
 /// the history.
-pub fn events(history: &[Epoch], classes: &Classes) -> Vec<u8> {
+fn events(history: &[Epoch], classes: &Classes) -> Vec<u8> {
     let mut bytes = Vec::new();
     record(
         &Event {
@@ -160,8 +188,8 @@ mod tests {
         found
     }
 
-    #[test]
-    fn an_independent_reader_finds_every_figure() {
+    /// So many epochs of two classes.
+    fn history(epochs: usize) -> (Vec<Epoch>, Classes) {
         let epoch = |epoch: usize| Epoch {
             epoch,
             learning_rate: 0.001 / epoch as f64,
@@ -174,8 +202,35 @@ mod tests {
             beats_per_second: 1.0,
             seconds: 2.5,
         };
-        let classes: Classes = "ptbdb".parse().unwrap();
-        let history: Vec<Epoch> = (1..=200).map(epoch).collect();
+        ((1..=epochs).map(epoch).collect(), "ptbdb".parse().unwrap())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_watched_grows_and_another_is_replaced() {
+        use std::os::unix::fs::MetadataExt;
+        let path = std::env::temp_dir().join(format!("{}-{FILE}", std::process::id()));
+        let (history, classes) = history(3);
+        let node = || std::fs::metadata(&path).unwrap().ino();
+        write(&path, &history[..1], &classes).unwrap();
+        let first = node();
+        // A writing that was cut short.
+        let cut = events(&history[..2], &classes);
+        std::fs::write(&path, &cut[..cut.len() - 9]).unwrap();
+        write(&path, &history, &classes).unwrap();
+        assert_eq!(
+            (node(), std::fs::read(&path).unwrap()),
+            (first, events(&history, &classes))
+        );
+        // A run that went back to an earlier checkpoint.
+        write(&path, &history[..2], &classes).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), cut);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn an_independent_reader_finds_every_figure() {
+        let (history, classes) = history(200);
         let file = events(&history, &classes);
         let mut records = Vec::new();
         let mut rest = &file[..];
