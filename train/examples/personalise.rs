@@ -89,6 +89,10 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
     settings.learning_rate = arguments.learning_rate;
     settings.seed = arguments.seed;
     settings.average = 0.0;
+    // The weights of the beats alone say how often they are shown.
+    settings.balance = 0.0;
+    // The patient's few beats would bend layers that know many patients.
+    settings.freeze = vec!["stem".into(), "block".into()];
     settings.spread_class_bias();
     Ok(settings)
 }
@@ -157,7 +161,7 @@ fn adapted(
         &train.class_of,
         train.classes.len(),
         &train.weights,
-        0.0,
+        settings.balance,
         shown,
         settings.seed,
     );
