@@ -214,7 +214,10 @@ fn a_sweep_trains_every_cell_once_and_tells_them_apart() {
 #[test]
 fn a_killed_sweep_goes_on_to_the_same_result() {
     let desk = Desk::new();
-    let whole = format!("{GRID} {QUICK} --epochs 4 --out sw").replace("--epochs 2 ", "");
+    // Long enough that a kill comes before the end.
+    let quick = QUICK.replace("--epochs 2", "--epochs 8");
+    let quick = quick.replace("--shown 500", "--shown 3000");
+    let whole = format!("{GRID} {quick} --out sw");
     let start = || {
         std::process::Command::new(program("train"))
             .current_dir(desk.folder.path())
@@ -257,7 +260,7 @@ fn a_killed_sweep_goes_on_to_the_same_result() {
         let model = |run: &str| std::fs::read(desk.path(run).join("model.onnx")).unwrap();
         assert!(model(&cell) == model(&other), "{cell}");
         // The steps before the kill leave no epoch twice.
-        assert_eq!(desk.read(&format!("{cell}/metrics.csv")).lines().count(), 5);
+        assert_eq!(desk.read(&format!("{cell}/metrics.csv")).lines().count(), 9);
     }
     assert_eq!(desk.read("sw/sweep.txt"), desk.read("other/sweep.txt"));
 }
