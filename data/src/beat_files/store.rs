@@ -14,7 +14,7 @@
 //! | `record_names` | string | records | with records |
 
 mod check;
-mod refusal;
+pub(super) mod refusal;
 
 use std::path::{Path, PathBuf};
 
@@ -304,7 +304,11 @@ impl Store {
     pub fn open(path: &Path) -> Result<Store> {
         let foreign = |detail: String| foreign_file(path, &detail);
         let file = refusal::open(path)?;
-        let format = read_text(&file, "format").map_err(foreign)?;
+        let format = read_text(&file, "format").map_err(|detail| {
+            foreign(format!(
+                "{detail} (of a file of others name the dataset of samples with --table samples=NAME)"
+            ))
+        })?;
         if format != FORMAT {
             return Err(foreign(format!("its format is '{format}'")));
         }
