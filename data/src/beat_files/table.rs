@@ -19,17 +19,19 @@ mod parquet;
 mod rows;
 mod text;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 
 use crate::output::OutputFile;
 use crate::pipeline::beats::Beats;
-use crate::pipeline::input::{InputSpec, Layout};
+use crate::pipeline::input::{InputSpec, Layout, Normalisation};
 use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
 pub use columns::{Choice, Columns, Place};
 use columns::{Plan, Role};
+use rows::Taker;
 use text::Text;
 
 /// Rows in memory while a whole file is read.
@@ -37,6 +39,11 @@ pub(super) const ROWS: usize = 4096;
 
 /// The first bytes of an HDF5 file.
 const HDF5_SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// What every program says of its flag `--table`.
+pub const COLUMNS_HELP: &str = "Tables: what the columns are, where the header does not tell, such as 'label=class,patient=subject,drop=id'; a column is a name or a number from 1; label=last or none; header=yes or no; samples=NAME for lists and HDF5";
+/// What every program says of its flag `--normalise`.
+pub const NORMALISE_HELP: &str = "Tables: scale each row as the contract says, its lowest sample to 0 and its highest to 1; without it values beyond are refused";
 
 /// How a table is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,21 +120,37 @@ pub fn open(
             path.display()
         )));
     }
+    let mut reader = reader(path, input, reading, rows, classes)?;
+    Ok(until_end(rows, move || reader.chunk()))
+}
+
+/// A reader of one kind of file.
+trait Rows {
+    /// What the columns hold, and their names where they have any. Some of the
+    /// file may then be behind the reader.
+    fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)>;
+
+    /// The next rows; fewer than asked for at the end, where all were as they should.
+    fn chunk(&mut self) -> Result<Beats>;
+
+    /// What the rows go through.
+    fn taker(&mut self) -> &mut Taker;
+}
+
+/// Opens a file of any kind; an `input` of no samples takes as many as there are.
+fn reader(
+    path: &Path,
+    input: &InputSpec,
+    reading: &Reading,
+    rows: usize,
+    classes: &Classes,
+) -> Result<Box<dyn Rows + Send>> {
     Ok(match Kind::of(path)? {
-        Kind::Text => {
-            let mut reader = Text::open(path, input, reading, rows, classes)?;
-            until_end(rows, move || reader.chunk())
-        }
+        Kind::Text => Box::new(Text::open(path, input, reading, rows, classes)?),
         #[cfg(feature = "parquet")]
-        Kind::Parquet => {
-            let mut reader = parquet::Parquet::open(path, input, reading, rows, classes)?;
-            until_end(rows, move || reader.chunk())
-        }
+        Kind::Parquet => Box::new(parquet::Parquet::open(path, input, reading, rows, classes)?),
         #[cfg(feature = "hdf5")]
-        Kind::Hdf5 => {
-            let mut reader = hdf5::Hdf5::open(path, input, reading, rows, classes)?;
-            until_end(rows, move || reader.chunk())
-        }
+        Kind::Hdf5 => Box::new(hdf5::Hdf5::open(path, input, reading, rows, classes)?),
         #[allow(unreachable_patterns, reason = "where all kinds can be read")]
         kind => return Err(left_out(path, kind)),
     })
@@ -138,25 +161,61 @@ pub fn open(
 /// # Errors
 /// As [`open`]; [`Error::Malformed`] when nothing tells which column is the class.
 pub fn shape(path: &Path, columns: &Columns) -> Result<Shape> {
-    // No samples: as many as there are.
-    let any = InputSpec::table(1.0, 0);
     let reading = Reading {
         columns: columns.clone(),
         normalise: false,
     };
-    let classes = Classes::aami5();
-    let (plan, names) = match Kind::of(path)? {
-        Kind::Text => Text::open(path, &any, &reading, 1, &classes)?.plan()?,
-        #[cfg(feature = "parquet")]
-        Kind::Parquet => parquet::Parquet::open(path, &any, &reading, 1, &classes)?.plan()?,
-        #[cfg(feature = "hdf5")]
-        Kind::Hdf5 => hdf5::Hdf5::open(path, &any, &reading, 1, &classes)?.plan(),
-        #[allow(unreachable_patterns, reason = "where all kinds can be read")]
-        kind => return Err(left_out(path, kind)),
-    };
+    // No samples: as many as there are.
+    let any = InputSpec::table(1.0, 0);
+    let (plan, names) = reader(path, &any, &reading, 1, &Classes::aami5())?.plan()?;
     Ok(Shape {
         length: plan.samples,
         words: words(&plan, names.as_deref()),
+    })
+}
+
+/// What all rows of a table have in common.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Survey {
+    /// Its rows.
+    pub rows: u64,
+    /// Lowest and highest sample.
+    pub range: [f32; 2],
+    /// What the column of the class holds, and how often; empty without one.
+    pub labels: BTreeMap<String, u64>,
+    /// The patients; empty without a column of them.
+    pub patients: BTreeSet<String>,
+}
+
+/// Reads a table of `length` samples a row for what it holds, whatever its labels
+/// and the scale of its samples.
+///
+/// # Errors
+/// As [`read`].
+pub fn survey(path: &Path, columns: &Columns, length: usize) -> Result<Survey> {
+    let reading = Reading {
+        columns: columns.clone(),
+        normalise: false,
+    };
+    let mut any = InputSpec::table(1.0, length);
+    any.normalisation = Normalisation::AsIs;
+    let mut reader = reader(path, &any, &reading, ROWS, &Classes::aami5())?;
+    reader.taker().counts = Some(BTreeMap::new());
+    let mut patients = BTreeSet::new();
+    loop {
+        let beats = reader.chunk()?;
+        let rows = beats.len();
+        patients.extend(beats.record_names);
+        if rows < ROWS {
+            break;
+        }
+    }
+    let taker = reader.taker();
+    Ok(Survey {
+        rows: taker.extent.rows,
+        range: [taker.extent.low, taker.extent.high],
+        labels: taker.counts.take().unwrap_or_default(),
+        patients,
     })
 }
 

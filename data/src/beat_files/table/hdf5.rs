@@ -8,7 +8,7 @@ use hdf5::{Dataset, File};
 
 use super::columns::{Choice, LABELS, PATIENTS, Place, Plan, Role};
 use super::rows::{Fault, Taker};
-use super::{ROWS, Reading};
+use super::{ROWS, Reading, Rows};
 use crate::beat_files::store::refusal;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::InputSpec;
@@ -93,23 +93,22 @@ impl Hdf5 {
         })
     }
 
-    /// What the datasets hold, as if they were columns, and their names.
-    pub fn plan(self) -> (Plan, Option<Vec<String>>) {
+    /// What the datasets hold, as if they were columns.
+    fn look(&self) -> (Plan, Vec<String>) {
         let mut names = vec![self.samples.name()];
         let mut roles = vec![Role::Sample];
-        for (side, role) in [(self.label, Role::Label), (self.patient, Role::Patient)] {
+        for (side, role) in [(&self.label, Role::Label), (&self.patient, Role::Patient)] {
             if let Some((name, _)) = side {
-                names.push(name);
+                names.push(name.clone());
                 roles.push(role);
             }
         }
         let mut plan = Plan::new(roles);
         plan.samples = self.shape[1];
-        (plan, Some(names))
+        (plan, names)
     }
 
-    /// The next rows; fewer than asked for at the end, where all were as they should.
-    pub fn chunk(&mut self) -> Result<Beats> {
+    fn next_rows(&mut self) -> Result<Beats> {
         let mut beats = self.taker.chunk(self.rows.min(ROWS));
         while beats.len() < self.rows && self.at < self.shape[0] {
             let left = (self.shape[0] - self.at).min(self.rows - beats.len());
@@ -236,6 +235,21 @@ fn texts(set: &Dataset) -> hdf5::Result<Vec<String>> {
         }
         _ => set.read_raw::<f64>()?.iter().map(f64::to_string).collect(),
     })
+}
+
+impl Rows for Hdf5 {
+    fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
+        let (plan, names) = self.look();
+        Ok((plan, Some(names)))
+    }
+
+    fn chunk(&mut self) -> Result<Beats> {
+        self.next_rows()
+    }
+
+    fn taker(&mut self) -> &mut Taker {
+        &mut self.taker
+    }
 }
 
 #[cfg(test)]

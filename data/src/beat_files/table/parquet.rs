@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::columns::{Columns, Plan, Role};
 use super::rows::{Fault, Taker};
-use super::{ROWS, Reading};
+use super::{ROWS, Reading, Rows};
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::InputSpec;
 use crate::record::classes::Classes;
@@ -129,9 +129,9 @@ impl Parquet {
         })
     }
 
-    /// What the columns hold, and their names. Of a column of lists the samples
-    /// are those of its first row.
-    pub fn plan(mut self) -> Result<(Plan, Option<Vec<String>>)> {
+    /// What the columns hold. Of a column of lists the samples are those of its
+    /// first row.
+    fn look(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
         let names = self.leaves.iter().map(|leaf| leaf.name.clone()).collect();
         let mut plan = self.plan.clone();
         if let Some(list) = self.list {
@@ -233,8 +233,7 @@ impl Parquet {
         Ok((values, lengths))
     }
 
-    /// The next rows; fewer than asked for at the end, where all were as they should.
-    pub fn chunk(&mut self) -> Result<Beats> {
+    fn next_rows(&mut self) -> Result<Beats> {
         let mut beats = self.taker.chunk(self.rows.min(ROWS));
         while beats.len() < self.rows && self.begin()? {
             let count = self.left.min(self.rows - beats.len()).min(ROWS);
@@ -435,6 +434,20 @@ fn damaged(path: &Path) -> impl FnOnce(ParquetError) -> Error {
                 "it cannot be read as Parquet: {error}; is the file cut short or damaged? write or copy it again"
             ),
         )
+    }
+}
+
+impl Rows for Parquet {
+    fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
+        self.look()
+    }
+
+    fn chunk(&mut self) -> Result<Beats> {
+        self.next_rows()
+    }
+
+    fn taker(&mut self) -> &mut Taker {
+        &mut self.taker
     }
 }
 

@@ -1,7 +1,7 @@
 //! What every table's rows go through, whatever file they come from: scaling,
 //! the contract's limits, the class, the patient.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Normalisation};
@@ -28,6 +28,8 @@ pub(super) struct Taker {
     pub extent: Extent,
     /// The patients of the chunk that is being read.
     patients: HashMap<String, u32>,
+    /// The labels of the rows, where they are counted rather than understood.
+    pub counts: Option<BTreeMap<String, u64>>,
 }
 
 impl Taker {
@@ -38,6 +40,7 @@ impl Taker {
             normalise,
             extent: Extent::default(),
             patients: HashMap::new(),
+            counts: None,
         }
     }
 
@@ -66,9 +69,13 @@ impl Taker {
             let value = window[at];
             return Err(Fault::Unscaled { at, value });
         }
-        let class = match label {
-            Some(text) => Some(self.class(text)?),
-            None => None,
+        let class = match (label, &mut self.counts) {
+            (Some(text), Some(counts)) => {
+                *counts.entry(text.into()).or_default() += 1;
+                None
+            }
+            (Some(text), None) => Some(self.class(text)?),
+            (None, _) => None,
         };
         if let Some(name) = patient {
             if name.is_empty() {
@@ -150,8 +157,8 @@ pub(super) fn normalise(window: &mut [f32], normalisation: Normalisation) {
 pub(super) struct Extent {
     pub rows: u64,
     /// Lowest and highest sample.
-    low: f32,
-    high: f32,
+    pub low: f32,
+    pub high: f32,
     /// Whether each row so far begins with a whole number and has the first class.
     whole_first: bool,
     /// Whether a row jumps from 0 to nearly 1 at its start.

@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::columns::{Columns, Plan, Role};
 use super::dialect::{Dialect, First, check_kaggle};
 use super::rows::{Fault, Taker};
-use super::{ROWS, Reading, number};
+use super::{ROWS, Reading, Rows, number};
 use crate::formats::foreign;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout};
@@ -102,9 +102,8 @@ impl Text {
         }
     }
 
-    /// Reads as far as the line that tells what the columns hold, and says it,
-    /// with the names of a header.
-    pub fn plan(mut self) -> Result<(Plan, Option<Vec<String>>)> {
+    /// Reads as far as the line that tells what the columns hold.
+    fn look(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
         self.samples_named()?;
         while self.plan.is_none() && self.read_line()? {
             if self.buffer.trim_ascii().is_empty() {
@@ -114,14 +113,13 @@ impl Text {
                 self.settle()?;
             }
         }
-        match self.plan {
-            Some((plan, _)) => Ok((plan, self.names)),
+        match &self.plan {
+            Some((plan, _)) => Ok((plan.clone(), self.names.clone())),
             None => Err(self.nothing()),
         }
     }
 
-    /// The next rows; fewer than asked for at the end, where all were as they should.
-    pub fn chunk(&mut self) -> Result<Beats> {
+    fn next_rows(&mut self) -> Result<Beats> {
         self.samples_named()?;
         let mut beats = self.taker.chunk(self.rows.min(ROWS));
         while beats.len() < self.rows {
@@ -364,8 +362,8 @@ impl Text {
         let Some((plan, _)) = &self.plan else {
             return self.malformed(String::new());
         };
-        let samples = (0..plan.roles.len()).filter(|&c| plan.roles[c] == Role::Sample);
-        let column = samples.skip(at).next().unwrap_or(at) + 1;
+        let mut samples = (0..plan.roles.len()).filter(|&c| plan.roles[c] == Role::Sample);
+        let column = samples.nth(at).unwrap_or(at) + 1;
         let row = self.taker.extent.rows;
         let class = self.taker.classes.of_value(&value.to_string()).is_some();
         let (rule, remedy) = self.taker.beyond();
@@ -455,4 +453,18 @@ fn kaggle_plan(width: usize, length: usize) -> Plan {
         false => Role::Label,
     };
     Plan::new((0..width).map(role).collect())
+}
+
+impl Rows for Text {
+    fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
+        self.look()
+    }
+
+    fn chunk(&mut self) -> Result<Beats> {
+        self.next_rows()
+    }
+
+    fn taker(&mut self) -> &mut Taker {
+        &mut self.taker
+    }
 }
