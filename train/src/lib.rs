@@ -7,6 +7,7 @@ pub mod calibrate;
 pub mod cli;
 pub mod device;
 pub mod error;
+mod even_split;
 pub mod examples;
 pub mod export;
 pub mod feature_scaler;
@@ -28,5 +29,6 @@ pub mod session;
 pub mod settings;
 pub mod source;
 pub mod state;
+pub mod table;
 
 pub use error::{Error, Result};
