@@ -3,3 +3,4 @@
 pub mod kaggle;
 #[cfg(feature = "hdf5")]
 pub mod store;
+pub mod table;

@@ -202,7 +202,7 @@ impl Pipeline {
     pub fn new(spec: &InputSpec, fs: f64, beats: Fiducials) -> Result<Pipeline> {
         if spec.layout != Layout::Window || spec.normalisation != Normalisation::RunningScale {
             return Err(Error::Invalid(
-                "only contracts with layout 'window' and normalisation 'running-scale' can be streamed; the Kaggle layout needs whole records (`data::beat_files::kaggle_cut::from_record`)".into(),
+                "only contracts with layout 'window' and normalisation 'running-scale' can be streamed; rows of a table (layout 'table') are given as a table, and the Kaggle layout needs whole records (`data::beat_files::kaggle_cut::from_record`)".into(),
             ));
         }
         if !RATES.contains(&fs) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
+use data::beat_files::table::{self, Columns, Reading};
 use data::datasets::dataset::{Kind, Place};
 use data::episodes::Thresholds;
 use data::formats;
@@ -20,8 +21,8 @@ use models::shipped;
 #[command(name = "embedded", version, about, after_help = help())]
 pub struct Arguments {
     /// Where the samples come from: `-` (standard input), a WFDB record, a
-    /// file, a serial device, or tcp://HOST:PORT. With a model of the Kaggle
-    /// layout: beats as Kaggle CSV
+    /// file, a serial device, or tcp://HOST:PORT. With a model of a table's
+    /// layout: beats as a table (CSV, TSV, packed with gzip or not)
     #[arg(default_value = "-")]
     pub input: String,
     /// The model [default: resnet.onnx in the models folder or beside the program]
@@ -81,6 +82,13 @@ pub struct Arguments {
         default_value_t = 2.0
     )]
     pub silence: f64,
+
+    /// What the columns of a table are.
+    #[arg(long, value_name = "COLUMNS", help_heading = "Beats", help = table::COLUMNS_HELP)]
+    pub table: Option<Columns>,
+    /// Whether rows of a table are scaled.
+    #[arg(long, help_heading = "Beats", help = table::NORMALISE_HELP)]
+    pub normalise: bool,
 
     /// Write WFDB annotations under this annotator name as well
     #[arg(long, value_name = "NAME", help_heading = "Output")]
@@ -275,6 +283,14 @@ impl Arguments {
             Place::of(path)?;
         }
         Ok(origin)
+    }
+
+    /// How a table of beats is read.
+    pub fn reading(&self) -> Reading {
+        Reading {
+            columns: self.table.clone().unwrap_or_default(),
+            normalise: self.normalise,
+        }
     }
 
     /// The limits of the rhythm events.

@@ -53,18 +53,25 @@ fn run(arguments: &Arguments) -> Result<i32> {
         eprintln!("{model}: has operators that `train` does not export; read by {engine}");
     }
     let input = classifier.contract().input.clone();
-    if input.layout == Layout::Kaggle {
+    if input.layout != Layout::Window {
         let Origin::File(path) = &origin else {
             bail!(
-                "{} classifies beats that are cut out already (Kaggle CSV); to monitor {} take a model of layout 'window'",
+                "{} classifies beats that are cut out already (a table, such as CSV); to monitor {} take a model of layout 'window'",
                 classifier.path().display(),
                 arguments.input
             );
         };
         let mut out = BufWriter::new(stdout().lock());
-        prepared_beats::run(&mut classifier, path, &mut out)?;
+        prepared_beats::run(&mut classifier, path, &arguments.reading(), &mut out)?;
         return Ok(0);
     }
+    ensure!(
+        arguments.table.is_none() && !arguments.normalise,
+        Usage(format!(
+            "--table and --normalise are of tables; {} takes samples",
+            classifier.path().display()
+        ))
+    );
     if let Some(lacking) = classifier.contract().classes.lacking() {
         eprintln!("{lacking}");
     }

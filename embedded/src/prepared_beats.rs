@@ -1,10 +1,10 @@
-//! Beats that are already cut out: Kaggle CSV through a model of that layout.
+//! Beats that are already cut out: a table through a model of such a layout.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::Result;
-use data::beat_files::kaggle::Reader;
+use data::beat_files::table::{self, Reading};
 use embedded::Classifier;
 use serde_json::json;
 
@@ -14,12 +14,18 @@ const ROWS: usize = 256;
 /// Classifies every row of `path` and writes one JSON line per row.
 ///
 /// # Errors
-/// The file is not in the Kaggle format, or the output cannot be written; a
-/// reader who has gone is no error.
-pub fn run(classifier: &mut Classifier, path: &Path, out: &mut impl Write) -> Result<()> {
+/// The file is no table that the contract takes, or the output cannot be
+/// written; a reader who has gone is no error.
+pub fn run(
+    classifier: &mut Classifier,
+    path: &Path,
+    reading: &Reading,
+    out: &mut impl Write,
+) -> Result<()> {
+    let input = classifier.contract().input.clone();
     let classes = classifier.contract().classes.clone();
     let mut row = 0u64;
-    for chunk in Reader::open(path, ROWS, &classes)? {
+    for chunk in table::open(path, &input, reading, ROWS, &classes)? {
         let beats = chunk?;
         let predictions = classifier.classify(&beats)?;
         for (i, prediction) in predictions.iter().enumerate() {

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use data::beat_files::table::Reading;
 use data::datasets::dataset::Failures;
 use data::formats;
 use data::output::{OutputFile, Outputs};
@@ -43,6 +44,10 @@ pub fn run(arguments: &Classify) -> Result<()> {
     let choice = Choice {
         fiducials,
         lead: arguments.lead.clone(),
+        table: Reading {
+            columns: arguments.table.clone().unwrap_or_default(),
+            normalise: arguments.normalise,
+        },
     };
     let mut sources = Vec::new();
     for path in &arguments.inputs {

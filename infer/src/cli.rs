@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use data::beat_files::table::{self, Columns};
 use data::plot::PictureFormat;
 
 use crate::explain::arguments::{Explain, RowList};
@@ -49,8 +50,9 @@ pub enum Command {
 /// Arguments of the classification.
 #[derive(Args)]
 pub struct Classify {
-    /// CSV files in the Kaggle format (with or without the label column), HDF5
-    /// stores, WFDB records (FOLDER/100) or folders of records.
+    /// Tables of beats (CSV, TSV, packed with gzip or not, Parquet; with or without
+    /// a column of the class), HDF5 stores, WFDB records (FOLDER/100) or folders
+    /// of records.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// The model [default: the one in the models folder whose contract fits].
@@ -78,6 +80,12 @@ pub struct Classify {
     /// [default: the record's first].
     #[arg(long, value_name = "LEAD")]
     pub lead: Option<String>,
+    /// What the columns of tables are.
+    #[arg(long, value_name = "COLUMNS", help = table::COLUMNS_HELP)]
+    pub table: Option<Columns>,
+    /// Whether rows of tables are scaled.
+    #[arg(long, help = table::NORMALISE_HELP)]
+    pub normalise: bool,
     /// Records: write WFDB annotation files OUTPUT/RECORD.NAME instead of
     /// predictions, for the detector's beats unless --reference is given.
     #[arg(long, value_name = "NAME")]

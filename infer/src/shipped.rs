@@ -30,8 +30,7 @@ pub fn model_for(sources: &[Source], named: Option<&Path>) -> Result<PathBuf> {
 /// Says for the first of them what differs.
 pub fn check(sources: &[Source], model: &Path, expected: &InputSpec) -> Result<()> {
     for source in sources {
-        let prepared = source.input();
-        let unfit = prepared.map_or_else(Vec::new, |input| differences(&input, expected));
+        let unfit = source.unfit(expected);
         ensure(unfit.is_empty(), || {
             Error::Unfit(format!(
                 "{} does not fit {}: {}; choose another model with --model, or prepare the input for this one with `data convert`",

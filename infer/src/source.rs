@@ -1,10 +1,9 @@
 //! Inputs of every kind as chunks of prepared beats.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use data::beat_files::kaggle;
 use data::beat_files::store::Store;
+use data::beat_files::table::{self, Reading};
 use data::datasets::dataset::{self, Place, REFERENCE, Recordings};
 use data::formats::wfdb::AnnotationFile;
 use data::formats::{self, annotation_path};
@@ -15,6 +14,7 @@ use data::pipeline::prepare;
 use data::record::Leads;
 use data::record::error::ensure;
 use models::Contract;
+use models::fit::differences;
 
 use crate::error::{Error, Result};
 use crate::pool::BATCH;
@@ -43,7 +43,8 @@ pub struct Source {
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Kaggle,
+    /// A table, which takes the contract's length, classes and scale.
+    Table(Reading),
     Store(Box<InputSpec>),
     /// A recording, its name in its folder, and which of its beats are used.
     Record {
@@ -53,16 +54,15 @@ enum Kind {
     },
 }
 
-/// The first bytes of an HDF5 file.
-const HDF5_SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
-
-/// Which beats of a recording are classified.
+/// Which beats of an input are classified.
 #[derive(Clone, Debug)]
 pub struct Choice {
     /// Where the beats come from.
     pub fiducials: Fiducials,
     /// The lead that is taken for the first; `None` for the record's own.
     pub lead: Option<String>,
+    /// How tables are read.
+    pub table: Reading,
 }
 
 impl Choice {
@@ -78,8 +78,8 @@ impl Choice {
 }
 
 impl Source {
-    /// The inputs behind a path: a Kaggle CSV file, an HDF5 store, a WFDB
-    /// record with or without an ending, or every record of a folder.
+    /// The inputs behind a path: a table, an HDF5 store, a WFDB record with or
+    /// without an ending, or every record of a folder.
     ///
     /// # Errors
     /// There is nothing of the kind, or a file is not readable.
@@ -98,16 +98,17 @@ impl Source {
             }
             dataset::Kind::Absent => {
                 return Err(Error::Input(format!(
-                    "{}: there is no such input; give a CSV file in the Kaggle format, an HDF5 store, or a WFDB record as FOLDER/100 for {}",
+                    "{}: there is no such input; give a table of beats (CSV, Parquet), an HDF5 store, or a WFDB record as FOLDER/100 for {}",
                     path.display(),
                     formats::main_file(Path::new("FOLDER/100")).display()
                 )));
             }
             dataset::Kind::File => {
-                if starts_as_hdf5(path).map_err(data::Error::io(path))? {
+                let dataset = choice.table.columns.samples.is_some();
+                if table::is_hdf5(path)? && !dataset {
                     Kind::Store(Box::new(Store::open(path)?.input().clone()))
                 } else {
-                    Kind::Kaggle
+                    Kind::Table(choice.table.clone())
                 }
             }
         };
@@ -134,12 +135,22 @@ impl Source {
     }
 
     /// How the rows were prepared; `None` for a recording, which is prepared
-    /// as the model asks.
+    /// as the model asks. A table is taken for the Kaggle format, which is the
+    /// only one that shipped models know.
     pub fn input(&self) -> Option<InputSpec> {
         match &self.kind {
-            Kind::Kaggle => Some(InputSpec::kaggle()),
+            Kind::Table(_) => Some(InputSpec::kaggle()),
             Kind::Store(input) => Some((**input).clone()),
             Kind::Record { .. } => None,
+        }
+    }
+
+    /// What speaks against a model of this contract: how the rows were prepared,
+    /// or that it takes none of a table.
+    pub fn unfit(&self, expected: &InputSpec) -> Vec<String> {
+        match (&self.kind, self.input()) {
+            (Kind::Table(_), _) if expected.unfit_for_tables().is_none() => Vec::new(),
+            (_, prepared) => prepared.map_or_else(Vec::new, |input| differences(&input, expected)),
         }
     }
 
@@ -154,7 +165,7 @@ impl Source {
     /// Makes its files inputs of the run, which no output may replace.
     pub fn protect(&self, outputs: &mut Outputs) {
         match &self.kind {
-            Kind::Kaggle | Kind::Store(_) => outputs.input(&self.path),
+            Kind::Table(_) | Kind::Store(_) => outputs.input(&self.path),
             Kind::Record { choice, .. } => {
                 outputs.record(&formats::known_files(&self.path));
                 if let Some(annotations) = choice.annotations(&self.path) {
@@ -172,9 +183,10 @@ impl Source {
     /// recording not be prepared; errors inside a file come from the iterator.
     pub fn chunks(&self, contract: &Contract) -> Result<Chunks> {
         Ok(match &self.kind {
-            Kind::Kaggle => {
-                let reader = kaggle::Reader::open(&self.path, BATCH, &contract.classes)?;
-                Box::new(reader.map(|c| Ok(c?)))
+            Kind::Table(reading) => {
+                let Contract { input, classes, .. } = contract;
+                let chunks = table::open(&self.path, input, reading, BATCH, classes)?;
+                Box::new(chunks.map(|c| Ok(c?)))
             }
             Kind::Store(_) => {
                 let store = Store::open(&self.path)?;
@@ -264,14 +276,6 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> R
         None => prepare::detected(&record, &spec)?,
     };
     Ok(Box::new(batches(named(Ok(beats))?)))
-}
-
-fn starts_as_hdf5(path: &Path) -> std::io::Result<bool> {
-    let mut start = Vec::new();
-    let file = std::fs::File::open(path)?;
-    file.take(HDF5_SIGNATURE.len() as u64)
-        .read_to_end(&mut start)?;
-    Ok(start == HDF5_SIGNATURE)
 }
 
 fn batches(beats: Beats) -> impl Iterator<Item = Result<Beats>> + Send {

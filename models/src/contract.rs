@@ -3,7 +3,7 @@
 //! and `embedded` go by.
 
 use data::Classes;
-use data::pipeline::input::InputSpec;
+use data::pipeline::input::{InputSpec, Layout};
 use data::record::annotation::Annotation;
 use data::record::checksum::hexadecimal;
 use serde::{Deserialize, Serialize};
@@ -227,6 +227,9 @@ impl Contract {
                 self.input.lead_count()
             ));
         }
+        if let (Layout::Table, Some(why)) = (self.input.layout, self.input.unfit_for_tables()) {
+            return refuse(format!("the contract's input makes no sense: {why}"));
+        }
         if !(self.temperature.is_finite() && self.temperature > 0.0) {
             return refuse(format!(
                 "the contract's temperature is {}",
@@ -245,6 +248,8 @@ impl Contract {
 
 #[cfg(test)]
 mod tests {
+    use data::pipeline::input::Normalisation;
+
     use super::*;
 
     fn contract() -> Contract {
@@ -282,6 +287,21 @@ mod tests {
             let refusal = Contract::from_json(&odd.to_json()).unwrap_err();
             assert!(refusal.to_string().contains("window"), "{refusal}");
         }
+    }
+
+    #[test]
+    fn a_table_without_sense_is_refused() {
+        let mut table = contract();
+        table.input = InputSpec::table(100.0, 100);
+        let read = Contract::from_json(&table.to_json()).unwrap();
+        assert_eq!(read, table);
+        assert!(table.to_json().contains(r#""layout":"table""#));
+        table.input.normalisation = Normalisation::AsIs;
+        assert!(table.to_json().contains(r#""normalisation":"as-is""#));
+        assert!(Contract::from_json(&table.to_json()).is_ok());
+        table.input.template = true;
+        let refusal = Contract::from_json(&table.to_json()).unwrap_err();
+        assert!(refusal.to_string().contains("one lead"), "{refusal}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Augmentation {
             fs: input.fs,
             fiducial: input.before as f64,
             per_lead: if input.template { 2 } else { 1 },
-            padded: input.layout == Layout::Kaggle,
+            padded: input.layout != Layout::Window,
             ..Augmentation::default()
         }
     }

@@ -17,6 +17,7 @@ use crate::many::Manner;
 use crate::run::RunFolder;
 use crate::settings::{Recipe, Settings};
 use crate::sweep::{Grid, Sweep, Varied};
+use crate::table;
 use data::record::error::ensure;
 
 /// Train the residual CNN on annotated beats and export it to ONNX.
@@ -67,6 +68,12 @@ struct Arguments {
     /// One value of the input, such as before=96 or 'band=[0.5, 30.0]'; may be repeated
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Input")]
     input: Vec<String>,
+    /// Samples per second of a table's rows
+    #[arg(long, value_name = "HZ", help_heading = "Tables")]
+    fs: Option<f64>,
+    /// Learn a table's values of any size as they are
+    #[arg(long, help_heading = "Tables")]
+    as_is: bool,
 }
 
 /// The subcommand that shows the network instead of training it.
@@ -190,11 +197,12 @@ fn resolve(matches: &ArgMatches, arguments: &Arguments) -> Result<(Settings, Opt
         }
         None => {
             let asked = matches.get_one("recipe").copied();
-            let in_file = match &arguments.config {
+            let (in_file, data) = match &arguments.config {
                 Some(file) => Settings::recipe_of_file(file)?,
-                None => None,
+                None => (None, None),
             };
-            let defaults = asked.or(in_file).unwrap_or_default().defaults();
+            let data = matches.get_one("data").cloned().or(data);
+            let defaults = table::defaults(asked.or(in_file), data.as_deref())?;
             let settings = match &arguments.config {
                 Some(file) => defaults.overlay_file(file)?,
                 None => defaults,
@@ -218,6 +226,15 @@ fn resolve(matches: &ArgMatches, arguments: &Arguments) -> Result<(Settings, Opt
     settings.spread_class_bias();
     // What is out of range cannot be written as TOML either.
     settings.check()?;
+    let rows = table::Rows {
+        fs: arguments.fs,
+        as_is: arguments.as_is,
+    };
+    settings.input = match run {
+        None => table::input(&settings, rows)?,
+        // A run is of one rate and scale: others are told as changes.
+        Some(_) => rows.over(&settings.input),
+    };
     settings.input = overlay_input(&settings, &arguments.input)?;
     if !arguments.leads.is_empty() {
         settings.input.leads.clone_from(&arguments.leads);

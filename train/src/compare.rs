@@ -7,7 +7,7 @@ use crate::cli::flat;
 use crate::error::Result;
 use crate::report::{Finished, figures, named, names};
 use crate::run::RunFolder;
-use crate::table::{aligned, figure, show};
+use crate::text_table::{aligned, figure, show};
 
 /// A cell of a figure's row.
 type Cell = fn(&Finished) -> String;

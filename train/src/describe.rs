@@ -6,7 +6,7 @@ use crate::cli::Request;
 use crate::error::Result;
 use crate::export;
 use crate::init;
-use crate::table::{aligned, show};
+use crate::text_table::{aligned, show};
 
 /// Prints the network's layers and what they cost, after making sure that it
 /// can be exported and run.

@@ -16,7 +16,7 @@ use crate::fit::{Ending, Stop};
 use crate::many::{Manner, Series};
 use crate::report::{self, Finished, figures, named};
 use crate::settings::Settings;
-use crate::table::{aligned, figure, mean_and_deviation, show};
+use crate::text_table::{aligned, figure, mean_and_deviation, show};
 
 /// Most folds: each is a network to train.
 pub const MOST: usize = 100;

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod describe;
 pub mod device;
 pub mod error;
+mod even_split;
 pub mod examples;
 pub mod export;
 pub mod feature_scaler;
@@ -37,5 +38,6 @@ pub mod state;
 pub mod sweep;
 pub mod table;
 pub mod tensorboard;
+pub mod text_table;
 
 pub use error::{Error, Result};

@@ -73,10 +73,11 @@ pub fn check(settings: &Settings) -> Result<()> {
         within("class-bias", *bias, -1e3..=1e3)?;
     }
     ensure(
-        settings.hold_out.is_empty() || settings.recipe == Recipe::InterPatient,
+        settings.hold_out.is_empty()
+            || matches!(settings.recipe, Recipe::InterPatient | Recipe::Table),
         || {
             Error::usage(format!(
-                "--hold-out names records, which the recipe {} does not hold out; leave it out, or take --recipe inter-patient",
+                "--hold-out names records or patients, which the recipe {} does not hold out; leave it out, or take --recipe inter-patient",
                 settings.recipe.name()
             ))
         },
@@ -127,8 +128,12 @@ fn input(input: &InputSpec) -> Result<()> {
     )?;
     if input.layout == Layout::Window {
         Pipeline::new(input, *RATES.start(), Fiducials::Marked).map_err(Error::flag("--input"))?;
+        return Ok(());
     }
-    Ok(())
+    match input.unfit_for_tables() {
+        Some(why) => Err(Error::usage(format!("--input, --leads: {why}"))),
+        None => Ok(()),
+    }
 }
 
 fn layers(settings: &Settings) -> Result<()> {
@@ -194,7 +199,12 @@ mod tests {
 
     #[test]
     fn the_recipes_are_within_the_limits() {
-        for recipe in [Recipe::InterPatient, Recipe::Kaggle, Recipe::Notebook] {
+        for recipe in [
+            Recipe::InterPatient,
+            Recipe::Kaggle,
+            Recipe::Notebook,
+            Recipe::Table,
+        ] {
             check(&recipe.defaults()).unwrap();
         }
     }

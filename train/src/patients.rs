@@ -16,6 +16,7 @@ use data::simulate::retime::{Retiming, retime};
 use data::{Class, Classes};
 
 use crate::error::{Error, Result};
+use crate::even_split::most_even;
 use crate::progress;
 use crate::sampler::mix;
 use crate::settings::{Settings, Split as Rule};
@@ -151,7 +152,7 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
 ///
 /// # Errors
 /// When the settings' list or pattern does not tell one.
-fn patients_of<'a>(
+pub(crate) fn patients_of<'a>(
     records: impl Iterator<Item = &'a String>,
     settings: &Settings,
 ) -> Result<Vec<String>> {
@@ -380,14 +381,7 @@ fn prepared(of: &Annotated, settings: &Settings, prepare: Prepare) -> data::Resu
     })
 }
 
-/// Ways to hold patients out among which [`hold_out`] takes the most even.
-const CANDIDATES: u64 = 300;
-
 /// Splits records into those that train and those of held-out patients.
-///
-/// Of many ways to hold out the wanted share of the patients, drawn from the
-/// run's seed, the one is taken whose share of the beats of every class strays
-/// least from it: a single draw could hold out every S beat or none.
 fn hold_out(records: &[&Prepared], settings: &Settings, what: &str) -> Result<Split> {
     let names: Vec<String> = records
         .iter()
@@ -420,27 +414,11 @@ fn hold_out(records: &[&Prepared], settings: &Settings, what: &str) -> Result<Sp
             ))),
         };
     }
-    let share = settings.validation;
-    let mut total = vec![0.0; settings.classes.len()];
-    for record in records {
-        for (sum, n) in total.iter_mut().zip(record.beats.support()) {
-            *sum += n as f64;
-        }
-    }
-    let stray = |split: &Split| -> f64 {
-        let mut held = vec![0.0; settings.classes.len()];
-        for &i in &split.held_out {
-            for (sum, n) in held.iter_mut().zip(records[i].beats.support()) {
-                *sum += n as f64;
-            }
-        }
-        let classes = total.iter().zip(&held).filter(|(total, _)| **total > 0.0);
-        classes
-            .map(|(total, held)| (held / total - share).powi(2))
-            .sum()
-    };
-    (0..CANDIDATES)
-        .map(|i| splits::by_patient(&patients, share, mix(settings.seed, i, 0)))
-        .min_by(|a, b| stray(a).total_cmp(&stray(b)))
-        .ok_or_else(|| Error::Beats("no patients to hold out".into()))
+    let support: Vec<Vec<usize>> = records.iter().map(|r| r.beats.support()).collect();
+    Ok(most_even(
+        &patients,
+        &support,
+        settings.validation,
+        settings.seed,
+    ))
 }

@@ -1,6 +1,6 @@
 //! The recipes: where every setting starts from.
 
-use data::pipeline::input::InputSpec;
+use data::pipeline::input::{InputSpec, Layout};
 use models::architecture::{Block, Pooling, Stem};
 
 use crate::layer_syntax::{BlockText, StemText};
@@ -15,6 +15,16 @@ impl Recipe {
             Recipe::Notebook => notebook(),
             Recipe::Kaggle => kaggle(),
             Recipe::InterPatient => inter_patient(),
+            // What serves one table of beats cut from R peak to R peak is where
+            // another starts from.
+            Recipe::Table => Settings {
+                recipe: Recipe::Table,
+                input: InputSpec {
+                    layout: Layout::Table,
+                    ..InputSpec::kaggle()
+                },
+                ..kaggle()
+            },
         }
     }
 
@@ -24,6 +34,7 @@ impl Recipe {
             Recipe::InterPatient => "inter-patient",
             Recipe::Kaggle => "kaggle",
             Recipe::Notebook => "notebook",
+            Recipe::Table => "table",
         }
     }
 }
@@ -94,6 +105,7 @@ fn notebook() -> Settings {
         rhythm_hidden: Vec::new(),
         hidden: vec![64],
         dropout: 0.3,
+        table: Default::default(),
         input: InputSpec::kaggle(),
     }
 }

@@ -30,6 +30,7 @@ use crate::run::RunFolder;
 use crate::settings::Settings;
 use crate::source::{self, BeatSets};
 use crate::state::{State, best_of};
+use crate::table;
 use data::record::error::ensure;
 
 /// Trains as asked and writes the run's files; `stop` ends it early.
@@ -122,6 +123,9 @@ fn pass_outputs(request: &Request) -> Result<()> {
             outputs.input(&folder.join(name));
         }
     }
+    table::files(settings)
+        .into_iter()
+        .for_each(|file| outputs.input(file));
     for teacher in &settings.teacher {
         let teacher = RunFolder::open(teacher)?;
         for file in [

@@ -20,6 +20,7 @@ use crate::layer_syntax::{BlockText, StemText};
 use crate::loss::Distillation;
 use crate::optimiser::Algorithm;
 use crate::schedule::{Schedule, Shape};
+use crate::table::TableSettings;
 pub use choices::{Monitor, Precision, Recipe, Split};
 use data::record::error::ensure;
 
@@ -36,12 +37,12 @@ pub struct Settings {
     /// Share of the patients (inter-patient) or of the training beats (kaggle) for validation
     #[arg(long, help_heading = "Task", value_name = "SHARE")]
     pub validation: f64,
-    /// Folder of annotated WFDB records or of the Kaggle CSV files, or synthetic
-    #[arg(long, help_heading = "Task", value_name = "FOLDER")]
+    /// Folder of annotated WFDB records or of the Kaggle CSV files; a file of beats (CSV, TSV, Parquet, .h5 of data convert); or synthetic
+    #[arg(long, help_heading = "Task", value_name = "PATH")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
-    /// Further folders of annotated WFDB records to train on (inter-patient)
-    #[arg(long, help_heading = "Task", value_name = "FOLDER")]
+    /// Further folders of annotated WFDB records (inter-patient), or files of beats, to train on
+    #[arg(long, help_heading = "Task", value_name = "PATH")]
     pub extra: Vec<PathBuf>,
     /// Classes and the labels that mean them: aami5, aami3, aami2, ptbdb, 'symbols N L V /', or such as 'normal=N L R,ectopic=A V'
     #[arg(long, help_heading = "Task", value_name = "CLASSES")]
@@ -250,6 +251,11 @@ pub struct Settings {
     #[arg(long, help_heading = "Network", value_name = "SHARE")]
     pub dropout: f64,
 
+    /// How files of beats are read
+    #[command(flatten)]
+    #[serde(default, skip_serializing_if = "TableSettings::is_default")]
+    pub table: TableSettings,
+
     /// How a recording becomes windows; see --input
     #[arg(skip = InputSpec::window())]
     pub input: InputSpec,
@@ -314,19 +320,20 @@ impl Settings {
             .map_err(|e: toml::de::Error| data::Error::malformed(path, e.to_string()))?)
     }
 
-    /// The recipe that a settings file asks for, if it does.
+    /// The recipe and the data that a settings file asks for, if it does.
     ///
     /// # Errors
     /// When the file cannot be read or names no known recipe.
-    pub fn recipe_of_file(path: &Path) -> Result<Option<Recipe>> {
+    pub fn recipe_of_file(path: &Path) -> Result<(Option<Recipe>, Option<PathBuf>)> {
         #[derive(Deserialize)]
         struct Only {
             recipe: Option<Recipe>,
+            data: Option<PathBuf>,
         }
         let text = std::fs::read_to_string(path).map_err(data::Error::io(path))?;
         let only: Only =
             toml::from_str(&text).map_err(|e| data::Error::malformed(path, e.to_string()))?;
-        Ok(only.recipe)
+        Ok((only.recipe, only.data))
     }
 
     /// Refuses values that make no sense.
@@ -394,8 +401,10 @@ impl Settings {
         }
         let kaggle = InputSpec::kaggle();
         ensure(
-            self.recipe == Recipe::InterPatient && self.input.layout != kaggle.layout
-                || self.input == kaggle,
+            match self.recipe {
+                Recipe::InterPatient | Recipe::Table => self.input.layout != kaggle.layout,
+                Recipe::Kaggle | Recipe::Notebook => false,
+            } || self.input == kaggle,
             || {
                 Error::usage(format!(
                     "--input, --leads: the Kaggle format is one lead and {} samples of {} Hz, and cannot be cut otherwise; leave them out, or take --recipe inter-patient",

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::patients;
 use crate::progress;
 use crate::settings::{Recipe, Settings};
+use crate::table;
 use data::record::error::ensure;
 
 /// What `--data` says for recordings that are made up on the spot.
@@ -53,7 +54,13 @@ impl BeatSets {
     /// When there is no data, with the ways to get some; when it has no labels
     /// or too few records to hold some out.
     pub fn load(settings: &Settings) -> Result<BeatSets> {
+        if table::is_source(settings) {
+            return table::beat_sets(settings);
+        }
         match settings.recipe {
+            Recipe::Table => Err(Error::usage(
+                "--recipe table: there is no such file of beats as --data names",
+            )),
             Recipe::Kaggle | Recipe::Notebook => kaggle_sets(settings),
             Recipe::InterPatient => patients::beat_sets(settings, prepare::record),
         }

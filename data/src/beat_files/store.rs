@@ -14,8 +14,9 @@
 //! | `record_names` | string | records | with records |
 
 mod check;
-mod refusal;
+pub(super) mod refusal;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use hdf5::types::VarLenUnicode;
@@ -25,7 +26,7 @@ use ndarray::{ArrayView2, ArrayView3};
 use crate::output::OutputFile;
 use crate::output::made_here::STORE_FORMAT as FORMAT;
 use crate::pipeline::beats::Beats;
-use crate::pipeline::input::InputSpec;
+use crate::pipeline::input::{InputSpec, Layout};
 use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
 use refusal::{foreign_file, hdf5_error};
@@ -80,6 +81,8 @@ pub struct Writer {
     rows: usize,
     columns: Option<Columns>,
     record_names: Vec<String>,
+    /// Their places in `record_names`.
+    numbers: HashMap<String, u32>,
 }
 
 /// The datasets with one entry per row.
@@ -123,6 +126,7 @@ impl Writer {
             rows: 0,
             columns: None,
             record_names: Vec::new(),
+            numbers: HashMap::new(),
         })
     }
 
@@ -158,12 +162,25 @@ impl Writer {
                 self.path.display()
             )));
         }
-        let offset = self.record_names.len() as u32;
+        // A table's patients come again in every piece of it; recordings do not.
+        let again = self.input.layout == Layout::Table;
+        let numbers: Vec<u32> = beats
+            .record_names
+            .iter()
+            .map(|name| {
+                let next = self.record_names.len() as u32;
+                let known = self.numbers.get(name).filter(|_| again);
+                known.copied().unwrap_or_else(|| {
+                    self.record_names.push(name.clone());
+                    self.numbers.insert(name.clone(), next);
+                    next
+                })
+            })
+            .collect();
         columns
-            .append(self.rows, beats, offset)
+            .append(self.rows, beats, &numbers)
             .map_err(hdf5_error(&self.path))?;
         self.rows += beats.len();
-        self.record_names.extend_from_slice(&beats.record_names);
         Ok(())
     }
 
@@ -247,7 +264,7 @@ impl Columns {
         })
     }
 
-    fn append(&self, start: usize, beats: &Beats, record_offset: u32) -> hdf5::Result<()> {
+    fn append(&self, start: usize, beats: &Beats, numbers: &[u32]) -> hdf5::Result<()> {
         let (channels, length) = (beats.input.channels(), beats.input.length());
         let (rows, features) = (beats.len(), beats.input.rhythm.len());
         let end = start + rows;
@@ -262,7 +279,7 @@ impl Columns {
             dataset.write_slice(rhythm.map_err(misshapen)?, (start..end, ..))?;
         }
         let labels: Vec<u8> = beats.labels.iter().map(|&label| label as u8).collect();
-        let records: Vec<u32> = beats.records.iter().map(|r| r + record_offset).collect();
+        let records: Vec<u32> = beats.records.iter().map(|&r| numbers[r as usize]).collect();
         extend(&self.labels, start..end, &labels)?;
         extend(&self.records, start..end, &records)?;
         extend(&self.samples, start..end, &beats.samples)
@@ -304,7 +321,11 @@ impl Store {
     pub fn open(path: &Path) -> Result<Store> {
         let foreign = |detail: String| foreign_file(path, &detail);
         let file = refusal::open(path)?;
-        let format = read_text(&file, "format").map_err(foreign)?;
+        let format = read_text(&file, "format").map_err(|detail| {
+            foreign(format!(
+                "{detail} (of a file of others name the dataset of samples with --table samples=NAME)"
+            ))
+        })?;
         if format != FORMAT {
             return Err(foreign(format!("its format is '{format}'")));
         }

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use data::Classes;
-use data::beat_files::kaggle;
 use data::beat_files::store::{self, Store};
+use data::beat_files::table::{self, Columns, Reading};
 use data::datasets::dataset::{self, Failures, Kind, Place, Recordings};
 use data::output::Outputs;
 use data::pipeline::beats::Beats;
-use data::pipeline::input::InputSpec;
-use data::pipeline::prepare;
+use data::pipeline::input::{InputSpec, Normalisation};
+use data::pipeline::{RATES, prepare};
 use data::program::Usage;
 use data::record::checksum;
 
@@ -20,11 +20,12 @@ const RECORDS_AT_ONCE: usize = 8;
 /// Rows in memory while files of beats are converted.
 const ROWS_AT_ONCE: usize = 8192;
 
-/// Prepares the annotated beats of a folder of records, as an HDF5 store
-/// (.h5) or a Kaggle CSV file (.csv); or turns one of these into the other.
+/// Prepares the annotated beats of a folder of records, or the rows of a table,
+/// as an HDF5 store (.h5) or a table of text (.csv); or turns a store into a table.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of WFDB records, one record, or a file of beats (.csv, .h5)
+    /// Folder of WFDB records, one record, or a file of beats (a table as CSV,
+    /// TSV, packed with gzip or not, as Parquet or HDF5; or a store)
     input: PathBuf,
     /// File to be written, .h5 or .csv
     #[arg(long, value_name = "FILE")]
@@ -35,12 +36,23 @@ pub struct Arguments {
     /// Annotator of the beats
     #[arg(long, default_value = dataset::REFERENCE)]
     annotator: String,
-    /// How beats are cut: as in the Kaggle files, or windows around the
-    /// fiducial point as the main model takes them
-    #[arg(long, value_enum, default_value_t = Cut::Kaggle)]
-    layout: Cut,
-    /// Classes and the annotation symbols that mean them: a preset (aami5, aami3,
-    /// aami2), 'symbols N L V /', or such as 'normal=N L R,ectopic=A V'
+    /// How beats are cut: as in the Kaggle files, in windows around the fiducial
+    /// point as the main model takes them, or by whoever made the table
+    /// [default: kaggle, and table with --fs]
+    #[arg(long, value_enum)]
+    layout: Option<Cut>,
+    /// Tables: samples per second
+    #[arg(long, value_name = "HZ")]
+    fs: Option<f64>,
+    #[arg(long, value_name = "COLUMNS", help = table::COLUMNS_HELP)]
+    table: Option<Columns>,
+    #[arg(long, help = table::NORMALISE_HELP)]
+    normalise: bool,
+    /// Tables: keep values of any size, for a model that takes them so
+    #[arg(long, conflicts_with = "normalise")]
+    as_is: bool,
+    /// Classes and the labels that mean them: a preset (aami5, aami3, aami2,
+    /// ptbdb), 'symbols N L V /', or such as 'normal=N L R,ectopic=A V'
     #[arg(long, default_value_t = Classes::aami5(), value_name = "CLASSES")]
     classes: Classes,
     /// Leads, with commas between; otherwise the first ECG of each record
@@ -51,10 +63,24 @@ pub struct Arguments {
     force: bool,
 }
 
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, PartialEq, clap::ValueEnum)]
 enum Cut {
     Kaggle,
     Window,
+    Table,
+}
+
+impl Arguments {
+    fn cut(&self) -> Cut {
+        let by_rate = self.fs.map(|_| Cut::Table);
+        self.layout.or(by_rate).unwrap_or(Cut::Kaggle)
+    }
+
+    /// Whether anything is said that is of tables alone.
+    fn is_of_table(&self) -> bool {
+        let said = self.fs.is_some() || self.table.is_some() || self.normalise || self.as_is;
+        said || self.cut() == Cut::Table
+    }
 }
 
 /// Runs the command.
@@ -63,29 +89,42 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let place = Place::of(&arguments.input)?;
     let mut outputs = Outputs::new(arguments.force);
     if matches!(place.kind, Kind::Folder | Kind::Record) {
+        if arguments.is_of_table() {
+            bail!(Usage(format!(
+                "{}: recordings; --fs, --table, --normalise, --as-is and --layout table are of tables",
+                arguments.input.display()
+            )));
+        }
         return records(arguments, format, &mut outputs, out);
     }
     outputs.input(&arguments.input);
     outputs.file(&arguments.output)?;
-    match (Format::of(&arguments.input)?, format) {
-        (Format::Csv, Format::Store) => csv_to_store(arguments, out),
-        (Format::Store, Format::Csv) => {
-            let beats = store::read(&arguments.input)?;
-            kaggle::write(&arguments.output, &beats)?;
-            report(
-                &arguments.output,
-                beats.len(),
-                &beats.classes,
-                &beats.support(),
-                out,
-            )
-        }
-        _ => bail!(Usage(format!(
+    let columns = arguments.table.clone().unwrap_or_default();
+    if !table::is_hdf5(&arguments.input)? || columns.samples.is_some() {
+        return from_table(arguments, columns, format, out);
+    }
+    if format == Format::Store {
+        bail!(Usage(format!(
             "{} and {} have the same format; there is nothing to convert",
             arguments.input.display(),
             arguments.output.display()
-        ))),
+        )));
     }
+    if arguments.is_of_table() {
+        bail!(Usage(format!(
+            "{}: a store, which says itself what its beats are; leave out --fs, --table, --normalise, --as-is and --layout",
+            arguments.input.display()
+        )));
+    }
+    let beats = store::read(&arguments.input)?;
+    table::write(&arguments.output, &beats)?;
+    report(
+        &arguments.output,
+        beats.len(),
+        &beats.classes,
+        &beats.support(),
+        out,
+    )
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -100,7 +139,7 @@ impl Format {
             Some("h5" | "hdf5") => Ok(Format::Store),
             Some("csv") => Ok(Format::Csv),
             _ => bail!(Usage(format!(
-                "{}: expected a folder of records, or a file of beats that ends in .h5 or .csv",
+                "{}: expected a file of beats that ends in .h5 or .csv",
                 path.display()
             ))),
         }
@@ -118,9 +157,9 @@ fn records(
         eprintln!("{remark}");
     }
     let (folder, annotator) = (&found.folder, &arguments.annotator);
-    let mut input = match arguments.layout {
-        Cut::Kaggle => InputSpec::kaggle(),
+    let mut input = match arguments.cut() {
         Cut::Window => InputSpec::window(),
+        _ => InputSpec::kaggle(),
     };
     input.leads.clone_from(&arguments.leads);
     if format == Format::Csv && input != InputSpec::kaggle() {
@@ -186,7 +225,7 @@ fn records(
                 all.append(&beats)?;
             }
             failures.unless_all()?;
-            kaggle::write(&arguments.output, &all)?;
+            table::write(&arguments.output, &all)?;
         }
     }
     report(&arguments.output, rows, classes, &support, out)?;
@@ -238,15 +277,87 @@ fn is_up_to_date(
     Ok(false)
 }
 
-fn csv_to_store(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
-    let source = checksum::of_file(&arguments.input)?;
-    let (input, classes) = (InputSpec::kaggle(), &arguments.classes);
+/// What a table's rows become, as the arguments say.
+fn table_input(arguments: &Arguments, columns: &Columns) -> anyhow::Result<InputSpec> {
+    if arguments.cut() == Cut::Window {
+        bail!(Usage(format!(
+            "{}: a table; windows (--layout window) are cut from recordings",
+            arguments.input.display()
+        )));
+    }
+    let mut input = InputSpec::kaggle();
+    if arguments.cut() == Cut::Table {
+        let Some(fs) = arguments.fs.filter(|fs| RATES.contains(fs)) else {
+            bail!(Usage(format!(
+                "--layout table: how many samples per second has {}? give --fs HZ, {} to {}",
+                arguments.input.display(),
+                RATES.start(),
+                RATES.end()
+            )));
+        };
+        let shape = table::shape(&arguments.input, columns)?;
+        eprintln!("{}: {}", arguments.input.display(), shape.words);
+        input = InputSpec::table(fs, shape.length);
+    } else if arguments.fs.is_some() {
+        bail!(Usage(format!(
+            "--fs goes with --layout table; the Kaggle format has {} Hz",
+            input.fs
+        )));
+    }
+    if arguments.as_is {
+        if arguments.cut() != Cut::Table {
+            bail!(Usage(
+                "--as-is goes with --layout table; beats of the Kaggle format are scaled to 0 to 1"
+                    .into()
+            ));
+        }
+        input.normalisation = Normalisation::AsIs;
+    }
+    Ok(input)
+}
+
+fn from_table(
+    arguments: &Arguments,
+    columns: Columns,
+    format: Format,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let input = table_input(arguments, &columns)?;
+    let classes = &arguments.classes;
+    let reading = Reading {
+        columns,
+        normalise: arguments.normalise,
+    };
+    let mut source = checksum::of_file(&arguments.input)?;
+    if reading != Reading::default() {
+        source = checksum::joined(&[
+            source,
+            reading.columns.to_string(),
+            reading.normalise.to_string(),
+        ]);
+    }
+    if format == Format::Csv {
+        if input == InputSpec::kaggle()
+            && reading == Reading::default()
+            && Format::of(&arguments.input).is_ok_and(|of| of == format)
+        {
+            bail!(Usage(format!(
+                "{} and {} have the same format; there is nothing to convert",
+                arguments.input.display(),
+                arguments.output.display()
+            )));
+        }
+        let beats = table::read(&arguments.input, &input, &reading, classes)?;
+        table::write(&arguments.output, &beats)?;
+        let support = beats.support();
+        return report(&arguments.output, beats.len(), classes, &support, out);
+    }
     if is_up_to_date(arguments, &input, &source, out)? {
         return Ok(());
     }
     let mut writer = store::Writer::create(&arguments.output, &input, classes, &source)?;
     let (mut rows, mut support) = (0, vec![0; classes.len()]);
-    for beats in kaggle::Reader::open(&arguments.input, ROWS_AT_ONCE, classes)? {
+    for beats in table::open(&arguments.input, &input, &reading, ROWS_AT_ONCE, classes)? {
         let beats = beats?;
         writer.append(&beats)?;
         rows += beats.len();

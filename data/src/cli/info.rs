@@ -1,23 +1,29 @@
-//! `data info`: what a recording holds.
+//! `data info`: what a recording or a file of beats holds.
+
+mod beats;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use data::beat_files::table::{self, Columns};
 use data::datasets::dataset::{Failures, Kind, Place, record_path};
 use data::formats::wfdb::AnnotationFile;
 use data::formats::{self, Clock, Extent, Recording, annotation_path};
 use data::record::aami::{Class, Convention};
 
-/// Shows a recording's signals and annotations.
+/// Shows a recording's signals and annotations, or what a file of beats holds.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// WFDB records, such as data/mitdb/100, or folders of them
+    /// WFDB records, such as data/mitdb/100, folders of them, tables of beats or
+    /// stores
     #[arg(required = true)]
     records: Vec<PathBuf>,
     /// Annotator whose annotations are counted, where there are any
     #[arg(long, default_value = data::datasets::dataset::REFERENCE)]
     annotator: String,
+    #[arg(long, value_name = "COLUMNS", help = table::COLUMNS_HELP)]
+    table: Option<Columns>,
 }
 
 /// Runs the command.
@@ -40,9 +46,15 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let mut first = true;
     for (path, name) in paths {
         let mut text = Vec::new();
-        let shown = path
-            .map_err(anyhow::Error::from)
-            .and_then(|path| show(&path, &arguments.annotator, &mut text));
+        let shown =
+            path.map_err(anyhow::Error::from)
+                .and_then(|path| match Place::of(&path)?.kind {
+                    Kind::File => {
+                        let columns = arguments.table.clone().unwrap_or_default();
+                        beats::show(&path, &columns, &mut text)
+                    }
+                    _ => show(&path, &arguments.annotator, &mut text),
+                });
         if failures.keep(name, shown)?.is_some() {
             if !std::mem::take(&mut first) {
                 writeln!(out)?;

@@ -24,7 +24,8 @@ pub struct Beats {
     /// The records that the rows come from.
     pub record_names: Vec<String>,
     /// Per row the fiducial's sample number in its record, at the record's own
-    /// rate; empty where the source has no records.
+    /// rate; of a table whose records are patients, the number of the row in it;
+    /// empty where the source has no records.
     pub samples: Vec<u64>,
     /// What else was told of the one recording that the rows come from, where
     /// beats were detected: malignant episodes and unreadable stretches, in
@@ -74,11 +75,11 @@ impl Beats {
         self.readable.get(row).copied().unwrap_or(true)
     }
 
-    /// Whether a window scaled to its lowest and highest sample holds one
-    /// value only, so that no heartbeat can be in it.
+    /// Whether a window that keeps a beat's own range, or is scaled to it, holds
+    /// one value only, so that no heartbeat can be in it.
     pub fn is_flat(&self, row: usize) -> bool {
         let window = self.window(row);
-        self.input.normalisation == Normalisation::MinMax
+        self.input.normalisation != Normalisation::RunningScale
             && window.iter().all(|&value| value == window[0])
     }
 

@@ -18,6 +18,8 @@ pub enum Layout {
     /// A fixed window around the fiducial point, streamed by
     /// [`crate::pipeline::Pipeline`].
     Window,
+    /// A row of a table: cut and scaled by whoever made it.
+    Table,
 }
 
 /// How amplitudes are scaled.
@@ -28,6 +30,8 @@ pub enum Normalisation {
     MinMax,
     /// Divided by a running estimate of the patient's QRS amplitude.
     RunningScale,
+    /// As the table has it: every finite value.
+    AsIs,
 }
 
 /// How far beyond its bounds rounding may carry a scaled value.
@@ -38,7 +42,7 @@ impl Normalisation {
     pub fn allows(self, value: f32) -> bool {
         match self {
             Normalisation::MinMax => (-ROUNDING..=1.0 + ROUNDING).contains(&value),
-            Normalisation::RunningScale => value.is_finite(),
+            Normalisation::RunningScale | Normalisation::AsIs => value.is_finite(),
         }
     }
 
@@ -48,7 +52,9 @@ impl Normalisation {
             Normalisation::MinMax => {
                 "by the contract each beat is scaled to between 0, its lowest sample, and 1, its highest"
             }
-            Normalisation::RunningScale => "by the contract every value is a finite number",
+            Normalisation::RunningScale | Normalisation::AsIs => {
+                "by the contract every value is a finite number"
+            }
         }
     }
 }
@@ -112,6 +118,33 @@ impl InputSpec {
             normalisation: Normalisation::RunningScale,
             template: true,
             rhythm: BeatFeature::ALL.to_vec(),
+        }
+    }
+
+    /// Rows of a table of `length` samples at `fs` Hz, scaled each on its own.
+    pub fn table(fs: f64, length: usize) -> InputSpec {
+        InputSpec {
+            layout: Layout::Table,
+            fs,
+            after: length,
+            ..InputSpec::kaggle()
+        }
+    }
+
+    /// Why a table's rows cannot be made into this input; `None` where they can.
+    pub fn unfit_for_tables(&self) -> Option<&'static str> {
+        let plain = self.lead_count() == 1
+            && !self.template
+            && self.rhythm.is_empty()
+            && self.band.is_none()
+            && self.before == 0
+            && self.normalisation != Normalisation::RunningScale;
+        match (self.layout, plain) {
+            (Layout::Window, _) => Some("it takes windows that are cut from recordings"),
+            (_, false) => Some(
+                "its layout is that of a table, which has one lead, no samples before the first, no band-pass, template or rhythm features, and the normalisation min-max or as-is",
+            ),
+            (_, true) => None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use data::beat_files::table::{self, Columns};
 use data::output::Outputs;
 use data::plot::PictureFormat;
 
@@ -20,8 +21,7 @@ const MOST_ROWS: u64 = 1000;
 /// Arguments of `explain`.
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// A CSV file in the Kaggle format, a WFDB record (FOLDER/100) or a folder
-    /// of records.
+    /// A table of beats, a store, a WFDB record (FOLDER/100) or a folder of records.
     #[arg(value_name = "INPUT")]
     pub input: PathBuf,
     /// The model [default: the one in the models folder whose contract fits].
@@ -69,6 +69,12 @@ pub struct Explain {
     /// record's first].
     #[arg(long, value_name = "LEAD")]
     pub lead: Option<String>,
+    /// What the columns of tables are.
+    #[arg(long, value_name = "COLUMNS", help = table::COLUMNS_HELP)]
+    pub table: Option<Columns>,
+    /// Whether rows of tables are scaled.
+    #[arg(long, help = table::NORMALISE_HELP)]
+    pub normalise: bool,
     /// Seed of everything that is drawn at random.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -108,6 +114,8 @@ impl Explain {
             score: false,
             records: "all".into(),
             lead: classify.lead.clone(),
+            table: classify.table.clone(),
+            normalise: classify.normalise,
             seed: 0,
             threads: classify.threads,
             force: classify.force,

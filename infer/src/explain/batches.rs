@@ -1,5 +1,6 @@
 //! The beats that are explained, a batch at a time.
 
+use data::beat_files::table::Reading;
 use data::datasets::dataset::{self, Kind, Place};
 use data::pipeline::beats::Beats;
 use data::record::error::ensure;
@@ -17,6 +18,10 @@ pub(super) fn sources(arguments: &Explain) -> Result<Vec<Source>> {
     let choice = Choice {
         fiducials: Fiducials::Either,
         lead: arguments.lead.clone(),
+        table: Reading {
+            columns: arguments.table.clone().unwrap_or_default(),
+            normalise: arguments.normalise,
+        },
     };
     if Place::of(&arguments.input)?.kind != Kind::Folder {
         return Source::find(&arguments.input, &choice);

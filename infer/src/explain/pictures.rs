@@ -24,6 +24,7 @@ fn axis(input: &InputSpec) -> &'static str {
     match input.normalisation {
         Normalisation::MinMax => "Amplitude (of the beat's range)",
         Normalisation::RunningScale => "Amplitude (QRS amplitudes)",
+        Normalisation::AsIs => "Amplitude (as in the table)",
     }
 }
 
@@ -45,7 +46,7 @@ fn trace(input: &InputSpec, window: &[f32], channel: usize, title: String) -> Tr
     let values = window[channel * length..][..length].to_vec();
     // A padded end tells nothing and would halve the rest.
     let padding = match input.layout {
-        Layout::Kaggle => values.iter().rev().take_while(|v| **v == 0.0).count(),
+        Layout::Kaggle | Layout::Table => values.iter().rev().take_while(|v| **v == 0.0).count(),
         Layout::Window => 0,
     };
     let shown = (length - padding).max(2);

@@ -17,6 +17,8 @@ pub enum Recipe {
     Kaggle,
     /// The Kaggle task as the notebook trains it, for comparison
     Notebook,
+    /// Beats of a table of any length, by patients where it tells them
+    Table,
 }
 
 /// Which records of a folder train.

@@ -35,7 +35,7 @@ pub(super) fn foreign_file(path: &Path, detail: &str) -> Error {
 }
 
 /// What HDF5 says went wrong with a file, without what it says of itself.
-pub(super) fn hdf5_error(path: &Path) -> impl FnOnce(hdf5::Error) -> Error {
+pub(in crate::beat_files) fn hdf5_error(path: &Path) -> impl FnOnce(hdf5::Error) -> Error {
     move |error| {
         let Some(stack) = error.stack() else {
             return Error::malformed(path, format!("HDF5: {error}"));
@@ -65,7 +65,7 @@ fn says(error: &hdf5::Error, word: &str) -> bool {
 /// [`Error::Io`] when it is not there; [`Error::Unsupported`] where another
 /// process still writes it after some seconds; [`Error::Malformed`] for one that is not HDF5 or is cut
 /// short.
-pub(super) fn open(path: &Path) -> Result<File> {
+pub(in crate::beat_files) fn open(path: &Path) -> Result<File> {
     let mut start = Vec::new();
     let file = std::fs::File::open(path).map_err(Error::io(path))?;
     file.take(64)

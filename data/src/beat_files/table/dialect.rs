@@ -1,6 +1,9 @@
 //! How a CSV file is written: its separator, and whether its first line is a
 //! header.
 
+use std::ops::RangeInclusive;
+
+use super::columns::{self, LABELS, is_one_of};
 use super::number;
 
 /// Separators, the likeliest to be told apart first: a comma may be a decimal
@@ -25,27 +28,35 @@ impl Default for Dialect {
 pub(super) enum First {
     /// A beat.
     Row,
-    /// So many names of columns.
-    Header(usize),
+    /// Names of columns.
+    Header(Vec<String>),
     /// Something that must be refused, and why.
     Refused(String),
 }
 
 impl Dialect {
-    /// The separator that cuts a first line into `length` cells, or one more
-    /// for the class; a comma when none does.
-    pub fn of(line: &[u8], length: usize) -> Dialect {
-        let fits = |dialect: &Dialect| {
-            let cells = dialect.cells(line);
-            let separates = dialect.separator != b' '
-                || cells.iter().all(|c| number::cell(c.as_bytes()).is_some());
-            // An index column makes one more; it is refused by name later.
-            (length..=length + 2).contains(&cells.len()) && separates
+    /// The separator that cuts a first line into so many cells. Where that is
+    /// not known, or none does: the first one that is in it, commas last, for
+    /// they may be decimal commas.
+    pub fn of(line: &[u8], widths: Option<RangeInclusive<usize>>) -> Dialect {
+        let separates = |dialect: &Dialect, cells: &[String]| {
+            dialect.separator != b' ' || cells.iter().all(|c| number::cell(c.as_bytes()).is_some())
         };
         let mut known = SEPARATORS
             .map(|separator| Dialect { separator })
             .into_iter();
-        known.find(fits).unwrap_or_default()
+        let found = match widths {
+            Some(widths) => known.find(|dialect| {
+                let cells = dialect.cells(line);
+                widths.contains(&cells.len()) && separates(dialect, &cells)
+            }),
+            None => known.find(|dialect| {
+                let cells = dialect.cells(line);
+                let commas = dialect.separator == b' ' && line.contains(&b',');
+                cells.len() > 1 && separates(dialect, &cells) && !commas
+            }),
+        };
+        found.unwrap_or_default()
     }
 
     /// A line without the separator that some programs put at its end.
@@ -59,7 +70,7 @@ impl Dialect {
     }
 
     /// The cells of a line, trimmed and without quotes.
-    fn cells(&self, line: &[u8]) -> Vec<String> {
+    pub fn cells(&self, line: &[u8]) -> Vec<String> {
         let mut rest = self.without_trailing(line);
         let mut cells = Vec::new();
         loop {
@@ -72,10 +83,14 @@ impl Dialect {
         }
     }
 
-    /// Whether the first line of a file of `length` samples a row is a beat.
-    pub fn first(&self, line: &[u8], length: usize) -> First {
-        let line = line.strip_prefix(b"#").unwrap_or(line);
-        let cells = self.cells(line);
+    /// The names in a line that is known to be a header.
+    pub fn names(&self, line: &[u8]) -> Vec<String> {
+        self.cells(line.strip_prefix(b"#").unwrap_or(line))
+    }
+
+    /// Whether the first line of a file is a beat.
+    pub fn first(&self, line: &[u8]) -> First {
+        let cells = self.names(line);
         let values: Vec<_> = cells.iter().map(|c| number::cell(c.as_bytes())).collect();
         let numbers: Vec<f32> = values.iter().flatten().copied().collect();
         let names = cells.len() - numbers.len();
@@ -83,58 +98,45 @@ impl Dialect {
             && (numbers[0] == 0.0 || numbers[0] == 1.0)
             && numbers.windows(2).all(|w| w[1] == w[0] + 1.0);
         let named = numbers.is_empty() && cells.iter().any(|c| !c.is_empty());
-        if !(counted || named) {
-            let mangled = names > 0 && cells.iter().any(|c| is_mangled(c));
-            return match mangled {
-                true => First::Refused(
-                    "the first line is a beat that a program has taken for a header (pandas numbers equal names: 0.0, 0.0.1, 0.0.2); write the file again from the original, read with header=None".into(),
-                ),
-                false => First::Row,
-            };
+        if counted || named {
+            return First::Header(cells);
         }
-        if !(length..=length + 1).contains(&cells.len()) {
-            let indexed = cells.len() == length + 2 && is_index(&cells[0]);
-            return First::Refused(match indexed {
-                true => index_column(),
-                false => format!(
-                    "the line is no row of numbers, and as a header it has {} columns; expected {length} samples and, where known, the class",
-                    cells.len()
-                ),
-            });
-        }
-        if is_index(&cells[0]) {
-            return First::Refused(index_column());
-        }
-        let class = cells.iter().position(|c| is_class(c));
-        match class.filter(|at| at + 1 != cells.len()) {
-            Some(at) => First::Refused(format!(
-                "the header names the class '{}' in column {}; it must be the last column, after {length} samples",
-                cells[at],
-                at + 1
-            )),
-            None => First::Header(cells.len()),
+        match names > 0 && cells.iter().any(|c| is_mangled(c)) {
+            true => First::Refused(
+                "the first line is a beat that a program has taken for a header (pandas numbers equal names: 0.0, 0.0.1, 0.0.2); write the file again from the original, read with header=None".into(),
+            ),
+            false => First::Row,
         }
     }
 }
 
-fn index_column() -> String {
-    "column 1 is an index that counts the rows; write the file without it (in pandas: to_csv(FILE, index=False, header=False))".into()
-}
-
-/// Names that programs give to a column that counts the rows.
-fn is_index(name: &str) -> bool {
-    name.is_empty()
-        || name.starts_with("Unnamed")
-        || ["index", "id", "row"]
-            .iter()
-            .any(|n| name.eq_ignore_ascii_case(n))
-}
-
-/// Names that people give to the column of the class.
-fn is_class(name: &str) -> bool {
-    ["label", "labels", "class", "target", "y"]
-        .iter()
-        .any(|n| name.eq_ignore_ascii_case(n))
+/// Refuses the header of a file in the Kaggle format, of `length` samples a
+/// row, that puts something else than the class beside them.
+pub(super) fn check_kaggle(names: &[String], length: usize) -> Result<(), String> {
+    let index = "column 1 is an index that counts the rows; write the file without it (in pandas: to_csv(FILE, index=False, header=False)), or say --table drop=1";
+    let first = columns::is_index(&names[0]);
+    if !(length..=length + 1).contains(&names.len()) {
+        return Err(match names.len() == length + 2 && first {
+            true => index.into(),
+            false => format!(
+                "the line is no row of numbers, and as a header it has {} columns; expected {length} samples and, where known, the class; say what other columns are with --table",
+                names.len()
+            ),
+        });
+    }
+    if first {
+        return Err(index.into());
+    }
+    let class = names.iter().position(|n| is_one_of(n, &LABELS));
+    match class.filter(|at| at + 1 != names.len()) {
+        Some(at) => Err(format!(
+            "the header names the class '{}' in column {}; it must be the last column, after {length} samples, or be named with --table label={}",
+            names[at],
+            at + 1,
+            at + 1
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Whether a name is a number to which `.1`, `.2`, ... was added.
@@ -152,7 +154,14 @@ mod tests {
     use super::*;
 
     fn first(line: &str) -> First {
-        Dialect::of(line.as_bytes(), 4).first(line.as_bytes(), 4)
+        let dialect = Dialect::of(line.as_bytes(), Some(4..=6));
+        match dialect.first(line.as_bytes()) {
+            First::Header(names) => match check_kaggle(&names, 4) {
+                Ok(()) => First::Header(names),
+                Err(why) => First::Refused(why),
+            },
+            other => other,
+        }
     }
 
     #[test]
@@ -170,7 +179,26 @@ mod tests {
             ("1", b','),
         ] {
             assert_eq!(
-                Dialect::of(line.as_bytes(), 4).separator,
+                Dialect::of(line.as_bytes(), Some(4..=6)).separator,
+                separator,
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn separators_of_any_number_of_cells_are_told() {
+        for (line, separator) in [
+            ("0.5,1,0,0.25,7", b','),
+            ("0,5;1;0;0,25", b';'),
+            ("0,5\t0,1\t0,2", b'\t'),
+            ("0.5 1 0", b' '),
+            ("time s,class name", b','),
+            ("0.5, 1, 0, 0.25", b','),
+            ("1", b','),
+        ] {
+            assert_eq!(
+                Dialect::of(line.as_bytes(), None).separator,
                 separator,
                 "{line}"
             );

@@ -1,0 +1,455 @@
+//! Tables as Parquet: a column per sample, or one column of lists.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use parquet::basic::{ConvertedType, LogicalType};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::DataType;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnDescriptor;
+
+use super::columns::{Columns, Plan, Role};
+use super::rows::{Fault, Taker};
+use super::{ROWS, Reading, Rows};
+use crate::pipeline::beats::Beats;
+use crate::pipeline::input::InputSpec;
+use crate::record::classes::Classes;
+use crate::record::error::{Error, Result, ensure};
+
+/// A column as the file has it.
+struct Leaf {
+    name: String,
+    /// Levels of lists that a value lies in.
+    lists: i16,
+    /// The level of a value that is there.
+    present: i16,
+    /// Whether its integers have no sign.
+    unsigned: bool,
+    /// Why its values cannot be read, if they cannot.
+    foreign: Option<&'static str>,
+}
+
+impl Leaf {
+    fn of(column: &ColumnDescriptor) -> Leaf {
+        let parts = column.path().parts();
+        let lists = column.max_rep_level();
+        let name = match lists {
+            0 => parts.join("."),
+            _ => parts.first().cloned().unwrap_or_default(),
+        };
+        let converted = column.converted_type();
+        let logical = column.logical_type_ref();
+        let decimal = converted == ConvertedType::DECIMAL
+            || matches!(logical, Some(LogicalType::Decimal { .. }));
+        let half = matches!(logical, Some(LogicalType::Float16));
+        Leaf {
+            name,
+            lists,
+            present: column.max_def_level(),
+            unsigned: matches!(
+                converted,
+                ConvertedType::UINT_8
+                    | ConvertedType::UINT_16
+                    | ConvertedType::UINT_32
+                    | ConvertedType::UINT_64
+            ),
+            foreign: match (decimal, half, lists) {
+                (true, ..) => Some("decimals"),
+                (_, true, _) => Some("16-bit floats"),
+                (_, _, 2..) => Some("lists of lists"),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Reads a file in chunks of rows.
+pub(super) struct Parquet {
+    path: PathBuf,
+    file: SerializedFileReader<File>,
+    leaves: Vec<Leaf>,
+    plan: Plan,
+    /// The column of lists, where one holds all samples.
+    list: Option<usize>,
+    taker: Taker,
+    rows: usize,
+    /// The group of rows that is being read, its columns, and its rows left.
+    group: usize,
+    open: Vec<Option<ColumnReader>>,
+    left: usize,
+}
+
+/// The values of a column, of some rows.
+enum Values {
+    Numbers(Vec<f64>),
+    Texts(Vec<String>),
+}
+
+impl Parquet {
+    /// Opens a file for chunks of at most `rows` beats.
+    pub fn open(
+        path: &Path,
+        input: &InputSpec,
+        reading: &Reading,
+        rows: usize,
+        classes: &Classes,
+    ) -> Result<Parquet> {
+        let file = File::open(path).map_err(Error::io(path))?;
+        let file = SerializedFileReader::new(file).map_err(damaged(path))?;
+        let schema = file.metadata().file_metadata().schema_descr();
+        let leaves: Vec<Leaf> = schema.columns().iter().map(|c| Leaf::of(c)).collect();
+        let wanted = Some(input.length()).filter(|length| *length > 0);
+        let (plan, list) =
+            plan(&reading.columns, &leaves, wanted).map_err(|why| Error::malformed(path, why))?;
+        for (leaf, role) in leaves.iter().zip(&plan.roles) {
+            let used = *role != Role::Dropped;
+            if let Some(what) = leaf.foreign.filter(|_| used) {
+                return Err(Error::malformed(
+                    path,
+                    format!(
+                        "column '{}' holds {what}, which are not read; write it as 32- or 64-bit floats, or leave it out with --table drop={0}",
+                        leaf.name
+                    ),
+                ));
+            }
+        }
+        Ok(Parquet {
+            path: path.into(),
+            file,
+            leaves,
+            plan,
+            list,
+            taker: Taker::new(input, classes, reading.normalise),
+            rows: rows.max(1),
+            group: 0,
+            open: Vec::new(),
+            left: 0,
+        })
+    }
+
+    /// What the columns hold. Of a column of lists the samples are those of its
+    /// first row.
+    fn look(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
+        let names = self.leaves.iter().map(|leaf| leaf.name.clone()).collect();
+        let mut plan = self.plan.clone();
+        if let Some(list) = self.list {
+            ensure(self.begin()?, || self.nothing())?;
+            let (_, lengths) = self.values(list, 1)?;
+            plan.samples = lengths.first().copied().unwrap_or(0);
+        }
+        Ok((plan, Some(names)))
+    }
+
+    /// Opens the next group of rows where none is left; false after the last.
+    fn begin(&mut self) -> Result<bool> {
+        while self.left == 0 {
+            if self.group == self.file.num_row_groups() {
+                return Ok(false);
+            }
+            let group = self.file.get_row_group(self.group);
+            let group = group.map_err(damaged(&self.path))?;
+            self.left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+            let open = |(at, role): (usize, &Role)| match role {
+                Role::Dropped => Ok(None),
+                _ => group.get_column_reader(at).map(Some),
+            };
+            let open = self.plan.roles.iter().enumerate().map(open);
+            self.open = open
+                .collect::<Result<_, _>>()
+                .map_err(damaged(&self.path))?;
+            self.group += 1;
+        }
+        Ok(true)
+    }
+
+    /// Values of a column in the next `count` rows, and of a column of lists how
+    /// many each row has.
+    fn values(&mut self, at: usize, count: usize) -> Result<(Values, Vec<usize>)> {
+        let leaf = &self.leaves[at];
+        let first = self.taker.extent.rows;
+        let Some(reader) = &mut self.open[at] else {
+            return Ok((Values::Numbers(Vec::new()), Vec::new()));
+        };
+        let unsigned = leaf.unsigned;
+        let read = match reader {
+            ColumnReader::FloatColumnReader(r) => numbers(r, count, f64::from),
+            ColumnReader::DoubleColumnReader(r) => numbers(r, count, |v| v),
+            ColumnReader::BoolColumnReader(r) => numbers(r, count, f64::from),
+            ColumnReader::Int32ColumnReader(r) => numbers(r, count, |v: i32| match unsigned {
+                true => f64::from(v as u32),
+                false => f64::from(v),
+            }),
+            ColumnReader::Int64ColumnReader(r) => numbers(r, count, |v: i64| match unsigned {
+                true => v as u64 as f64,
+                false => v as f64,
+            }),
+            ColumnReader::ByteArrayColumnReader(r) => {
+                let text = |v: parquet::data_type::ByteArray| {
+                    String::from_utf8_lossy(v.data()).trim().to_owned()
+                };
+                read(r, count, text).map(|(values, levels)| (Values::Texts(values), levels))
+            }
+            _ => Err(ParquetError::General(format!(
+                "column '{}' holds times or bytes; leave it out with --table drop={0}",
+                leaf.name
+            ))),
+        };
+        let (values, levels) = read.map_err(damaged(&self.path))?;
+        let mut lengths = Vec::new();
+        for (&present, &repeated) in levels.present.iter().zip(&levels.repeated) {
+            if repeated == 0 {
+                lengths.push(0);
+            }
+            if let Some(last) = lengths.last_mut() {
+                *last += usize::from(present == leaf.present);
+            }
+        }
+        let rows = if leaf.lists > 0 {
+            lengths.len()
+        } else {
+            levels.rows
+        };
+        let missing = levels.present.iter().position(|p| *p < leaf.present);
+        if let Some(missing) = missing.filter(|_| leaf.present > 0) {
+            let starts = levels.repeated.iter().take(missing + 1);
+            let row = match leaf.lists {
+                0 => missing,
+                _ => starts.filter(|r| **r == 0).count().saturating_sub(1),
+            };
+            return Err(self.at_row(first + row as u64, at, "is empty (null)"));
+        }
+        ensure(rows == count, || {
+            Error::malformed(
+                &self.path,
+                format!(
+                    "column '{}' ends after {} rows; is the file damaged? write it again",
+                    self.leaves[at].name,
+                    first + rows as u64
+                ),
+            )
+        })?;
+        Ok((values, lengths))
+    }
+
+    fn next_rows(&mut self) -> Result<Beats> {
+        let mut beats = self.taker.chunk(self.rows.min(ROWS));
+        while beats.len() < self.rows && self.begin()? {
+            let count = self.left.min(self.rows - beats.len()).min(ROWS);
+            self.piece(&mut beats, count)?;
+            self.left -= count;
+        }
+        if beats.len() < self.rows {
+            ensure(self.taker.extent.rows > 0, || self.nothing())?;
+            if let Some(doubt) = self.taker.doubt(true) {
+                return Err(Error::malformed(&self.path, doubt));
+            }
+        }
+        Ok(beats)
+    }
+
+    /// Takes the next `count` rows of the group.
+    fn piece(&mut self, beats: &mut Beats, count: usize) -> Result<()> {
+        let length = self.taker.spec.length();
+        let mut samples: Vec<Vec<f64>> = Vec::new();
+        let (mut labels, mut patients) = (None, None);
+        for at in 0..self.leaves.len() {
+            let role = self.plan.roles[at];
+            if role == Role::Dropped {
+                continue;
+            }
+            let (values, lengths) = self.values(at, count)?;
+            let first = self.taker.extent.rows;
+            match (role, values) {
+                (Role::Label, values) => labels = Some(values.texts()),
+                (Role::Patient, values) => patients = Some(values.texts()),
+                (_, Values::Texts(_)) => {
+                    return Err(self.at_row(first, at, "is text, not a number"));
+                }
+                (_, Values::Numbers(values)) => {
+                    if let Some(other) = lengths.iter().position(|n| *n != length) {
+                        let what = format!("has {} samples; expected {length}", lengths[other]);
+                        return Err(self.at_row(first + other as u64, at, &what));
+                    }
+                    samples.push(values);
+                }
+            }
+        }
+        for row in 0..count {
+            let value = |at: usize| match self.list {
+                Some(_) => samples[0][row * length + at],
+                None => samples[at][row],
+            };
+            for at in 0..length {
+                let sample = value(at) as f32;
+                if !sample.is_finite() {
+                    let number = self.taker.extent.rows;
+                    let what = format!("is {}, not a finite number of 32 bits", value(at));
+                    return Err(self.at_row(number, self.sample_column(at), &what));
+                }
+                beats.windows.push(sample);
+            }
+            let text = |texts: &Option<Vec<String>>| texts.as_ref().map(|t| t[row].clone());
+            let (label, patient) = (text(&labels), text(&patients));
+            let taken = self.taker.take(beats, label.as_deref(), patient.as_deref());
+            taken.map_err(|fault| self.refused(fault))?;
+        }
+        Ok(())
+    }
+
+    /// The column that holds the sample at this place.
+    fn sample_column(&self, at: usize) -> usize {
+        let mut samples = (0..self.leaves.len()).filter(|&c| self.plan.roles[c] == Role::Sample);
+        match self.list {
+            Some(list) => list,
+            None => samples.nth(at).unwrap_or(0),
+        }
+    }
+
+    fn refused(&self, fault: Fault) -> Error {
+        let row = self.taker.extent.rows;
+        let of = |role: Role| self.plan.place(role).unwrap_or(0);
+        match fault {
+            Fault::Unscaled { at, value } => {
+                let (rule, remedy) = self.taker.beyond();
+                let what = format!("is {value}; {rule}{remedy}");
+                self.at_row(row, self.sample_column(at), &what)
+            }
+            Fault::Class(shown) => {
+                let expected = self.taker.classes.values_in_words();
+                let what = format!("is {shown}; as a class expected {expected}");
+                self.at_row(row, of(Role::Label), &what)
+            }
+            Fault::Other(why) => self.at_row(row, of(Role::Patient), &format!("is empty; {why}")),
+        }
+    }
+
+    fn at_row(&self, row: u64, column: usize, what: &str) -> Error {
+        let name = &self.leaves[column].name;
+        Error::malformed(
+            &self.path,
+            format!("column '{name}' of row {row} (counted from 0) {what}"),
+        )
+    }
+
+    fn nothing(&self) -> Error {
+        Error::malformed(&self.path, "the table has no rows")
+    }
+}
+
+/// What the columns hold, and which one holds lists of samples, if one does.
+fn plan(
+    columns: &Columns,
+    leaves: &[Leaf],
+    wanted: Option<usize>,
+) -> Result<(Plan, Option<usize>), String> {
+    let names: Vec<String> = leaves.iter().map(|leaf| leaf.name.clone()).collect();
+    let lists: Vec<usize> = (0..leaves.len())
+        .filter(|&at| leaves[at].lists > 0)
+        .collect();
+    let list = match (&columns.samples, &lists[..]) {
+        (Some(name), _) => {
+            let found = lists.into_iter().find(|&at| names[at] == *name);
+            Some(found.ok_or_else(|| {
+                format!("--table samples={name}: there is no such column of lists; a column for each sample needs no samples=")
+            })?)
+        }
+        (None, [list]) => Some(*list),
+        (None, _) => None,
+    };
+    let Some(list) = list else {
+        return Ok((columns.plan(Some(&names), names.len(), wanted)?, None));
+    };
+    let plan = columns.plan(Some(&names), names.len(), Some(1));
+    let plan = plan.ok().filter(|plan| plan.roles[list] == Role::Sample);
+    let plan = plan.ok_or_else(|| {
+        format!(
+            "column '{}' holds the samples as lists; say what the others are with --table (label=, patient=, drop=): {}",
+            names[list],
+            names.join(", ")
+        )
+    })?;
+    Ok((plan, Some(list)))
+}
+
+/// What tells which values are there, and where rows begin.
+struct Levels {
+    present: Vec<i16>,
+    repeated: Vec<i16>,
+    rows: usize,
+}
+
+fn read<T: DataType, V>(
+    reader: &mut ColumnReaderImpl<T>,
+    count: usize,
+    of: impl Fn(T::T) -> V,
+) -> Result<(Vec<V>, Levels), ParquetError> {
+    let (mut values, mut present, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rows = 0;
+    while rows < count {
+        let (more, ..) = reader.read_records(
+            count - rows,
+            Some(&mut present),
+            Some(&mut repeated),
+            &mut values,
+        )?;
+        if more == 0 {
+            break;
+        }
+        rows += more;
+    }
+    let levels = Levels {
+        present,
+        repeated,
+        rows,
+    };
+    Ok((values.into_iter().map(of).collect(), levels))
+}
+
+fn numbers<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    count: usize,
+    of: impl Fn(T::T) -> f64,
+) -> Result<(Values, Levels), ParquetError> {
+    let (values, levels) = read(reader, count, of)?;
+    Ok((Values::Numbers(values), levels))
+}
+
+impl Values {
+    /// The values as a class or a patient is written.
+    fn texts(self) -> Vec<String> {
+        match self {
+            Values::Texts(texts) => texts,
+            Values::Numbers(numbers) => numbers.iter().map(f64::to_string).collect(),
+        }
+    }
+}
+
+fn damaged(path: &Path) -> impl FnOnce(ParquetError) -> Error {
+    move |error| {
+        Error::malformed(
+            path,
+            format!(
+                "it cannot be read as Parquet: {error}; is the file cut short or damaged? write or copy it again"
+            ),
+        )
+    }
+}
+
+impl Rows for Parquet {
+    fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
+        self.look()
+    }
+
+    fn chunk(&mut self) -> Result<Beats> {
+        self.next_rows()
+    }
+
+    fn taker(&mut self) -> &mut Taker {
+        &mut self.taker
+    }
+}
+
+#[cfg(test)]
+mod tests;

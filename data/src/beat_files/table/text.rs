@@ -1,0 +1,470 @@
+//! Tables as text: lines to beats.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::columns::{Columns, Plan, Role};
+use super::dialect::{Dialect, First, check_kaggle};
+use super::rows::{Fault, Taker};
+use super::{ROWS, Reading, Rows, number};
+use crate::formats::foreign;
+use crate::pipeline::beats::Beats;
+use crate::pipeline::input::{InputSpec, Layout};
+use crate::record::classes::Classes;
+use crate::record::error::{Error, Result, ensure};
+
+/// Longest line that is read, in bytes: ten times one of the public files; and
+/// of another table, for windows of a hundred thousand samples.
+const LONGEST_LINE: u64 = 1 << 16;
+const LONGEST_LINE_OF_TABLE: u64 = 1 << 21;
+
+/// Bytes read from the disk at once.
+const BUFFER: usize = 1 << 18;
+
+/// The first bytes of what gzip wrote.
+const GZIP: &[u8] = b"\x1f\x8b";
+
+/// Reads a file in chunks of rows, in memory that does not grow with the file.
+///
+/// The first line decides which column is what.
+pub(super) struct Text {
+    input: Box<dyn BufRead + Send>,
+    path: PathBuf,
+    rows: usize,
+    columns: Columns,
+    taker: Taker,
+    /// Samples of a row; before the first line `None` where no contract says it.
+    wanted: Option<usize>,
+    /// Whether the file is of the Kaggle format and nothing is said of its columns.
+    kaggle: bool,
+    packed: bool,
+    dialect: Dialect,
+    /// Lines read so far.
+    line: u64,
+    /// The line after which only blank ones may follow.
+    blank: Option<u64>,
+    /// What the columns hold, and the line that settled it.
+    plan: Option<(Plan, u64)>,
+    /// Names of the header.
+    names: Option<Vec<String>>,
+    buffer: Vec<u8>,
+}
+
+impl Text {
+    /// Opens a file, which may be packed with gzip, for chunks of at most `rows` beats.
+    pub fn open(
+        path: &Path,
+        input: &InputSpec,
+        reading: &Reading,
+        rows: usize,
+        classes: &Classes,
+    ) -> Result<Text> {
+        let file = File::open(path).map_err(Error::io(path))?;
+        let mut plain = BufReader::with_capacity(BUFFER, file);
+        let packed = plain.fill_buf().map_err(Error::io(path))?.starts_with(GZIP);
+        let bytes: Box<dyn BufRead + Send> = match packed {
+            true => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(plain))),
+            false => Box::new(plain),
+        };
+        let mut text = Text::new(bytes, path, input, reading, rows, classes);
+        text.packed = packed;
+        Ok(text)
+    }
+
+    /// Reads from `bytes`, which messages call `name`.
+    pub fn new(
+        bytes: Box<dyn BufRead + Send>,
+        name: &Path,
+        input: &InputSpec,
+        reading: &Reading,
+        rows: usize,
+        classes: &Classes,
+    ) -> Text {
+        Text {
+            input: bytes,
+            path: name.into(),
+            rows: rows.max(1),
+            columns: reading.columns.clone(),
+            taker: Taker::new(input, classes, reading.normalise),
+            wanted: Some(input.length()).filter(|length| *length > 0),
+            kaggle: input.layout == Layout::Kaggle && reading.columns.is_auto(),
+            packed: false,
+            dialect: Dialect::default(),
+            line: 0,
+            blank: None,
+            plan: None,
+            names: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Reads as far as the line that tells what the columns hold.
+    fn look(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
+        self.samples_named()?;
+        while self.plan.is_none() && self.read_line()? {
+            if self.buffer.trim_ascii().is_empty() {
+                continue;
+            }
+            if self.line > 1 || self.begins_with_row()? {
+                self.settle()?;
+            }
+        }
+        match &self.plan {
+            Some((plan, _)) => Ok((plan.clone(), self.names.clone())),
+            None => Err(self.nothing()),
+        }
+    }
+
+    fn next_rows(&mut self) -> Result<Beats> {
+        self.samples_named()?;
+        let mut beats = self.taker.chunk(self.rows.min(ROWS));
+        while beats.len() < self.rows {
+            if !self.read_line()? {
+                self.end()?;
+                break;
+            }
+            if self.buffer.trim_ascii().is_empty() {
+                self.blank.get_or_insert(self.line);
+                continue;
+            }
+            if let Some(line) = self.blank {
+                let what = "the line is blank, and lines with beats follow it; remove it";
+                return Err(Error::at_line(&self.path, line, what));
+            }
+            if self.line > 1 || self.begins_with_row()? {
+                self.row(&mut beats)?;
+            }
+        }
+        Ok(beats)
+    }
+
+    /// Refuses what only other files have.
+    fn samples_named(&self) -> Result<()> {
+        ensure(self.columns.samples.is_none(), || {
+            Error::malformed(
+                &self.path,
+                "--table samples= names the one column (Parquet) or dataset (HDF5) that holds all samples; a table as text has a column for each, leave it out",
+            )
+        })
+    }
+
+    /// Reads the next line without its end; false at the end of the file.
+    fn read_line(&mut self) -> Result<bool> {
+        self.buffer.clear();
+        let longest = match self.taker.spec.layout {
+            Layout::Kaggle => LONGEST_LINE,
+            _ => LONGEST_LINE_OF_TABLE,
+        };
+        let mut input = self.input.by_ref().take(longest);
+        let read = input.read_until(b'\n', &mut self.buffer);
+        let read = read.map_err(|cause| match self.packed {
+            true => Error::malformed(
+                &self.path,
+                format!(
+                    "it cannot be unpacked after {} line(s): {cause}; is the file cut short? copy it again, or pack it again with gzip",
+                    self.line
+                ),
+            ),
+            false => Error::io(&self.path)(cause),
+        })?;
+        if read == 0 {
+            return Ok(false);
+        }
+        self.line += 1;
+        if self.line == 1 {
+            if let Some(what) = foreign::kind(&self.buffer) {
+                return Err(Error::malformed(
+                    &self.path,
+                    format!("not CSV: the file is {what}"),
+                ));
+            }
+            if self.buffer.starts_with(foreign::BYTE_ORDER_MARK) {
+                self.buffer.drain(..foreign::BYTE_ORDER_MARK.len());
+            }
+        }
+        let whole = self.buffer.len() as u64 == longest;
+        while let Some(b'\n' | b'\r') = self.buffer.last() {
+            self.buffer.pop();
+        }
+        if self.buffer.contains(&b'\r') {
+            return Err(self.malformed(
+                "the lines end in carriage returns alone; write them with line feeds (tr '\\r' '\\n')"
+                    .into(),
+            ));
+        }
+        if whole && self.buffer.len() as u64 == longest {
+            return Err(self.malformed(format!("the line is longer than {longest} bytes")));
+        }
+        Ok(true)
+    }
+
+    /// Takes the first line for what it is: a header, which settles the columns,
+    /// or (`true`) a beat.
+    fn begins_with_row(&mut self) -> Result<bool> {
+        // An index column makes one more; it is refused by name later.
+        let widths = |length: usize| match self.kaggle {
+            true => length..=length + 2,
+            false => length + self.columns.beside()..=length + self.columns.beside() + 4,
+        };
+        self.dialect = Dialect::of(&self.buffer, self.wanted.map(widths));
+        let names = match self.columns.header {
+            Some(true) => self.dialect.names(&self.buffer),
+            Some(false) => return Ok(true),
+            None => match self.dialect.first(&self.buffer) {
+                First::Row => return Ok(true),
+                First::Header(names) => names,
+                First::Refused(why) => return Err(self.malformed(why)),
+            },
+        };
+        let plan = match self.wanted.filter(|_| self.kaggle) {
+            Some(length) => check_kaggle(&names, length).map(|()| kaggle_plan(names.len(), length)),
+            None => self.columns.plan(Some(&names), names.len(), self.wanted),
+        };
+        let plan = plan.map_err(|why| self.malformed(why))?;
+        self.plan = Some((plan, self.line));
+        self.names = Some(names);
+        Ok(false)
+    }
+
+    /// Settles the columns by the row in the buffer, where no header has.
+    fn settle(&mut self) -> Result<()> {
+        if self.plan.is_some() {
+            return Ok(());
+        }
+        let width = self.dialect.cells(&self.buffer).len();
+        let plan = match self.wanted.filter(|_| self.kaggle) {
+            Some(length) if width == length || width == length + 1 => {
+                Ok(kaggle_plan(width, length))
+            }
+            Some(length) => Err(self.no_kaggle_row(width, length)),
+            None => self.columns.plan(None, width, self.wanted),
+        };
+        let plan = plan.map_err(|why| self.malformed(why))?;
+        self.plan = Some((plan, self.line));
+        Ok(())
+    }
+
+    fn no_kaggle_row(&self, columns: usize, length: usize) -> String {
+        let doubled = [length * 2, length * 2 + 1, length * 2 + 2].contains(&columns);
+        let hint = match (doubled && self.dialect.separator == b',', columns) {
+            (true, _) => {
+                "; are the commas inside the numbers decimal commas? write points, or semicolons between the numbers"
+            }
+            (_, 1) => "; the numbers are separated by commas",
+            _ => "; a table of other columns needs --table, or a model or a layout for tables",
+        };
+        format!("{columns} columns; expected {length} samples and, where known, the class{hint}")
+    }
+
+    /// Parses the line in the buffer as one beat.
+    fn row(&mut self, beats: &mut Beats) -> Result<()> {
+        self.settle()?;
+        let Some((plan, _)) = &self.plan else {
+            return Ok(());
+        };
+        let separator = self.dialect.separator;
+        let mut rest = self.dialect.without_trailing(&self.buffer);
+        let (mut label, mut patient) = (None, None);
+        let mut columns = 0;
+        loop {
+            let at = rest;
+            let role = plan.roles.get(columns).copied();
+            let after = match role {
+                Some(Role::Sample) => {
+                    let (cell, after) = number::take(rest, separator);
+                    match cell.filter(|value| value.is_finite()) {
+                        Some(value) => beats.windows.push(value),
+                        None => return Err(self.not_a_number(at, columns + 1)),
+                    }
+                    after
+                }
+                Some(role) => {
+                    let (cell, after) = number::split(rest, separator);
+                    match role {
+                        Role::Label => label = Some(shown(cell)),
+                        Role::Patient => patient = Some(shown(cell)),
+                        _ => {}
+                    }
+                    after
+                }
+                None => {
+                    // More cells than columns: they are counted for the message.
+                    columns += self.dialect.cells(rest).len();
+                    break;
+                }
+            };
+            columns += 1;
+            match after {
+                Some(after) => rest = after,
+                None => break,
+            }
+        }
+        self.like_before(columns)?;
+        let taken = self.taker.take(beats, label.as_deref(), patient.as_deref());
+        taken.map_err(|fault| self.refused(fault, columns))
+    }
+
+    /// Whether a row of so many columns is like those before it.
+    fn like_before(&self, columns: usize) -> Result<()> {
+        let Some((plan, line)) = &self.plan else {
+            return Ok(());
+        };
+        let expected = plan.roles.len();
+        if columns == expected {
+            return Ok(());
+        }
+        let hint = match columns {
+            n if n == expected + 1 && *line == 1 && self.taker.extent.rows == 0 => {
+                "; is column 1 an index? write the file without it"
+            }
+            _ => "",
+        };
+        Err(self.malformed(format!(
+            "{columns} columns; expected {expected} as in line {line}{hint}"
+        )))
+    }
+
+    fn refused(&self, fault: Fault, columns: usize) -> Error {
+        let place = |role: Role| {
+            let plan = self.plan.as_ref().map(|(plan, _)| plan);
+            plan.and_then(|plan| plan.place(role))
+                .map_or(0, |at| at + 1)
+        };
+        match fault {
+            Fault::Unscaled { at, value } => self.unscaled(value, at, columns),
+            Fault::Class(shown) => {
+                let between = |v: f32| (0.0..1.0).contains(&v);
+                let hint = match number::cell(shown.as_bytes()).is_some_and(between) {
+                    true => {
+                        "; is it a sample, and the class in another column? it must be the last, or be named with --table label=COLUMN"
+                    }
+                    false => "",
+                };
+                self.malformed(format!(
+                    "the class in column {} is {shown}; expected {}{hint}",
+                    place(Role::Label),
+                    self.taker.classes.values_in_words()
+                ))
+            }
+            Fault::Other(why) => self.malformed(format!("column {}: {why}", place(Role::Patient))),
+        }
+    }
+
+    /// The error for a sample that the contract's scaling does not allow.
+    fn unscaled(&self, value: f32, at: usize, columns: usize) -> Error {
+        if let Some(header) = self.second_header() {
+            return header;
+        }
+        let Some((plan, _)) = &self.plan else {
+            return self.malformed(String::new());
+        };
+        let mut samples = (0..plan.roles.len()).filter(|&c| plan.roles[c] == Role::Sample);
+        let column = samples.nth(at).unwrap_or(at) + 1;
+        let row = self.taker.extent.rows;
+        let class = self.taker.classes.of_value(&value.to_string()).is_some();
+        let (rule, remedy) = self.taker.beyond();
+        let hint = match column {
+            1 if class && columns > plan.samples => {
+                "; if it is the class, move it to the last column, or say --table label=1"
+            }
+            c if class && c == plan.samples && c == columns => {
+                "; if it is the class, a sample is missing before it"
+            }
+            _ => remedy,
+        };
+        self.malformed(format!(
+            "column {column} of row {row} (counted from 0) is {value}; {rule}{hint}"
+        ))
+    }
+
+    fn not_a_number(&self, rest: &[u8], column: usize) -> Error {
+        if let Some(header) = self.second_header() {
+            return header;
+        }
+        let (cell, _) = number::split(rest, self.dialect.separator);
+        let shown: String = String::from_utf8_lossy(cell).chars().take(20).collect();
+        self.malformed(format!("column {column} is {shown:?}, not a finite number"))
+    }
+
+    /// The error for a header line that is not the first line.
+    fn second_header(&self) -> Option<Error> {
+        let fits = |names: &[String]| match self.wanted.filter(|_| self.kaggle) {
+            Some(length) => check_kaggle(names, length).is_ok(),
+            None => self
+                .plan
+                .as_ref()
+                .is_some_and(|(plan, _)| plan.roles.len() == names.len()),
+        };
+        let header =
+            matches!(self.dialect.first(&self.buffer), First::Header(names) if fits(&names));
+        (self.line > 1 && header).then(|| {
+            self.malformed(
+                "a header line among the beats; were files joined? remove the line".into(),
+            )
+        })
+    }
+
+    /// Refuses a file that had no beats, or that as a whole cannot be what the
+    /// contract says.
+    fn end(&self) -> Result<()> {
+        if self.taker.extent.rows == 0 {
+            return Err(self.nothing());
+        }
+        match self.taker.doubt(!self.kaggle) {
+            Some(doubt) => Err(Error::malformed(&self.path, doubt)),
+            None => Ok(()),
+        }
+    }
+
+    /// The error for a file without rows.
+    fn nothing(&self) -> Error {
+        let what = match self.names {
+            Some(_) => "there is only a header",
+            None => "the file is empty",
+        };
+        let samples = match self.wanted {
+            Some(length) => format!("{length} samples"),
+            None => "samples".into(),
+        };
+        Error::malformed(
+            &self.path,
+            format!("{what}; expected rows of {samples} and, where known, a class"),
+        )
+    }
+
+    fn malformed(&self, detail: String) -> Error {
+        Error::at_line(&self.path, self.line, detail)
+    }
+}
+
+/// A cell as text.
+fn shown(cell: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(number::bare(cell))
+}
+
+/// The columns of the Kaggle format: samples, and the class where there is one more.
+fn kaggle_plan(width: usize, length: usize) -> Plan {
+    let role = |at: usize| match at < length {
+        true => Role::Sample,
+        false => Role::Label,
+    };
+    Plan::new((0..width).map(role).collect())
+}
+
+impl Rows for Text {
+    fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
+        self.look()
+    }
+
+    fn chunk(&mut self) -> Result<Beats> {
+        self.next_rows()
+    }
+
+    fn taker(&mut self) -> &mut Taker {
+        &mut self.taker
+    }
+}
