@@ -3,4 +3,5 @@
 pub mod dataset;
 #[cfg(feature = "download")]
 pub mod download;
+pub mod patients;
 pub mod splits;

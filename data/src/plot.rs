@@ -202,6 +202,8 @@ const CELL: i32 = 104;
 const LEFT: i32 = 190;
 const TOP: i32 = 88;
 const MARGIN: i32 = 24;
+/// Width of a letter of the title, about.
+const LETTER: i32 = 12;
 /// Room below the cells for the class names and the axis title.
 const BELOW: i32 = 70;
 
@@ -231,7 +233,10 @@ fn shortened(text: &str, most: usize) -> String {
 impl Picture for ConfusionMatrix<'_> {
     fn size(&self) -> (u32, u32) {
         let side = self.side();
-        ((LEFT + side + MARGIN) as u32, (TOP + side + BELOW) as u32)
+        // Few classes make cells narrower than their title.
+        let title = LETTER * self.title.chars().count() as i32 + 2 * MARGIN;
+        let width = (LEFT + side + MARGIN).max(title);
+        (width as u32, (TOP + side + BELOW) as u32)
     }
 
     fn paint<B: DrawingBackend>(&self, area: &DrawingArea<B, Shift>) -> Painted<B> {
@@ -239,7 +244,9 @@ impl Picture for ConfusionMatrix<'_> {
         let centre = |size| text_style(size, HPos::Center, VPos::Center);
         let right = |size| text_style(size, HPos::Right, VPos::Center);
         let middle = LEFT + side / 2;
-        area.draw_text(self.title, &centre(TITLE_SIZE), (middle, 30))?;
+        let (width, _) = self.size();
+        let above = middle.min(width as i32 - LETTER * self.title.chars().count() as i32 / 2);
+        area.draw_text(self.title, &centre(TITLE_SIZE), (above, 30))?;
         area.draw_text(
             "beats, and % of the reference class",
             &centre(TICK_SIZE).color(&BLACK.mix(0.6)),

@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use data::Classes;
 use data::datasets::dataset;
 use data::datasets::dataset::{Failures, Recordings};
+use data::datasets::patients::Patients;
 use data::datasets::splits;
 use data::formats;
 use data::output::{self, Outputs, made_here::MAKER};
@@ -65,6 +66,14 @@ pub struct Arguments {
     /// Arrhythmia Database, which has most of its S beats; else none]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     without: Option<Vec<String>>,
+    /// File with a line RECORD,PATIENT for each record, for the intervals over
+    /// patients [default: every record is of its own]
+    #[arg(long, value_name = "FILE")]
+    patients: Option<PathBuf>,
+    /// Regular expression that finds the patient in a record's name, such as
+    /// '^(p\d+)_' for p001_night2
+    #[arg(long, value_name = "REGEX", conflicts_with = "patients")]
+    patient_pattern: Option<String>,
     /// Seconds at the start of a record that EC57 does not score
     #[arg(long, value_name = "SECONDS", default_value_t = ec57::Options::default().start)]
     start: f64,
@@ -125,6 +134,7 @@ struct Detected {
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let found = records(arguments)?;
     let (folder, names) = (found.folder, found.names);
+    let patients = patients(arguments, &names)?;
     let model = match &arguments.model {
         Some(path) => models::shipped::find(path),
         None => shipped::choose(&[None])?,
@@ -151,6 +161,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
         &gathered.records,
         &Setting {
             classes: &classifier.contract.classes,
+            patients: &patients,
             without: &without(arguments, &names),
             start: by_records.then_some(arguments.start),
             reject_threshold: classifier.contract.reject_threshold,
@@ -204,6 +215,21 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     );
     write_tables(&title, &evaluation, &detected, &noise, out).map_err(Error::Stdout)?;
     Ok(failures.finish()?)
+}
+
+/// How the patient of a record is told, once it is known to work for all.
+fn patients(arguments: &Arguments, names: &[String]) -> Result<Patients> {
+    let patients = match (&arguments.patients, &arguments.patient_pattern) {
+        (Some(list), _) => Patients::listed(list)?,
+        (None, Some(pattern)) => {
+            Patients::named(pattern).map_err(|e| Error::usage(format!("--patient-pattern: {e}")))?
+        }
+        (None, None) => Patients::default(),
+    };
+    for name in names {
+        patients.of(name)?;
+    }
+    Ok(patients)
 }
 
 /// The records that the arguments ask for.

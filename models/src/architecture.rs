@@ -54,8 +54,8 @@ pub struct Stem {
 /// Convolutions with a shortcut around them (He et al., "Deep residual learning
 /// for image recognition", 2016).
 ///
-/// The shortcut is a 1x1 convolution with batch norm where the channels or the
-/// length change, else the identity.
+/// The shortcut is a 1x1 convolution where the channels or the length change,
+/// with batch norm but under pre-activation; else it is the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {

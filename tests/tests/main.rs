@@ -14,6 +14,7 @@ mod networks;
 mod onnx_checker;
 mod outputs;
 mod own_classes;
+mod own_data;
 mod parity;
 mod programs;
 mod score;

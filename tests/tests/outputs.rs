@@ -237,7 +237,7 @@ fn what_cannot_be_written_or_run_fails_before_the_training() {
             "Kaggle format",
         ),
         (
-            1,
+            2,
             "--input before=1 --input after=0 --blocks 8x5+2",
             "pooling",
         ),

@@ -300,3 +300,144 @@ fn classes_without_sense_are_refused_before_any_work() {
     train("a=N,b=N").stderr(contains("'N'"));
     train("symbols").stderr(contains("data info"));
 }
+
+/// The network inside a model's file.
+fn weights(path: &Path) -> models::weights::Weights {
+    models::onnx::network(&std::fs::read(path).unwrap())
+        .unwrap()
+        .1
+}
+
+impl Desk {
+    /// Trains on from the model; the new one is called `name`.
+    fn train_on(&self, name: &str, more: &str) -> assert_cmd::assert::Assert {
+        let quick = format!(
+            "--data records --device cpu --threads 1 --epochs 1 --shown 0 --retimed 0 --second-lead 0 --init model.onnx --out {name} --export {name}.onnx"
+        );
+        let arguments = quick
+            .split(' ')
+            .chain(more.split(' ').filter(|w| !w.is_empty()));
+        self.run("train", &arguments.collect::<Vec<_>>())
+    }
+
+    /// What `infer` prints of a beat of the record, as JSON.
+    fn logits(&self, model: &str) -> Vec<f64> {
+        let record = self.record.to_str().unwrap();
+        let out = self
+            .run(
+                "infer",
+                &[record, "-m", model, "--format", "jsonl", "-o", "-"],
+            )
+            .success();
+        let lines = String::from_utf8(out.get_output().stdout.clone()).unwrap();
+        let values = lines.lines().flat_map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let logits = line["logits"].as_object().unwrap().values();
+            logits.map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()
+        });
+        values.collect()
+    }
+}
+
+#[test]
+fn training_goes_on_from_a_model() {
+    let desk = Desk::new("aami5");
+    // As good as no learning rate: the model as it was.
+    desk.train_on("same", "--learning-rate 1e-12 --weight-decay 0")
+        .success();
+    let (before, after) = (desk.logits("model.onnx"), desk.logits("same.onnx"));
+    let largest = before
+        .iter()
+        .zip(&after)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f64::max);
+    assert!(before.len() == after.len() && largest < 1e-3, "{largest}");
+    // A new head: classes of the same name keep their weights, frozen layers all of them.
+    desk.train_on("two", "--classes N,ectopic=A,S,V,F --freeze block,logits")
+        .code(2);
+    desk.train_on("two", "--freeze block,stam")
+        .code(2)
+        .stderr(contains("--freeze stam"));
+    let arguments = ["--classes", "N,ectopic=A a J S V E r F"];
+    let quick = "--data records --device cpu --threads 1 --epochs 1 --shown 0 --retimed 0 --second-lead 0 --init model.onnx --out two --export two.onnx --freeze block,logits";
+    desk.run(
+        "train",
+        &[&quick.split(' ').collect::<Vec<_>>()[..], &arguments].concat(),
+    )
+    .success();
+    let (old, new) = (
+        weights(&desk.path("model.onnx")),
+        weights(&desk.path("two.onnx")),
+    );
+    assert_eq!(old.0["block1.conv1.weight"], new.0["block1.conv1.weight"]);
+    assert_ne!(old.0["dense1.weight"], new.0["dense1.weight"]);
+    let (old, new) = (&old.0["logits.weight"], &new.0["logits.weight"]);
+    assert_eq!((new.shape[0], &new.values[..8]), (2, &old.values[..8]));
+    // What the model cannot take is refused before any work.
+    desk.train_on("odd", "--input before=96")
+        .code(2)
+        .stderr(contains("--init"));
+    desk.run("train", &["--init", "records", "--data", "records"])
+        .code(1);
+}
+
+#[test]
+fn patients_with_several_recordings_stay_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = folder.path().join("records");
+    std::fs::create_dir(&records).unwrap();
+    for (
+        index,
+        Annotated {
+            mut record,
+            annotations,
+        },
+    ) in synth::cohort(6, 1.0, 360.0, 4)
+        .unwrap()
+        .into_iter()
+        .enumerate()
+    {
+        record.name = format!("p{:03}_night{}", index / 2, index % 2);
+        let labels = data::formats::annotation_path(&records.join(&record.name), "mine");
+        data::formats::wfdb::write_record(&records, &record).unwrap();
+        data::formats::wfdb::write_annotations(&labels, &annotations).unwrap();
+    }
+    let train_with = |annotator: &str, more: &[&str]| {
+        let quick = "--data records --device cpu --threads 1 --epochs 1 --blocks 8x5/2 --stem none --hidden 8 --shown 0 --retimed 0 --second-lead 0 --validation 0.3";
+        Command::new(program("train"))
+            .current_dir(folder.path())
+            .args(["--annotator", annotator])
+            .args(quick.split(' ').chain(more.iter().copied()))
+            .assert()
+    };
+    let train = |more: &[&str]| train_with("mine", more);
+    let both =
+        predicates::str::is_match(r"who validates: p00(\d)_night0 p00(\d)_night1\n").unwrap();
+    train(&["--patient-pattern", r"^(p\d+)_", "--out", "pattern"])
+        .success()
+        .stderr(both.clone());
+    let list = "record,patient\np000_night0,a\np000_night1,a\np001_night0,b\np001_night1,b\np002_night0,c\np002_night1,c\n";
+    std::fs::write(folder.path().join("patients.csv"), list).unwrap();
+    train(&["--patients", "patients.csv", "--out", "list"])
+        .success()
+        .stderr(both);
+    train(&["--patient-pattern", "^x", "--out", "none"])
+        .code(1)
+        .stderr(contains("finds no patient"));
+    train(&[
+        "--patient-pattern",
+        r"^(p\d+)_",
+        "--hold-out",
+        "p001_night0",
+        "--out",
+        "torn",
+    ])
+    .code(2)
+    .stderr(contains("p001 would train and validate"));
+    train_with("absent", &["--out", "absent"])
+        .code(1)
+        .stderr(contains("absent"));
+    train(&["--records", "p000_night0,p001_night1", "--out", "some"])
+        .success()
+        .stderr(contains("2 chosen records"));
+}

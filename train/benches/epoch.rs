@@ -18,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use tch::Device;
 use train::examples::Examples;
 use train::fit::{Stepper, start};
+use train::network::ResidualCnn;
 use train::sampler::Sampler;
 use train::settings::{Precision, Recipe, Settings};
 
@@ -39,7 +40,10 @@ fn noise() -> Beats {
 fn ours(settings: &Settings, examples: &Examples) -> Result<f64> {
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), examples);
     let network = settings.architecture(&settings.input).network()?;
-    let mut state = start(settings, network, Device::Cpu)?;
+    let mut state = start(
+        settings,
+        ResidualCnn::new(network, settings.seed, Device::Cpu)?,
+    );
     let rows = Sampler::new(
         &examples.class_of,
         examples.classes.len(),

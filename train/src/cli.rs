@@ -12,6 +12,7 @@ use clap::{
 
 use crate::error::{Error, Result};
 use crate::folds::{self, Folds};
+use crate::init::Init;
 use crate::many::Manner;
 use crate::run::RunFolder;
 use crate::settings::{Recipe, Settings};
@@ -203,6 +204,17 @@ fn resolve(matches: &ArgMatches, arguments: &Arguments) -> Result<(Settings, Opt
     };
     let mut settings = saved.clone();
     settings.update_from_arg_matches(matches)?;
+    if let (None, Some(path)) = (&run, &settings.init) {
+        // What the model expects and tells apart, where nothing else is asked for.
+        let contract = Init::read(path)?.contract;
+        let defaults = settings.recipe.defaults();
+        if settings.classes == defaults.classes {
+            settings.classes = contract.classes;
+        }
+        if settings.input == defaults.input {
+            settings.input = contract.input;
+        }
+    }
     settings.spread_class_bias();
     // What is out of range cannot be written as TOML either.
     settings.check()?;

@@ -107,9 +107,34 @@ impl FeatureScaler {
     /// # Errors
     /// When the rhythm features do not go into a dense layer of their own.
     pub fn fold(&self, model: &ResidualCnn) -> Result<ResidualCnn> {
-        let folded = model.duplicate();
+        self.changed(model, |weight, bias, mean, deviation| {
+            let scaled = weight / deviation;
+            let moved = bias - scaled.mv(mean);
+            (scaled, moved)
+        })
+    }
+
+    /// The inverse of [`FeatureScaler::fold`].
+    ///
+    /// # Errors
+    /// As [`FeatureScaler::fold`].
+    pub fn unfold(&self, model: &ResidualCnn) -> Result<ResidualCnn> {
+        self.changed(model, |weight, bias, mean, deviation| {
+            let moved = bias + weight.mv(mean);
+            (weight * deviation, moved)
+        })
+    }
+
+    /// A network whose layer of rhythm features has the weight and the bias that
+    /// `change` makes of these, of the means and of the deviations.
+    fn changed(
+        &self,
+        model: &ResidualCnn,
+        change: impl Fn(&Tensor, &Tensor, &Tensor, &Tensor) -> (Tensor, Tensor),
+    ) -> Result<ResidualCnn> {
+        let changed = model.duplicate();
         if self.mean.is_empty() {
-            return Ok(folded);
+            return Ok(changed);
         }
         let nodes = &model.network().nodes;
         let takes_rhythm = |node: &&models::architecture::Node| {
@@ -121,17 +146,16 @@ impl FeatureScaler {
             ));
         };
         let _guard = tch::no_grad_guard();
-        let weight = folded.parameter(&format!("{name}.weight"));
-        let bias = folded.parameter(&format!("{name}.bias"));
+        let weight = changed.parameter(&format!("{name}.weight"));
+        let bias = changed.parameter(&format!("{name}.bias"));
         let (Some(mut weight), Some(mut bias)) = (weight, bias) else {
             return Err(Error::Network(format!("the network has no layer {name}")));
         };
         let on = |values: &[f32]| Tensor::from_slice(values).to_device(weight.device());
-        let scaled = &weight / on(&self.deviation);
-        let moved = &bias - scaled.mv(&on(&self.mean));
-        weight.copy_(&scaled);
-        bias.copy_(&moved);
-        Ok(folded)
+        let (new_weight, new_bias) = change(&weight, &bias, &on(&self.mean), &on(&self.deviation));
+        weight.copy_(&new_weight);
+        bias.copy_(&new_bias);
+        Ok(changed)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Instant;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 use crate::augment::Augmentation;
 use crate::cli::Request;
@@ -136,18 +136,22 @@ fn logit_adjustment(settings: &Settings, train: &Examples) -> Option<Tensor> {
     matters.then(|| Tensor::from_slice(&offsets).to_device(train.labels.device()))
 }
 
-/// A fresh state for these settings.
-///
-/// # Errors
-/// When libtorch cannot allocate on `device`.
-pub fn start(settings: &Settings, network: models::Network, device: Device) -> Result<State> {
-    let model = ResidualCnn::new(network, settings.seed, device)?;
+/// The state in which training with these settings begins from `model`.
+pub fn start(settings: &Settings, model: ResidualCnn) -> State {
     let optimiser = Optimiser::new(
         settings.optimiser,
         settings.weight_decay,
         model.decay_mask(),
     );
-    Ok(State::new(model, optimiser, settings.average > 0.0))
+    let frozen = &settings.freeze;
+    let optimiser = match frozen.is_empty() {
+        true => optimiser,
+        false => {
+            let stays = |name: &str| frozen.iter().any(|f| name.starts_with(f.as_str()));
+            optimiser.moving(model.mask(|parameter| !stays(&parameter.name)))
+        }
+    };
+    State::new(model, optimiser, settings.average > 0.0)
 }
 
 /// Trains from wherever `state` is until the run ends, leaving the best network

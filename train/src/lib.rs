@@ -14,6 +14,7 @@ pub mod export;
 pub mod feature_scaler;
 pub mod fit;
 pub mod folds;
+pub mod init;
 pub mod layer_syntax;
 mod limits;
 pub mod loss;

@@ -163,6 +163,10 @@ fn layers(settings: &Settings) -> Result<()> {
             "--blocks, --hidden and --rhythm-hidden name {count} layers; {LAYERS} at most can be trained"
         ))
     })?;
+    if settings.init.is_some() {
+        // The model has a network of its own.
+        return Ok(());
+    }
     let network = settings.architecture(&settings.input).network();
     let network = network.map_err(Error::flag("--stem, --blocks and --hidden make no network"))?;
     let parameters = network.parameter_count();

@@ -201,12 +201,16 @@ impl ResidualCnn {
     /// 1 for every value that weight decay may shrink (the weights of
     /// convolutions and dense layers), 0 for biases and batch norms.
     pub fn decay_mask(&self) -> Tensor {
-        let decays = |p: &Parameter| p.shape.len() > 1;
+        self.mask(|parameter| parameter.shape.len() > 1)
+    }
+
+    /// 1 for every value of the parameters that are meant, else 0.
+    pub fn mask(&self, meant: impl Fn(&Parameter) -> bool) -> Tensor {
         let mask: Vec<f32> = self
             .trainable
             .iter()
             .flat_map(|s| {
-                let value = if decays(&s.parameter) { 1.0 } else { 0.0 };
+                let value = if meant(&s.parameter) { 1.0 } else { 0.0 };
                 std::iter::repeat_n(value, s.size as usize)
             })
             .collect();

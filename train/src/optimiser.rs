@@ -31,6 +31,8 @@ pub struct Optimiser {
     weight_decay: f64,
     /// 1 where weight decay applies, else 0.
     decay_mask: Tensor,
+    /// 1 for what moves, else 0; `None` where everything does.
+    moving: Option<Tensor>,
     /// Steps taken.
     pub steps: u64,
     /// Mean gradient.
@@ -49,7 +51,15 @@ impl Optimiser {
             mean: decay_mask.zeros_like(),
             square: decay_mask.zeros_like(),
             decay_mask,
+            moving: None,
         }
+    }
+
+    /// The same, but values where `mask` is 0 stay as they are.
+    pub fn moving(mut self, mask: Tensor) -> Optimiser {
+        self.decay_mask *= &mask;
+        self.moving = Some(mask);
+        self
     }
 
     /// Moves `values` one step against `gradient`.
@@ -57,8 +67,12 @@ impl Optimiser {
         let _guard = tch::no_grad_guard();
         let mut values = values.detach();
         self.steps += 1;
-        let decayed;
+        let (decayed, masked);
         let mut gradient = gradient;
+        if let Some(mask) = &self.moving {
+            masked = gradient * mask;
+            gradient = &masked;
+        }
         if self.weight_decay > 0.0 {
             match self.algorithm {
                 Algorithm::Adam => {

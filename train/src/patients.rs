@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use data::datasets::dataset::{self, Annotated, REFERENCE};
+use data::datasets::dataset::{self, Annotated};
 use data::datasets::splits::{self, Split};
 use data::formats;
 use data::pipeline::beats::Beats;
@@ -18,7 +18,7 @@ use data::{Class, Classes};
 use crate::error::{Error, Result};
 use crate::progress;
 use crate::sampler::mix;
-use crate::settings::Settings;
+use crate::settings::{Settings, Split as Rule};
 use crate::source::{BeatSets, cohort, is_synthetic, join, name_of, shares};
 use data::record::error::ensure;
 
@@ -88,7 +88,7 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
     let mut folders: Vec<(PathBuf, Vec<String>, String)> = Vec::new();
     if synthetic.is_none() {
         let folder = dataset::locate(settings.data.as_deref())?;
-        let (names, description) = training_records(&folder)?;
+        let (names, description) = training_records(&folder, settings)?;
         folders.push((folder, names, description));
     }
     for folder in &settings.extra {
@@ -127,6 +127,9 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
     eprintln!("who validates: {}", names(&validation));
     if settings.fold.is_some() {
         eprintln!("who is tested: {}", names(&test));
+        if settings.init.is_some() {
+            eprintln!("take care that the model of --init was not trained on any of them");
+        }
     }
     let validation = join(validation.into_iter().map(|r| r.beats).collect())
         .map_err(Error::within("no patients are held out for validation"))?;
@@ -147,9 +150,17 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
     Ok(BeatSets { test, ..sets })
 }
 
-/// The patient of a record.
-fn patient_of(record: &str) -> &str {
-    splits::patient(record)
+/// The patient of each record.
+///
+/// # Errors
+/// When the settings' list or pattern does not tell one.
+fn patients_of<'a>(
+    records: impl Iterator<Item = &'a String>,
+    settings: &Settings,
+) -> Result<Vec<String>> {
+    let known = settings.patients()?;
+    let patient = |record: &'a String| Ok(known.of(record)?.to_owned());
+    records.map(patient).collect()
 }
 
 /// The records that the run's fold of the patients holds, as places among all.
@@ -158,8 +169,9 @@ fn tested(records: &[Prepared], settings: &Settings) -> Result<Vec<usize>> {
         return Ok(Vec::new());
     };
     let names = records.iter().flat_map(|r| &r.beats.record_names);
-    let patients: Vec<&str> = names.map(|name| patient_of(name)).collect();
+    let patients = patients_of(names, settings)?;
     let beats: Vec<Vec<usize>> = records.iter().map(|r| r.beats.support()).collect();
+    let patients: Vec<&str> = patients.iter().map(String::as_str).collect();
     fold.records(&patients, &beats, settings.seed)
 }
 
@@ -235,29 +247,47 @@ fn together(
     })
 }
 
-/// Of a folder with records of the MIT-BIH Arrhythmia Database alone those of DS1,
-/// as many as there are; of any other every record.
-fn training_records(folder: &Path) -> Result<(Vec<String>, String)> {
-    let names = formats::find(folder)?;
+/// The records of a folder that the settings let train, and the folder in words.
+/// What is left out is said.
+fn training_records(folder: &Path, settings: &Settings) -> Result<(Vec<String>, String)> {
     let name = name_of(folder);
+    if let Some(list) = &settings.records {
+        let names = dataset::select(folder, list).map_err(Error::flag("--records"))?;
+        let description = format!("{name} ({} chosen records)", names.len());
+        return Ok((names, description));
+    }
+    let names = formats::find(folder)?;
     let of = |split: &[&str], record: &String| split.contains(&record.as_str());
     let mitdb = |r: &String| of(&splits::DS1, r) || of(&splits::DS2, r) || of(&splits::PACED, r);
-    if names.iter().all(mitdb) {
-        let records: Vec<String> = names.into_iter().filter(|r| of(&splits::DS1, r)).collect();
-        if records.is_empty() {
-            return Err(Error::Beats(format!(
-                "{}: none of its records is of DS1, and those of DS2 and paced ones of the MIT-BIH Arrhythmia Database are not trained on",
-                folder.display()
-            )));
-        }
-        let part = match records.len() == splits::DS1.len() {
-            true => String::new(),
-            false => format!(" ({} of {} records)", records.len(), splits::DS1.len()),
-        };
-        return Ok((records, format!("{name} DS1{part}")));
+    let by_rule = match settings.split {
+        Rule::All => false,
+        Rule::Ds1 => true,
+        Rule::Auto => names.iter().all(mitdb),
+    };
+    if !by_rule {
+        let description = format!("{name} ({} records)", names.len());
+        return Ok((names, description));
     }
-    let description = format!("{name} ({} records)", names.len());
-    Ok((names, description))
+    let (records, left_out): (Vec<String>, Vec<String>) =
+        names.into_iter().partition(|r| of(&splits::DS1, r));
+    if records.is_empty() {
+        return Err(Error::Beats(format!(
+            "{}: none of its records is of DS1, and those of DS2 and paced ones of the MIT-BIH Arrhythmia Database are not trained on; --split all takes every record",
+            folder.display()
+        )));
+    }
+    if !left_out.is_empty() {
+        eprintln!(
+            "{name}: {} records that are not of DS1 stay out of the training ({}); --split all takes every record",
+            left_out.len(),
+            left_out.join(" ")
+        );
+    }
+    let part = match records.len() == splits::DS1.len() {
+        true => String::new(),
+        false => format!(" ({} of {} records)", records.len(), splits::DS1.len()),
+    };
+    Ok((records, format!("{name} DS1{part}")))
 }
 
 /// The records of a folder that have the leads asked for.
@@ -271,7 +301,7 @@ struct Fit {
 impl Fit {
     fn of(folder: &Path, names: &[String], settings: &Settings, prepare: Prepare) -> Result<Fit> {
         let bar = progress::reading(names.len(), &name_of(folder));
-        let made = dataset::map(folder, names, REFERENCE, |record| {
+        let made = dataset::map(folder, names, &settings.annotator, |record| {
             bar.one_more();
             // Leads are known only once the record is read.
             match prepare::choose(&record.record, &settings.input) {
@@ -366,7 +396,8 @@ fn hold_out(records: &[&Prepared], settings: &Settings, what: &str) -> Result<Sp
         .iter()
         .flat_map(|r| r.beats.record_names.clone())
         .collect();
-    let several = names.iter().any(|n| patient_of(n) != patient_of(&names[0]));
+    let patients = patients_of(names.iter(), settings).map_err(Error::within(what.to_owned()))?;
+    let several = patients.iter().any(|patient| *patient != patients[0]);
     if settings.fold.is_some() && !several {
         // The other sources validate.
         let train = (0..records.len()).collect();
@@ -380,8 +411,17 @@ fn hold_out(records: &[&Prepared], settings: &Settings, what: &str) -> Result<Sp
     })?;
     if !settings.hold_out.is_empty() {
         let asked = |i: &usize| settings.hold_out.contains(&names[*i]);
-        let (held_out, train) = (0..names.len()).partition(asked);
-        return Ok(Split { train, held_out });
+        let (held_out, train): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(asked);
+        let torn = train
+            .iter()
+            .find(|&&i| held_out.iter().any(|&j| patients[i] == patients[j]));
+        return match torn {
+            None => Ok(Split { train, held_out }),
+            Some(&i) => Err(Error::usage(format!(
+                "--hold-out: patient {} would train and validate; hold out {} too",
+                patients[i], names[i]
+            ))),
+        };
     }
     let share = settings.validation;
     let mut total = vec![0.0; settings.classes.len()];
@@ -403,7 +443,7 @@ fn hold_out(records: &[&Prepared], settings: &Settings, what: &str) -> Result<Sp
             .sum()
     };
     (0..CANDIDATES)
-        .map(|i| splits::by_patient(&names, share, mix(settings.seed, i, 0)))
+        .map(|i| splits::by_patient(&patients, share, mix(settings.seed, i, 0)))
         .min_by(|a, b| stray(a).total_cmp(&stray(b)))
         .ok_or_else(|| Error::Beats("no patients to hold out".into()))
 }

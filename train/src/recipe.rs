@@ -6,7 +6,7 @@ use models::architecture::{Block, Pooling, Stem};
 use crate::layer_syntax::{BlockText, StemText};
 use crate::optimiser::Algorithm;
 use crate::schedule::Shape;
-use crate::settings::{Monitor, Precision, Recipe, Settings};
+use crate::settings::{Monitor, Precision, Recipe, Settings, Split};
 
 impl Recipe {
     /// The settings that a run of this recipe has unless told otherwise.
@@ -44,6 +44,13 @@ fn notebook() -> Settings {
         data: None,
         extra: Vec::new(),
         classes: data::Classes::aami5(),
+        annotator: data::datasets::dataset::REFERENCE.into(),
+        records: None,
+        split: Split::Auto,
+        patients: None,
+        patient_pattern: None,
+        init: None,
+        freeze: Vec::new(),
         hold_out: Vec::new(),
         fold: None,
         second_lead: 0.0,

@@ -10,6 +10,7 @@ use data::plot::kernels::Kernels;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::{Confusion, calibration_error};
 use models::contract::{self, Contract, Training};
+use models::shipped;
 use tch::{Device, Kind, Tensor};
 
 use crate::calibrate;
@@ -21,6 +22,7 @@ use crate::examples::Examples;
 use crate::export;
 use crate::feature_scaler::FeatureScaler;
 use crate::fit::{self, Ending, Stepper, Stop, fit};
+use crate::init;
 use crate::loss_and_confusion::LossAndConfusion;
 use crate::pictures::LossCurve;
 use crate::report::{self, PartReport, RunReport};
@@ -41,8 +43,7 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     if settings.threads > 0 {
         tch::set_num_threads(settings.threads as i32);
     }
-    let architecture = settings.architecture(&settings.input);
-    let network = architecture.network()?;
+    let network = init::network(settings)?;
     pass_outputs(request)?;
     export::rehearse(settings, network.clone())?;
     let _lock = run.lock()?;
@@ -83,7 +84,12 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     }
 
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
-    let mut state = fit::start(settings, network, device)?;
+    let mut model = init::model(settings, network, device)?;
+    if settings.init.is_some() {
+        // An exported model takes features as they are.
+        model = scaler.unfold(&model)?;
+    }
+    let mut state = fit::start(settings, model);
     let beats = source::hash(&sets.train) + &source::hash(&sets.validation);
     if request.resumed {
         go_on(&mut state, request, &beats)?;
@@ -110,7 +116,7 @@ fn pass_outputs(request: &Request) -> Result<()> {
     let settings = &request.settings;
     for folder in source::folders(settings) {
         for name in formats::find(&folder).unwrap_or_default() {
-            dataset::protect(&mut outputs, &folder.join(name), dataset::REFERENCE);
+            dataset::protect(&mut outputs, &folder.join(name), &settings.annotator);
         }
         for name in source::KAGGLE_FILES {
             outputs.input(&folder.join(name));
@@ -125,6 +131,12 @@ fn pass_outputs(request: &Request) -> Result<()> {
         ] {
             outputs.input(&file);
         }
+    }
+    if let Some(model) = &settings.init {
+        outputs.input(&shipped::find(model));
+    }
+    if let Some(list) = &settings.patients {
+        outputs.input(list);
     }
     outputs.file(&request.run.model())?;
     if let Some(path) = &request.export {
@@ -323,7 +335,7 @@ fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Opt
                 folder.display()
             ))
         })?;
-        let network = its.architecture(&its.input).network()?;
+        let network = init::network(&its)?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
         let teacher = FeatureScaler::load(&run)?.fold(&teacher)?;
         let logits = teacher.logits(&train.windows, train.rhythm.as_ref());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use data::Classes;
+use data::datasets::patients::Patients;
 use data::pipeline::input::InputSpec;
 use models::Architecture;
 use models::architecture::Pooling;
@@ -32,6 +33,19 @@ pub enum Recipe {
     Kaggle,
     /// The Kaggle task as the notebook trains it, for comparison
     Notebook,
+}
+
+/// Which records of a folder train.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Split {
+    /// As ds1 in a folder whose records all have names of the MIT-BIH Arrhythmia Database, else as all
+    #[default]
+    Auto,
+    /// Those of DS1, so that DS2 can judge the model; paced ones are left out
+    Ds1,
+    /// Every one
+    All,
 }
 
 /// Numbers that training uses for convolutions; everything else is `f32`.
@@ -98,6 +112,45 @@ pub struct Settings {
     #[arg(long, help_heading = "Task", value_name = "CLASSES")]
     #[serde(default = "Classes::aami5", with = "classes_text")]
     pub classes: Classes,
+    /// Annotator of the beats: the ending of its files
+    #[arg(long, help_heading = "Task", value_name = "NAME")]
+    #[serde(default = "reference")]
+    pub annotator: String,
+    /// Records of --data to train on: a file that lists them, or names with commas between
+    #[arg(long, help_heading = "Task", value_name = "LIST")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<String>,
+    /// Rule by which records of --data stay out of the training
+    #[arg(long, help_heading = "Task")]
+    #[serde(default)]
+    pub split: Split,
+    /// File with a line RECORD,PATIENT for each record; without it every record is of its own patient
+    #[arg(long, help_heading = "Task", value_name = "FILE")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patients: Option<PathBuf>,
+    /// Regular expression that finds the patient in a record's name, such as '^(p\d+)_' for p001_night2
+    #[arg(
+        long,
+        help_heading = "Task",
+        value_name = "REGEX",
+        conflicts_with = "patients"
+    )]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patient_pattern: Option<String>,
+    /// Model to start from: its network, without batch norm, and its weights; where its classes differ, with a new last layer
+    #[arg(long, help_heading = "Task", value_name = "FILE.onnx")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
+    /// Layers that stay as they are in --init: names or their beginnings, such as stem,block1
+    #[arg(
+        long,
+        help_heading = "Task",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        requires = "init"
+    )]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
     /// Records of the validation part, instead of a share of the patients (inter-patient)
     #[arg(
         long,
@@ -273,6 +326,10 @@ fn from_name<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(toml::Value::String(text.into())).map_err(|e| e.message().to_string())
 }
 
+fn reference() -> String {
+    data::datasets::dataset::REFERENCE.into()
+}
+
 /// Classes in a settings file: the text that a user may write.
 mod classes_text {
     use data::Classes;
@@ -422,6 +479,20 @@ impl Settings {
             ))
         })?;
         crate::limits::check(self)
+    }
+
+    /// How the patient of a record is told.
+    ///
+    /// # Errors
+    /// When the list of patients or the pattern cannot be read.
+    pub fn patients(&self) -> Result<Patients> {
+        Ok(match (&self.patients, &self.patient_pattern) {
+            (Some(list), _) => Patients::listed(list)?,
+            (None, Some(pattern)) => {
+                Patients::named(pattern).map_err(Error::flag("--patient-pattern"))?
+            }
+            (None, None) => Patients::default(),
+        })
     }
 
     /// Gives other classes than EC57's five the biases that the recipe has for

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use data::Classes;
 use data::beat_files::kaggle;
-use data::datasets::dataset::{self, Annotated, REFERENCE};
+use data::datasets::dataset::{self, Annotated};
 use data::datasets::splits;
 use data::formats;
 use data::pipeline::beats::Beats;
@@ -150,7 +150,7 @@ fn kaggle_sets(settings: &Settings) -> Result<BeatSets> {
         let folder = dataset::locate(settings.data.as_deref())?;
         let names = formats::find(&folder)?;
         let bar = progress::reading(names.len(), &name_of(&folder));
-        let beats = dataset::map(&folder, &names, REFERENCE, |r| {
+        let beats = dataset::map(&folder, &names, &settings.annotator, |r| {
             bar.one_more();
             cut(&r)
         })?;

@@ -23,13 +23,6 @@ pub const DS2: [&str; 22] = [
 /// Records with paced beats, which EC57 leaves out of both.
 pub const PACED: [&str; 4] = ["102", "104", "107", "217"];
 
-/// The patient of a record of the MIT-BIH Arrhythmia Database: records 201 and
-/// 202 are of one subject, every other record is of its own. Records of other
-/// databases are taken for patients of their own.
-pub fn patient(record: &str) -> &str {
-    if record == "202" { "201" } else { record }
-}
-
 /// Rows or records divided in two, as ascending indices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
@@ -69,23 +62,21 @@ pub fn stratified(labels: &[usize], fraction: f64, seed: u64) -> Split {
 }
 
 /// Holds out whole patients: `fraction` of them, rounded to the nearest number
-/// but at least one on each side where there are two. The indices are those of
-/// `records`.
-pub fn by_patient<S: AsRef<str>>(records: &[S], fraction: f64, seed: u64) -> Split {
-    let mut patients: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, record) in records.iter().enumerate() {
-        patients
-            .entry(patient(record.as_ref()))
-            .or_default()
-            .push(index);
+/// but at least one on each side where there are two. `patients` has the patient
+/// of each record (see [`Patients::of`](crate::datasets::patients::Patients::of));
+/// the indices are those of `patients`.
+pub fn by_patient<S: AsRef<str>>(patients: &[S], fraction: f64, seed: u64) -> Split {
+    let mut records: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, patient) in patients.iter().enumerate() {
+        records.entry(patient.as_ref()).or_default().push(index);
     }
-    let mut patients: Vec<Vec<usize>> = patients.into_values().collect();
-    let count = (patients.len() as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
-    let most = patients.len().saturating_sub(1);
+    let mut groups: Vec<Vec<usize>> = records.into_values().collect();
+    let count = (groups.len() as f64 * fraction.clamp(0.0, 1.0)).round() as usize;
+    let most = groups.len().saturating_sub(1);
     let count = count.max(1).min(most);
-    shuffle(&mut patients, &mut ChaCha8Rng::seed_from_u64(seed));
-    let held_out = patients.into_iter().take(count).flatten().collect();
-    complement(held_out, records.len())
+    shuffle(&mut groups, &mut ChaCha8Rng::seed_from_u64(seed));
+    let held_out = groups.into_iter().take(count).flatten().collect();
+    complement(held_out, patients.len())
 }
 
 /// Divides whole patients into `folds`, of as many patients each but for one,
@@ -175,13 +166,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::datasets::patients::Patients;
 
     #[test]
     fn the_inter_patient_sets_are_disjoint_and_complete() {
         let all: HashSet<&str> = DS1.iter().chain(&DS2).chain(&PACED).copied().collect();
         assert_eq!(all.len(), 48);
-        // The one subject of the database that both sets have.
-        assert_eq!((patient("201"), patient("202")), ("201", "201"));
     }
 
     #[test]
@@ -268,11 +258,12 @@ mod tests {
 
         #[test]
         fn no_patient_is_on_both_sides(fraction in 0.0..=1.0, seed: u64) {
-            let records: Vec<&str> = DS1.iter().chain(&DS2).copied().collect();
-            let split = by_patient(&records, fraction, seed);
-            prop_assert!(is_partition(&split, records.len()));
+            let known = Patients::default();
+            let of: Vec<&str> = DS1.iter().chain(&DS2).map(|r| known.of(r).unwrap()).collect();
+            let split = by_patient(&of, fraction, seed);
+            prop_assert!(is_partition(&split, of.len()));
             let patients = |rows: &[usize]| -> HashSet<&str> {
-                rows.iter().map(|&i| patient(records[i])).collect()
+                rows.iter().map(|&i| of[i]).collect()
             };
             prop_assert!(patients(&split.train).is_disjoint(&patients(&split.held_out)));
             prop_assert!(!split.train.is_empty() && !split.held_out.is_empty());

@@ -333,12 +333,5 @@ impl<'de> Deserialize<'de> for Classes {
     }
 }
 
-impl PartialEq<[&str]> for Classes {
-    /// Whether the names are these, in this order.
-    fn eq(&self, names: &[&str]) -> bool {
-        self.names().eq(names.iter().copied())
-    }
-}
-
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use data::Classes;
-use data::datasets::splits;
+use data::datasets::patients::Patients;
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
 use data::scoring::ec57::{self, Options};
@@ -172,6 +172,8 @@ pub struct Evaluation {
 pub struct Setting<'a> {
     /// The classes of the model.
     pub classes: &'a Classes,
+    /// How the patient of a record is told.
+    pub patients: &'a Patients,
     /// Records whose absence is looked at.
     pub without: &'a [String],
     /// Seconds at the start of a record that EC57 does not score; `None` when
@@ -222,7 +224,7 @@ impl Evaluation {
             }
         };
         Evaluation {
-            intervals: intervals(records, classes, setting.seed),
+            intervals: intervals(records, setting),
             without: without(f64::NEG_INFINITY),
             records: records
                 .iter()
@@ -267,11 +269,12 @@ pub fn beat_by_beat(
     ec57::AggregateStatistics::new(&compared)
 }
 
-fn intervals(records: &[ScoredRecord], classes: &Classes, seed: u64) -> Intervals {
+fn intervals(records: &[ScoredRecord], setting: &Setting<'_>) -> Intervals {
+    let (classes, known) = (setting.classes, setting.patients);
     let mut patients: BTreeMap<&str, Confusion> = BTreeMap::new();
     for record in records {
         let confusion = patients
-            .entry(splits::patient(&record.name))
+            .entry(known.of(&record.name).unwrap_or(&record.name))
             .or_insert_with(|| Confusion::new(classes));
         for beat in &record.beats {
             if let Some(class) = beat.class(classes, Convention::Literature) {
@@ -281,7 +284,7 @@ fn intervals(records: &[ScoredRecord], classes: &Classes, seed: u64) -> Interval
     }
     let patients: Vec<Confusion> = patients.into_values().collect();
     let of = |statistic: &dyn Fn(&Confusion) -> Option<f64>| {
-        bootstrap(&patients, DRAWS, seed, |drawn| {
+        bootstrap(&patients, DRAWS, setting.seed, |drawn| {
             statistic(&Confusion::sum(drawn.iter().copied())?)
         })
     };
@@ -362,6 +365,7 @@ mod tests {
             &records,
             &Setting {
                 classes: &Classes::aami5(),
+                patients: &Patients::default(),
                 without: &["232".into(), "absent".into()],
                 start: Some(300.0),
                 reject_threshold: 0.6,

@@ -57,11 +57,17 @@ fn views(evaluation: &Evaluation) -> Vec<(String, &View)> {
     let mut views = vec![("whole, e j as N".to_string(), &evaluation.whole)];
     let without = |name: &String| format!("  without {name}");
     views.extend(evaluation.without.iter().map(|(n, v)| (without(n), v)));
-    views.push(("whole, e j as S".into(), &evaluation.bxb));
+    // Without a class of S beats the conventions do not differ.
+    let as_s = classes(evaluation).has(Class::S);
+    if as_s {
+        views.push(("whole, e j as S".into(), &evaluation.bxb));
+    }
     if let Some(period) = &evaluation.ec57_period {
         views.push((format!("{}, e j as N", since(period)), &period.literature));
         views.extend(period.without.iter().map(|(n, v)| (without(n), v)));
-        views.push((format!("{}, e j as S", since(period)), &period.bxb));
+        if as_s {
+            views.push((format!("{}, e j as S", since(period)), &period.bxb));
+        }
     }
     if let Some(reject) = &evaluation.reject {
         let name = format!("kept: {} %", percent(Some(reject.coverage)));
@@ -184,6 +190,9 @@ fn write_intervals(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> 
         ("100 kappa", summary.kappa, intervals.kappa),
         ("100 jk", summary.jk, intervals.jk),
     ] {
+        if value.is_none() && classes.lacking().is_some() {
+            continue;
+        }
         writeln!(out, "{name:10} {}", ranged(value, range))?;
     }
     writeln!(out)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use data::datasets::splits;
+use data::datasets::patients::Patients;
 use data::output;
 use data::pipeline::beats::Beats;
 use models::onnx::PREDICTED;
@@ -108,7 +108,8 @@ impl Gathered {
             let group = match beats.records.get(row) {
                 None => numbers[row] as u32,
                 Some(&record) => {
-                    let patient = splits::patient(&beats.record_names[record as usize]);
+                    let name = &beats.record_names[record as usize];
+                    let patient = Patients::ByRecord.of(name).unwrap_or(name);
                     let known = self.patients.iter().position(|p| p == patient);
                     known.unwrap_or_else(|| {
                         self.patients.push(patient.into());

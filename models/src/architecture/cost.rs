@@ -20,7 +20,8 @@ pub const EDGE_LANES: usize = 8;
 ///
 /// a pooling of `k` being one with `s = k` and `p = 0`; a sum sees what both of
 /// its terms see (Araujo et al., "Computing receptive fields of convolutional
-/// neural networks", 2019). All are whole numbers.
+/// neural networks", 2019). All are whole numbers, kept as floats because those
+/// of a hostile file may be of any size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Field {
     /// First sample that the first position sees.
