@@ -128,6 +128,9 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
     eprintln!("who validates: {}", names(&validation));
     if settings.fold.is_some() {
         eprintln!("who is tested: {}", names(&test));
+        if settings.init.is_some() {
+            eprintln!("take care that the model of --init was not trained on any of them");
+        }
     }
     let validation = join(validation.into_iter().map(|r| r.beats).collect())
         .map_err(Error::within("no patients are held out for validation"))?;

@@ -172,11 +172,13 @@ impl Axis {
     }
 }
 
-/// Whether a value of this flag may hold commas: a list, or classes with their
-/// symbols.
+/// Texts that may hold commas: symbols of classes, names, a regular expression.
+const TEXTS: [&str; 3] = ["classes", "records", "patient-pattern"];
+
+/// Whether a value of this flag may hold commas, as lists do.
 fn has_commas(arg: &Arg) -> bool {
     let list = arg.get_value_delimiter().is_some() || matches!(arg.get_action(), ArgAction::Append);
-    list || arg.get_long() == Some("classes")
+    list || TEXTS.iter().any(|text| arg.get_long() == Some(text))
 }
 
 /// Seeds such as 1-3 or 1,5,7-9.
