@@ -19,4 +19,5 @@ mod programs;
 mod score;
 #[path = "../shared.rs"]
 mod shared;
+mod tables;
 mod train_cli;
