@@ -20,5 +20,6 @@ mod programs;
 mod score;
 #[path = "../shared.rs"]
 mod shared;
+mod tables;
 mod train_cli;
 mod train_many;

@@ -7,7 +7,6 @@ use clap::{ArgAction, Args};
 use data::beat_files::store::Store;
 use data::beat_files::table::{self, Columns, Reading};
 use data::datasets::splits::{self, KAGGLE_SEED, KAGGLE_TEST, Split};
-use data::pipeline::RATES;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Layout, Normalisation};
 use data::record::error::ensure;
@@ -201,13 +200,16 @@ pub(crate) fn input(settings: &Settings, rows: Rows) -> Result<InputSpec> {
             Ok(input)
         }
         Recipe::Table => {
-            let fs = rows.fs.filter(|fs| RATES.contains(fs)).ok_or_else(|| {
-                Error::usage(format!(
-                    "{name}: how many samples per second? give --fs HZ, {} to {}",
-                    RATES.start(),
-                    RATES.end()
-                ))
-            })?;
+            let fs = rows
+                .fs
+                .filter(|fs| table::RATES.contains(fs))
+                .ok_or_else(|| {
+                    Error::usage(format!(
+                        "{name}: how many samples per second? give --fs HZ, {} to {}",
+                        table::RATES.start(),
+                        table::RATES.end()
+                    ))
+                })?;
             let shape = table::shape(path, &settings.table.columns)?;
             eprintln!("{name}: {}", shape.words);
             Ok(rows.over(&InputSpec::table(fs, shape.length)))

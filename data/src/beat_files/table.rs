@@ -22,6 +22,7 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::output::OutputFile;
@@ -39,6 +40,10 @@ pub(super) const ROWS: usize = 4096;
 
 /// The first bytes of an HDF5 file.
 const HDF5_SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
+
+/// Sampling rates of a table's rows, Hz: at the lowest a QRS complex of 0.1 s is
+/// still two samples, and the highest is that of recordings.
+pub const RATES: RangeInclusive<f64> = 20.0..=10_000.0;
 
 /// What every program says of its flag `--table`.
 pub const COLUMNS_HELP: &str = "Tables: what the columns are, where the header does not tell, such as 'label=class,patient=subject,drop=id'; a column is a name or a number from 1; label=last or none; header=yes or no; samples=NAME for lists and HDF5";

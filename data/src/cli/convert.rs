@@ -11,7 +11,7 @@ use data::datasets::dataset::{self, Failures, Kind, Place, Recordings};
 use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Normalisation};
-use data::pipeline::{RATES, prepare};
+use data::pipeline::prepare;
 use data::program::Usage;
 use data::record::checksum;
 
@@ -287,12 +287,12 @@ fn table_input(arguments: &Arguments, columns: &Columns) -> anyhow::Result<Input
     }
     let mut input = InputSpec::kaggle();
     if arguments.cut() == Cut::Table {
-        let Some(fs) = arguments.fs.filter(|fs| RATES.contains(fs)) else {
+        let Some(fs) = arguments.fs.filter(|fs| table::RATES.contains(fs)) else {
             bail!(Usage(format!(
                 "--layout table: how many samples per second has {}? give --fs HZ, {} to {}",
                 arguments.input.display(),
-                RATES.start(),
-                RATES.end()
+                table::RATES.start(),
+                table::RATES.end()
             )));
         };
         let shape = table::shape(&arguments.input, columns)?;

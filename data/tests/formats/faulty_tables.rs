@@ -31,9 +31,7 @@ fn tables_of_the_fault_folders_are_read_right_or_refused_with_a_remedy() {
             &plain,
         );
     }
-    let message = read("kaggle-line1-hint/plain.csv.gz").unwrap_err();
-    assert!(message.contains("gunzip"), "{message}");
-    assert!(!message.contains("header"), "{message}");
+    alike(&read("kaggle-line1-hint/plain.csv.gz").unwrap(), &plain);
 
     let without = read("kaggle-numeric-header/u_plain.csv").unwrap();
     assert_eq!((without.len(), without.labels.len()), (15, 0));

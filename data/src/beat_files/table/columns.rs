@@ -156,9 +156,9 @@ impl Columns {
         };
         let left = |roles: &[Role]| roles.iter().filter(|r| **r == Role::Sample).count();
         // Names such as `record` may be a sample's where all columns are samples.
-        let too_many = |roles: &[Role]| wanted.is_none_or(|wanted| left(roles) > wanted);
+        let unequal = |roles: &[Role]| wanted.is_none_or(|wanted| left(roles) != wanted);
         if self.patient == Choice::Auto
-            && too_many(&roles)
+            && unequal(&roles)
             && let [at] = free(&roles, &PATIENTS)[..]
         {
             roles[at] = Role::Patient;
@@ -166,7 +166,7 @@ impl Columns {
         let last = |roles: &[Role]| roles.iter().rposition(|r| *r == Role::Sample);
         let label = match self.label {
             Choice::Last => Some(last(&roles).ok_or("there is no column for the class")?),
-            Choice::Auto if too_many(&roles) => match free(&roles, &LABELS)[..] {
+            Choice::Auto if unequal(&roles) => match free(&roles, &LABELS)[..] {
                 [at] => Some(at),
                 [] if wanted.is_some_and(|wanted| left(&roles) == wanted + 1) => last(&roles),
                 [] if wanted.is_some() => None,

@@ -67,10 +67,16 @@ fn what_is_not_there_or_not_told_is_refused_with_the_remedy() {
             "6 columns, 6 of them samples; expected 3 samples",
         ),
         (
+            "",
+            "s0,s1,label",
+            Some(5),
+            "3 columns, 2 of them samples; expected 5",
+        ),
+        (
             "label=last",
             "?,?,?",
-            Some(3),
-            "3 columns, 2 of them samples; expected 3",
+            Some(5),
+            "3 columns, 2 of them samples; expected 5",
         ),
         ("drop=1,label=1", "?,?,?", None, "two parts"),
         ("label=a", "a,a,b", None, "several columns"),
