@@ -141,11 +141,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     };
     pass_outputs(arguments, &folder, &names, &model)?;
     let classifier = Classifier::load(&model)?;
-    if let (true, Some(lacking)) = (arguments.detect, classifier.contract.classes.lacking()) {
-        return Err(Error::usage(format!(
-            "--detect scores V and S beats as EC57 does: {lacking}; leave out --detect, or take another model"
-        )));
-    }
+    can_detect(arguments, &classifier.contract.classes)?;
     let request = Request {
         folder: &folder,
         reference: &arguments.reference,
@@ -215,6 +211,16 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     );
     write_tables(&title, &evaluation, &detected, &noise, out).map_err(Error::Stdout)?;
     Ok(failures.finish()?)
+}
+
+/// Refuses --detect for a model whose classes EC57's figures cannot be made of.
+fn can_detect(arguments: &Arguments, classes: &Classes) -> Result<()> {
+    match classes.lacking() {
+        Some(lacking) if arguments.detect => Err(Error::usage(format!(
+            "--detect scores V and S beats as EC57 does: {lacking}; leave out --detect, or take another model"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// How the patient of a record is told, once it is known to work for all.

@@ -2,6 +2,7 @@
 //! some of them, flags override both; the result is saved with the run.
 
 mod choices;
+mod classes_text;
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +51,7 @@ pub struct Settings {
     pub classes: Classes,
     /// Annotator of the beats: the ending of its files
     #[arg(long, help_heading = "Task", value_name = "NAME")]
-    #[serde(default = "reference")]
+    #[serde(default = "choices::reference")]
     pub annotator: String,
     /// Records of --data to train on: a file that lists them, or names with commas between
     #[arg(long, help_heading = "Task", value_name = "LIST")]
@@ -267,25 +268,6 @@ fn from_name<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     T::deserialize(toml::Value::String(text.into())).map_err(|e| e.message().to_string())
 }
 
-fn reference() -> String {
-    data::datasets::dataset::REFERENCE.into()
-}
-
-/// Classes in a settings file: the text that a user may write.
-mod classes_text {
-    use data::Classes;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub fn serialize<S: Serializer>(classes: &Classes, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(classes)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Classes, D::Error> {
-        let text = String::deserialize(from)?;
-        text.parse().map_err(D::Error::custom)
-    }
-}
-
 /// Refuses what is no share: below 0, or 1 and above where not `inclusive`.
 fn share(name: &str, value: f64, inclusive: bool) -> Result<()> {
     let upper = if inclusive { value <= 1.0 } else { value < 1.0 };
@@ -352,38 +334,7 @@ impl Settings {
         ensure(self.validation > 0.0, || {
             Error::usage("--validation is 0; the best epoch could not be chosen")
         })?;
-        for (name, value) in [
-            ("weight-decay", self.weight_decay),
-            ("clip", self.clip),
-            ("warmup", self.warmup),
-            ("gamma", self.gamma),
-            ("class-weights", self.class_weights),
-            ("balance", self.balance),
-            ("noise", self.noise),
-            ("gain", self.gain),
-            ("shift", self.shift),
-            ("wander", self.wander),
-            ("rhythm-noise", self.rhythm_noise),
-            ("second-lead", self.second_lead),
-            ("retimed", self.retimed),
-        ] {
-            ensure(value.is_finite() && value >= 0.0, || {
-                Error::usage(format!(
-                    "--{name} is {value}; it must be a finite number and cannot be below 0"
-                ))
-            })?;
-        }
-        for (name, value) in [
-            ("learning-rate", self.learning_rate),
-            ("plateau-factor", self.plateau_factor),
-            ("teacher-temperature", self.teacher_temperature),
-        ] {
-            ensure(value.is_finite() && value > 0.0, || {
-                Error::usage(format!(
-                    "--{name} is {value}; it must be a finite number above 0"
-                ))
-            })?;
-        }
+        self.check_numbers()?;
         ensure(
             self.class_bias.is_empty() || self.class_bias.len() == self.classes.len(),
             || {
@@ -437,6 +388,43 @@ impl Settings {
             }
             (None, None) => Patients::default(),
         })
+    }
+
+    /// Refuses numbers that are none, or below what they may be.
+    fn check_numbers(&self) -> Result<()> {
+        for (name, value) in [
+            ("weight-decay", self.weight_decay),
+            ("clip", self.clip),
+            ("warmup", self.warmup),
+            ("gamma", self.gamma),
+            ("class-weights", self.class_weights),
+            ("balance", self.balance),
+            ("noise", self.noise),
+            ("gain", self.gain),
+            ("shift", self.shift),
+            ("wander", self.wander),
+            ("rhythm-noise", self.rhythm_noise),
+            ("second-lead", self.second_lead),
+            ("retimed", self.retimed),
+        ] {
+            ensure(value.is_finite() && value >= 0.0, || {
+                Error::usage(format!(
+                    "--{name} is {value}; it must be a finite number and cannot be below 0"
+                ))
+            })?;
+        }
+        for (name, value) in [
+            ("learning-rate", self.learning_rate),
+            ("plateau-factor", self.plateau_factor),
+            ("teacher-temperature", self.teacher_temperature),
+        ] {
+            ensure(value.is_finite() && value > 0.0, || {
+                Error::usage(format!(
+                    "--{name} is {value}; it must be a finite number above 0"
+                ))
+            })?;
+        }
+        Ok(())
     }
 
     /// Gives other classes than EC57's five the biases that the recipe has for

@@ -73,3 +73,8 @@ pub enum Monitor {
     /// None: the last epoch is the best one
     Last,
 }
+
+/// The annotator where none is named.
+pub(super) fn reference() -> String {
+    data::datasets::dataset::REFERENCE.into()
+}
