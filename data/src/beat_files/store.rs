@@ -13,15 +13,16 @@
 //! | `samples` | u64 | rows | fiducial point in its record; with records |
 //! | `record_names` | string | records | with records |
 
+mod attributes;
 mod check;
+mod columns;
 pub(super) mod refusal;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use hdf5::types::VarLenUnicode;
-use hdf5::{Dataset, Extent, File, FileBuilder, H5Type};
-use ndarray::{ArrayView2, ArrayView3};
+use hdf5::{Dataset, File, FileBuilder, H5Type};
 
 use crate::output::OutputFile;
 use crate::output::made_here::STORE_FORMAT as FORMAT;
@@ -29,14 +30,11 @@ use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout};
 use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
+use attributes::{classes, json, read_text, text, text_attribute, written};
 use refusal::{foreign_file, hdf5_error};
 
 /// Version of the layout, the attribute `version`.
 const VERSION: u32 = 1;
-/// Rows in a chunk of the file.
-const CHUNK_ROWS: usize = 512;
-/// Level of DEFLATE; higher ones take longer and gain little on noise.
-const COMPRESSION: u8 = 4;
 
 /// Writes all beats to a store, whole or not at all.
 ///
@@ -217,86 +215,6 @@ impl Writer {
         self.columns = None;
         self.file.close().map_err(hdf5_error(&self.path))?;
         self.output.commit()
-    }
-}
-
-impl Columns {
-    fn create(file: &File, like: &Beats) -> hdf5::Result<Columns> {
-        let (channels, length) = (like.input.channels(), like.input.length());
-        let features = like.input.rhythm.len();
-        let column = |name: &str, builder: hdf5::DatasetBuilderEmpty| {
-            builder
-                .shape([Extent::resizable(0)])
-                .chunk([CHUNK_ROWS * 16])
-                .shuffle()
-                .deflate(COMPRESSION)
-                .create(name)
-        };
-        let windows = file
-            .new_dataset::<f32>()
-            .shape([Extent::resizable(0), channels.into(), length.into()])
-            .chunk([CHUNK_ROWS, channels, length])
-            .shuffle()
-            .deflate(COMPRESSION)
-            .create("windows")?;
-        let rhythm = (features > 0).then(|| {
-            file.new_dataset::<f32>()
-                .shape([Extent::resizable(0), features.into()])
-                .chunk([CHUNK_ROWS, features])
-                .shuffle()
-                .deflate(COMPRESSION)
-                .create("rhythm")
-        });
-        let labels = !like.labels.is_empty();
-        let records = !like.records.is_empty();
-        Ok(Columns {
-            windows,
-            rhythm: rhythm.transpose()?,
-            labels: labels
-                .then(|| column("labels", file.new_dataset::<u8>()))
-                .transpose()?,
-            records: records
-                .then(|| column("records", file.new_dataset::<u32>()))
-                .transpose()?,
-            samples: records
-                .then(|| column("samples", file.new_dataset::<u64>()))
-                .transpose()?,
-        })
-    }
-
-    fn append(&self, start: usize, beats: &Beats, numbers: &[u32]) -> hdf5::Result<()> {
-        let (channels, length) = (beats.input.channels(), beats.input.length());
-        let (rows, features) = (beats.len(), beats.input.rhythm.len());
-        let end = start + rows;
-        let misshapen = |_| hdf5::Error::from("the beats' columns differ in length");
-        self.windows.resize([end, channels, length])?;
-        let windows = ArrayView3::from_shape((rows, channels, length), &beats.windows);
-        self.windows
-            .write_slice(windows.map_err(misshapen)?, (start..end, .., ..))?;
-        if let Some(dataset) = &self.rhythm {
-            dataset.resize([end, features])?;
-            let rhythm = ArrayView2::from_shape((rows, features), &beats.rhythm);
-            dataset.write_slice(rhythm.map_err(misshapen)?, (start..end, ..))?;
-        }
-        let labels: Vec<u8> = beats.labels.iter().map(|&label| label as u8).collect();
-        let records: Vec<u32> = beats.records.iter().map(|&r| numbers[r as usize]).collect();
-        extend(&self.labels, start..end, &labels)?;
-        extend(&self.records, start..end, &records)?;
-        extend(&self.samples, start..end, &beats.samples)
-    }
-}
-
-fn extend<T: H5Type>(
-    dataset: &Option<Dataset>,
-    rows: std::ops::Range<usize>,
-    values: &[T],
-) -> hdf5::Result<()> {
-    match dataset {
-        Some(dataset) => {
-            dataset.resize([rows.end])?;
-            dataset.write_slice(values, rows)
-        }
-        None => Ok(()),
     }
 }
 
@@ -503,51 +421,6 @@ impl Store {
             .into_raw_vec_and_offset()
             .0)
     }
-}
-
-/// Text as HDF5 stores it, which ends it at a NUL.
-fn text(text: &str) -> VarLenUnicode {
-    let whole = text.split('\0').next().unwrap_or_default();
-    // The conversion fails on a NUL only.
-    whole.parse().unwrap_or_default()
-}
-
-fn text_attribute(file: &File, name: &str, value: &str) -> hdf5::Result<()> {
-    let attribute = file.new_attr::<VarLenUnicode>().create(name)?;
-    attribute.write_scalar(&text(value))
-}
-
-fn read_text(file: &File, name: &str) -> std::result::Result<String, String> {
-    let value = file
-        .attr(name)
-        .and_then(|a| a.read_scalar::<VarLenUnicode>());
-    match value {
-        Ok(text) => Ok(text.as_str().to_owned()),
-        Err(_) => Err(format!("it has no text as its attribute '{name}'")),
-    }
-}
-
-/// The attribute `classes`: names alone for EC57's five, as stores always had it.
-fn written(classes: &Classes) -> String {
-    if *classes == Classes::aami5() {
-        return classes.names().collect::<Vec<_>>().join(" ");
-    }
-    serde_json::to_string(classes).unwrap_or_default()
-}
-
-/// Reads what [`written`] wrote; in words why it cannot.
-fn classes(text: &str) -> Result<Classes, String> {
-    let foreign = |cause: String| format!("its attribute 'classes' is not understood: {cause}");
-    if text.starts_with('[') {
-        return serde_json::from_str(text).map_err(|e| foreign(e.to_string()));
-    }
-    let list = text.split_whitespace().collect::<Vec<_>>().join(",");
-    list.parse().map_err(|e: Error| foreign(e.to_string()))
-}
-
-fn json(input: &InputSpec) -> String {
-    // Plain data with text keys: there is nothing that JSON cannot express.
-    serde_json::to_string(input).unwrap_or_default()
 }
 
 #[cfg(test)]
