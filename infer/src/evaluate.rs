@@ -126,6 +126,13 @@ struct Detected {
     escape_beats_as_n: ec57::AggregateStatistics,
 }
 
+impl Document<'_> {
+    fn write(&self, path: &Path) -> Result<()> {
+        let json = serde_json::to_vec_pretty(self).map_err(Error::output(path))?;
+        Ok(output::write(path, &json)?)
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -171,13 +178,17 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             arguments.reference
         )));
     }
-    let detected = if arguments.detect {
-        let read = |n: &&String| gathered.records.iter().any(|r| r.name == **n);
-        let names: Vec<String> = names.iter().filter(read).cloned().collect();
-        let (request, failures) = (&request, &mut failures);
-        Some(detected(arguments, request, &names, &classifier, failures)?)
-    } else {
-        None
+    let read = |n: &&String| gathered.records.iter().any(|r| r.name == **n);
+    let names: Vec<String> = names.iter().filter(read).cloned().collect();
+    let detected = match arguments.detect {
+        true => Some(detected(
+            arguments,
+            &request,
+            &names,
+            &classifier,
+            &mut failures,
+        )?),
+        false => None,
     };
     let noise = match &arguments.noise {
         Some(folder) => {
@@ -196,19 +207,13 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
             model: model.display().to_string(),
             contract: &classifier.contract,
         };
-        let json = serde_json::to_vec_pretty(&document).map_err(Error::output(path))?;
-        output::write(path, &json)?;
+        document.write(path)?;
     }
     if let Some(path) = &arguments.confusion {
         draw(&evaluation.whole.summary.confusion, path)?;
     }
-    let title = heading(
-        &model,
-        &classifier.contract,
-        &folder,
-        &gathered,
-        &evaluation,
-    );
+    let contract = &classifier.contract;
+    let title = heading(&model, contract, &folder, &gathered, &evaluation);
     write_tables(&title, &evaluation, &detected, &noise, out).map_err(Error::Stdout)?;
     Ok(failures.finish()?)
 }

@@ -351,19 +351,13 @@ impl Settings {
             )));
         }
         let kaggle = InputSpec::kaggle();
-        ensure(
-            match self.recipe {
-                Recipe::InterPatient | Recipe::Table => self.input.layout != kaggle.layout,
-                Recipe::Kaggle | Recipe::Notebook => false,
-            } || self.input == kaggle,
-            || {
-                Error::usage(format!(
-                    "--input, --leads: the Kaggle format is one lead and {} samples of {} Hz, and cannot be cut otherwise; leave them out, or take --recipe inter-patient",
-                    kaggle.length(),
-                    kaggle.fs
-                ))
-            },
-        )?;
+        ensure(crate::table::fits(self.recipe, &self.input), || {
+            Error::usage(format!(
+                "--input, --leads: the Kaggle format is one lead and {} samples of {} Hz, and cannot be cut otherwise; leave them out, or take --recipe inter-patient",
+                kaggle.length(),
+                kaggle.fs
+            ))
+        })?;
         ensure(self.epochs > 0, || {
             Error::usage("--epochs is 0; train at least one")
         })?;

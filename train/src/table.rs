@@ -79,6 +79,12 @@ impl Rows {
     }
 }
 
+/// Whether a recipe learns from beats cut in this way.
+pub(crate) fn fits(recipe: Recipe, input: &InputSpec) -> bool {
+    let any = matches!(recipe, Recipe::InterPatient | Recipe::Table);
+    *input == InputSpec::kaggle() || any && input.layout != Layout::Kaggle
+}
+
 /// The file that `--data` names, if it names one.
 fn file(data: Option<&Path>) -> Option<&Path> {
     data.filter(|path| path.is_file())

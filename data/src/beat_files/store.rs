@@ -31,15 +31,10 @@ use crate::pipeline::input::{InputSpec, Layout};
 use crate::record::classes::Classes;
 use crate::record::error::{Error, Result};
 use attributes::{classes, json, read_text, text, text_attribute, written};
-use columns::Columns;
 use refusal::{foreign_file, hdf5_error};
 
 /// Version of the layout, the attribute `version`.
 const VERSION: u32 = 1;
-/// Rows in a chunk of the file.
-const CHUNK_ROWS: usize = 512;
-/// Level of DEFLATE; higher ones take longer and gain little on noise.
-const COMPRESSION: u8 = 4;
 
 /// Writes all beats to a store, whole or not at all.
 ///
@@ -86,6 +81,15 @@ pub struct Writer {
     record_names: Vec<String>,
     /// Their places in `record_names`.
     numbers: HashMap<String, u32>,
+}
+
+/// The datasets with one entry per row.
+struct Columns {
+    windows: Dataset,
+    rhythm: Option<Dataset>,
+    labels: Option<Dataset>,
+    records: Option<Dataset>,
+    samples: Option<Dataset>,
 }
 
 impl Writer {

@@ -1,4 +1,4 @@
-//! The attributes of a store, as text.
+//! What a store says of itself, as text.
 
 use hdf5::File;
 use hdf5::types::VarLenUnicode;

@@ -1,19 +1,15 @@
-//! The datasets of a store, written a piece at a time.
+//! The datasets with one entry per row, as they are written.
 
 use hdf5::{Dataset, Extent, File, H5Type};
 use ndarray::{ArrayView2, ArrayView3};
 
-use super::{CHUNK_ROWS, COMPRESSION};
+use super::Columns;
 use crate::pipeline::beats::Beats;
 
-/// The datasets with one entry per row.
-pub(super) struct Columns {
-    pub(super) windows: Dataset,
-    pub(super) rhythm: Option<Dataset>,
-    pub(super) labels: Option<Dataset>,
-    pub(super) records: Option<Dataset>,
-    pub(super) samples: Option<Dataset>,
-}
+/// Rows in a chunk of the file.
+const CHUNK_ROWS: usize = 512;
+/// Level of DEFLATE; higher ones take longer and gain little on noise.
+const COMPRESSION: u8 = 4;
 
 impl Columns {
     pub(super) fn create(file: &File, like: &Beats) -> hdf5::Result<Columns> {

@@ -226,15 +226,26 @@ proptest! {
     }
 }
 
-#[test]
-fn rubbish_is_refused_with_line_finding_and_remedy() {
+/// Every table of these is refused with these words.
+fn refused(cases: &[(String, &str, &[&str])]) {
     let desk = Desk::new();
+    for (text, columns, words) in cases {
+        let refusal = desk.read(text, columns).unwrap_err().to_string();
+        for word in *words {
+            assert!(refusal.contains(word), "{text:?} {columns}: {refusal}");
+        }
+        assert!(refusal.contains("beats.table"), "{refusal}");
+    }
+}
+
+#[test]
+fn rows_of_rubbish_are_refused_with_line_finding_and_remedy() {
     let head = "s0,s1,s2,label\n";
-    for (text, columns, words) in [
+    refused(&[
         (
             format!("{head}0,1,0.5,normal\n0,1,normal\n"),
             "",
-            &["line 3", "column 3", "\"normal\""][..],
+            &["line 3", "column 3", "\"normal\""],
         ),
         (
             format!("{head}0,1,0.5,normal\n0,1,0.5\n"),
@@ -275,6 +286,13 @@ fn rubbish_is_refused_with_line_finding_and_remedy() {
             "label=rhythm",
             &["line 1", "no column 'rhythm'", "'label'"],
         ),
+    ]);
+}
+
+#[test]
+fn tables_of_rubbish_are_refused_with_line_finding_and_remedy() {
+    let head = "s0,s1,s2,label\n";
+    refused(&[
         (
             format!("{head}0,1,0.5,normal\n"),
             "label=7",
@@ -313,13 +331,7 @@ fn rubbish_is_refused_with_line_finding_and_remedy() {
             "samples=ecg",
             &["samples="],
         ),
-    ] {
-        let refusal = desk.read(&text, columns).unwrap_err().to_string();
-        for word in words {
-            assert!(refusal.contains(word), "{text:?} {columns}: {refusal}");
-        }
-        assert!(refusal.contains("beats.table"), "{refusal}");
-    }
+    ]);
 }
 
 #[test]
