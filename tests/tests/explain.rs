@@ -202,7 +202,7 @@ fn wrong_requests_are_refused_in_one_line() {
     for (arguments, message) in [
         (
             "explain beats.csv --model model.onnx --class X",
-            "'X' is not a class".to_owned(),
+            "has no class 'X'; its classes are N, S, V, F, Q".to_owned(),
         ),
         (
             "explain beats.csv --model foreign.onnx",

@@ -98,14 +98,15 @@ fn no_program_replaces_what_it_reads() {
         let arguments = format!("in.csv -m kaggle.onnx -o {output} --force");
         desk.refused("infer", &arguments, INPUT);
     }
+    std::os::unix::fs::symlink("in.csv", desk.path("in.png")).unwrap();
     desk.refused(
         "infer",
-        "in.csv -m kaggle.onnx -o p.csv --confusion in.csv",
+        "in.csv -m kaggle.onnx -o p.csv --confusion in.png",
         INPUT,
     );
     desk.refused(
         "infer",
-        "in.csv -m kaggle.onnx -o p.csv --confusion p.csv",
+        "in.csv -m kaggle.onnx -o p.png --format csv --confusion p.png",
         "two outputs",
     );
     desk.refused(
