@@ -139,7 +139,14 @@ impl InputSpec {
             && self.band.is_none()
             && self.before == 0
             && self.normalisation != Normalisation::RunningScale;
+        let kaggle = InputSpec::kaggle();
+        let published = self.after == kaggle.after
+            && self.fs == kaggle.fs
+            && self.normalisation == kaggle.normalisation;
         match (self.layout, plain) {
+            (Layout::Kaggle, true) if !published => Some(
+                "its layout is the Kaggle format, which has 187 samples of 120 Hz, min-max scaled; a table of others has the layout 'table'",
+            ),
             (Layout::Window, _) => Some("it takes windows that are cut from recordings"),
             (_, false) => Some(
                 "its layout is that of a table, which has one lead, no samples before the first, no band-pass, template or rhythm features, and the normalisation min-max or as-is",
