@@ -79,7 +79,8 @@ impl Prediction {
 /// let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/shipped");
 /// let classifier = Classifier::load(&models.join("resnet.onnx"))?;
 /// let (record, reference) = synth::record("s1", &Settings::new(250.0, 1), 60.0)?;
-/// let beats = prepare::record(&record, &reference, &classifier.contract.input)?;
+/// let (input, classes) = (&classifier.contract.input, &classifier.contract.classes);
+/// let beats = prepare::record(&record, &reference, input, classes)?;
 /// let predictions = classifier.classify(&beats)?;
 /// let right = predictions.iter().zip(&beats.labels);
 /// let right = right.filter(|(prediction, class)| prediction.class == **class);

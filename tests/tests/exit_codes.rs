@@ -23,11 +23,13 @@ const NON_BLOCKING: i32 = 0o4000;
 struct Desk(TempDir);
 
 impl Desk {
-    /// A folder with a model for recordings.
+    /// A folder with a model for recordings and one for rows of the Kaggle format.
     fn new() -> Desk {
         let desk = Desk(tempfile::tempdir().unwrap());
         let model = models::untrained::classifier_for(&InputSpec::window(), 1).unwrap();
         std::fs::write(desk.0.path().join("m.onnx"), model).unwrap();
+        let model = models::untrained::classifier_for(&InputSpec::kaggle(), 1).unwrap();
+        std::fs::write(desk.0.path().join("k.onnx"), model).unwrap();
         desk
     }
 
@@ -154,7 +156,7 @@ fn an_interrupted_program_says_so() {
     for (line, pipe) in [
         ("data convert beats.csv --output out.h5", "beats.csv"),
         ("train --config settings.toml", "settings.toml"),
-        ("infer rows.csv --model m.onnx", "rows.csv"),
+        ("infer rows.csv --model k.onnx", "rows.csv"),
         (
             "embedded ecg.f32 --model m.onnx --format f32 --fs 360",
             "ecg.f32",
