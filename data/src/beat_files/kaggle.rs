@@ -13,9 +13,6 @@ use crate::record::error::Result;
 
 pub use super::table::write;
 
-/// Rows in memory while a whole file is read.
-const ROWS: usize = 4096;
-
 /// Reads a file in chunks of rows, in memory that does not grow with the file.
 ///
 /// The first row decides whether there is a label column. Iteration ends after
@@ -60,11 +57,7 @@ impl Iterator for Reader {
 /// # Errors
 /// As [`table::read`].
 pub fn read(path: &Path, classes: &Classes) -> Result<Beats> {
-    let mut all = Beats::new(InputSpec::kaggle(), classes);
-    for chunk in Reader::open(path, ROWS, classes)? {
-        all.append(&chunk?)?;
-    }
-    Ok(all)
+    table::read(path, &InputSpec::kaggle(), &Reading::default(), classes)
 }
 
 #[cfg(test)]

@@ -125,8 +125,41 @@ pub fn open(
             path.display()
         )));
     }
-    let mut reader = reader(path, input, reading, rows, classes)?;
-    Ok(until_end(rows, move || reader.chunk()))
+    let asked = Asked {
+        input,
+        reading,
+        rows,
+        classes,
+    };
+    let mut reader = reader(path, &asked)?;
+    Ok(until_end(asked.rows(), move || reader.chunk()))
+}
+
+/// What is asked of a reader, whatever the kind of its file.
+struct Asked<'a> {
+    /// What the rows are made into; of no samples for as many as there are.
+    input: &'a InputSpec,
+    reading: &'a Reading,
+    /// Most beats of a chunk.
+    rows: usize,
+    classes: &'a Classes,
+}
+
+impl Asked<'_> {
+    /// Samples of a row, where that is settled.
+    fn length(&self) -> Option<usize> {
+        Some(self.input.length()).filter(|length| *length > 0)
+    }
+
+    /// Most beats of a chunk, at least 1.
+    fn rows(&self) -> usize {
+        self.rows.max(1)
+    }
+
+    /// What the rows go through.
+    fn taker(&self) -> Taker {
+        Taker::new(self.input, self.classes, self.reading.normalise)
+    }
 }
 
 /// A reader of one kind of file.
@@ -142,20 +175,14 @@ trait Rows {
     fn taker(&mut self) -> &mut Taker;
 }
 
-/// Opens a file of any kind; an `input` of no samples takes as many as there are.
-fn reader(
-    path: &Path,
-    input: &InputSpec,
-    reading: &Reading,
-    rows: usize,
-    classes: &Classes,
-) -> Result<Box<dyn Rows + Send>> {
+/// Opens a file of any kind.
+fn reader(path: &Path, asked: &Asked<'_>) -> Result<Box<dyn Rows + Send>> {
     Ok(match Kind::of(path)? {
-        Kind::Text => Box::new(Text::open(path, input, reading, rows, classes)?),
+        Kind::Text => Box::new(Text::open(path, asked)?),
         #[cfg(feature = "parquet")]
-        Kind::Parquet => Box::new(parquet::Parquet::open(path, input, reading, rows, classes)?),
+        Kind::Parquet => Box::new(parquet::Parquet::open(path, asked)?),
         #[cfg(feature = "hdf5")]
-        Kind::Hdf5 => Box::new(hdf5::Hdf5::open(path, input, reading, rows, classes)?),
+        Kind::Hdf5 => Box::new(hdf5::Hdf5::open(path, asked)?),
         #[allow(unreachable_patterns, reason = "where all kinds can be read")]
         kind => return Err(left_out(path, kind)),
     })
@@ -172,7 +199,13 @@ pub fn shape(path: &Path, columns: &Columns) -> Result<Shape> {
     };
     // No samples: as many as there are.
     let any = InputSpec::table(1.0, 0);
-    let (plan, names) = reader(path, &any, &reading, 1, &Classes::aami5())?.plan()?;
+    let asked = Asked {
+        input: &any,
+        reading: &reading,
+        rows: 1,
+        classes: &Classes::aami5(),
+    };
+    let (plan, names) = reader(path, &asked)?.plan()?;
     Ok(Shape {
         length: plan.samples,
         words: words(&plan, names.as_deref()),
@@ -204,7 +237,13 @@ pub fn survey(path: &Path, columns: &Columns, length: usize) -> Result<Survey> {
     };
     let mut any = InputSpec::table(1.0, length);
     any.normalisation = Normalisation::AsIs;
-    let mut reader = reader(path, &any, &reading, ROWS, &Classes::aami5())?;
+    let asked = Asked {
+        input: &any,
+        reading: &reading,
+        rows: ROWS,
+        classes: &Classes::aami5(),
+    };
+    let mut reader = reader(path, &asked)?;
     reader.taker().counts = Some(BTreeMap::new());
     let mut patients = BTreeSet::new();
     loop {
@@ -346,8 +385,14 @@ pub fn from_bytes(
     classes: &Classes,
 ) -> Chunks {
     let bytes: Box<dyn BufRead + Send> = Box::new(BufReader::new(bytes));
-    let mut reader = Text::new(bytes, name, input, reading, rows, classes);
-    until_end(rows, move || reader.chunk())
+    let asked = Asked {
+        input,
+        reading,
+        rows,
+        classes,
+    };
+    let mut reader = Text::new(bytes, name, &asked);
+    until_end(asked.rows(), move || reader.chunk())
 }
 
 /// Chunks of `rows` rows up to the first that is shorter, or the first error.
@@ -358,9 +403,7 @@ fn until_end(rows: usize, mut chunk: impl FnMut() -> Result<Beats> + Send + 'sta
             return None;
         }
         let chunk = chunk();
-        done = chunk
-            .as_ref()
-            .map_or(true, |beats| beats.len() < rows.max(1));
+        done = chunk.as_ref().map_or(true, |beats| beats.len() < rows);
         match chunk {
             Ok(beats) if beats.is_empty() => None,
             chunk => Some(chunk),

@@ -8,11 +8,9 @@ use hdf5::{Dataset, File};
 
 use super::columns::{Choice, LABELS, PATIENTS, Place, Plan, Role};
 use super::rows::{Fault, Taker};
-use super::{ROWS, Reading, Rows};
+use super::{Asked, ROWS, Rows};
 use crate::beat_files::store::refusal;
 use crate::pipeline::beats::Beats;
-use crate::pipeline::input::InputSpec;
-use crate::record::classes::Classes;
 use crate::record::error::{Error, Result, ensure};
 
 /// Bytes of a text of fixed length that are read.
@@ -22,27 +20,40 @@ const TEXT: usize = 256;
 pub(super) struct Hdf5 {
     path: PathBuf,
     samples: Dataset,
-    /// Datasets of one value a row, with their names.
-    label: Option<(String, Dataset)>,
-    patient: Option<(String, Dataset)>,
+    label: Option<Side>,
+    patient: Option<Side>,
     shape: [usize; 2],
     taker: Taker,
     rows: usize,
     at: usize,
 }
 
+/// A dataset of one value a row, with its name.
+struct Side {
+    name: String,
+    set: Dataset,
+    /// The values, once a row was asked for: read whole, since a value a row is
+    /// little beside its samples.
+    texts: Option<Vec<String>>,
+}
+
+impl Side {
+    /// The value of a row.
+    fn text(&mut self, row: usize) -> hdf5::Result<String> {
+        let texts = match self.texts.take() {
+            Some(texts) => texts,
+            None => texts(&self.set)?,
+        };
+        Ok(self.texts.insert(texts)[row].clone())
+    }
+}
+
 impl Hdf5 {
     /// Opens a file for chunks of at most `rows` beats.
-    pub fn open(
-        path: &Path,
-        input: &InputSpec,
-        reading: &Reading,
-        rows: usize,
-        classes: &Classes,
-    ) -> Result<Hdf5> {
+    pub fn open(path: &Path, asked: &Asked<'_>) -> Result<Hdf5> {
         let refused = |why: String| Error::malformed(path, why);
         let file = refusal::open(path)?;
-        let columns = &reading.columns;
+        let columns = &asked.reading.columns;
         let name = columns.samples.as_ref().ok_or_else(|| {
             refused(format!(
                 "an HDF5 file that is no store of prepared beats; say which of its datasets ({}) holds the samples, rows by length, with --table samples=NAME",
@@ -59,15 +70,14 @@ impl Hdf5 {
                 samples.shape()
             )));
         };
-        let wanted = Some(input.length()).filter(|wanted| *wanted > 0);
-        if let Some(wanted) = wanted.filter(|wanted| *wanted != length) {
+        if let Some(wanted) = asked.length().filter(|wanted| *wanted != length) {
             return Err(refused(format!(
                 "the rows of '{name}' have {length} samples; expected {wanted}, as the contract says; take data or a model of the same length"
             )));
         }
         let side = |choice: &Choice, known: &[&str]| {
             let found = side(&file, choice, known)?;
-            let fits = |(name, set): &(String, Dataset)| {
+            let fits = |Side { name, set, .. }: &Side| {
                 ensure(set.size() == count, || {
                     format!(
                         "the dataset '{name}' has {} values; expected {count}, one a row of samples",
@@ -87,39 +97,10 @@ impl Hdf5 {
             label,
             patient,
             shape: [count, length],
-            taker: Taker::new(input, classes, reading.normalise),
-            rows: rows.max(1),
+            taker: asked.taker(),
+            rows: asked.rows(),
             at: 0,
         })
-    }
-
-    /// What the datasets hold, as if they were columns.
-    fn look(&self) -> (Plan, Vec<String>) {
-        let mut names = vec![self.samples.name()];
-        let mut roles = vec![Role::Sample];
-        for (side, role) in [(&self.label, Role::Label), (&self.patient, Role::Patient)] {
-            if let Some((name, _)) = side {
-                names.push(name.clone());
-                roles.push(role);
-            }
-        }
-        let mut plan = Plan::new(roles);
-        plan.samples = self.shape[1];
-        (plan, names)
-    }
-
-    fn next_rows(&mut self) -> Result<Beats> {
-        let mut beats = self.taker.chunk(self.rows.min(ROWS));
-        while beats.len() < self.rows && self.at < self.shape[0] {
-            let left = (self.shape[0] - self.at).min(self.rows - beats.len());
-            self.piece(&mut beats, left.min(ROWS))?;
-        }
-        if beats.len() < self.rows
-            && let Some(doubt) = self.taker.doubt(true)
-        {
-            return Err(Error::malformed(&self.path, doubt));
-        }
-        Ok(beats)
     }
 
     fn piece(&mut self, beats: &mut Beats, count: usize) -> Result<()> {
@@ -127,20 +108,17 @@ impl Hdf5 {
         let rows = self.at..self.at + count;
         let samples = self.samples.read_slice_2d::<f32, _>((rows.clone(), ..));
         let samples = samples.map_err(error(&self.path))?;
-        let side = |side: &Option<(String, Dataset)>| match side {
-            Some((_, set)) => texts(set).map(Some).map_err(error(&self.path)),
-            None => Ok(None),
-        };
-        // Read whole: a value a row is little beside its samples.
-        let (labels, patients) = (side(&self.label)?, side(&self.patient)?);
         for (row, window) in rows.zip(samples.rows()) {
             if let Some(at) = window.iter().position(|v| !v.is_finite()) {
                 let what = format!("is {}, not a finite number of 32 bits", window[at]);
                 return Err(self.at_sample(at, &what));
             }
             beats.windows.extend(window);
-            let text = |texts: &Option<Vec<String>>| texts.as_ref().map(|t| t[row].clone());
-            let (label, patient) = (text(&labels), text(&patients));
+            let text = |side: &mut Option<Side>| {
+                let text = side.as_mut().map(|side| side.text(row));
+                text.transpose().map_err(error(&self.path))
+            };
+            let (label, patient) = (text(&mut self.label)?, text(&mut self.patient)?);
             let taken = self.taker.take(beats, label.as_deref(), patient.as_deref());
             taken.map_err(|fault| self.refused(fault))?;
             self.at += 1;
@@ -158,8 +136,8 @@ impl Hdf5 {
     }
 
     fn refused(&self, fault: Fault) -> Error {
-        let name = |side: &Option<(String, Dataset)>| {
-            let name = side.as_ref().map(|(name, _)| name.clone());
+        let name = |side: &Option<Side>| {
+            let name = side.as_ref().map(|side| side.name.clone());
             name.unwrap_or_default()
         };
         let detail = match fault {
@@ -184,7 +162,7 @@ impl Hdf5 {
 }
 
 /// The dataset of this part: the one that is named, else the one known by name.
-fn side(file: &File, choice: &Choice, known: &[&str]) -> Result<Option<(String, Dataset)>, String> {
+fn side(file: &File, choice: &Choice, known: &[&str]) -> Result<Option<Side>, String> {
     let name = match choice {
         Choice::None => return Ok(None),
         Choice::At(Place::Name(name)) => name.clone(),
@@ -197,7 +175,11 @@ fn side(file: &File, choice: &Choice, known: &[&str]) -> Result<Option<(String, 
         }
     };
     let set = dataset(file, &name)?;
-    Ok(Some((name, set)))
+    Ok(Some(Side {
+        name,
+        set,
+        texts: None,
+    }))
 }
 
 fn dataset(file: &File, name: &str) -> Result<Dataset, String> {
@@ -238,13 +220,33 @@ fn texts(set: &Dataset) -> hdf5::Result<Vec<String>> {
 }
 
 impl Rows for Hdf5 {
+    /// What the datasets hold, as if they were columns.
     fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
-        let (plan, names) = self.look();
+        let mut names = vec![self.samples.name()];
+        let mut roles = vec![Role::Sample];
+        for (side, role) in [(&self.label, Role::Label), (&self.patient, Role::Patient)] {
+            if let Some(side) = side {
+                names.push(side.name.clone());
+                roles.push(role);
+            }
+        }
+        let mut plan = Plan::new(roles);
+        plan.samples = self.shape[1];
         Ok((plan, Some(names)))
     }
 
     fn chunk(&mut self) -> Result<Beats> {
-        self.next_rows()
+        let mut beats = self.taker.chunk(self.rows.min(ROWS));
+        while beats.len() < self.rows && self.at < self.shape[0] {
+            let left = (self.shape[0] - self.at).min(self.rows - beats.len());
+            self.piece(&mut beats, left.min(ROWS))?;
+        }
+        if beats.len() < self.rows
+            && let Some(doubt) = self.taker.doubt(true)
+        {
+            return Err(Error::malformed(&self.path, doubt));
+        }
+        Ok(beats)
     }
 
     fn taker(&mut self) -> &mut Taker {

@@ -12,10 +12,8 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::columns::{Columns, Plan, Role};
 use super::rows::{Fault, Taker};
-use super::{ROWS, Reading, Rows};
+use super::{Asked, ROWS, Rows};
 use crate::pipeline::beats::Beats;
-use crate::pipeline::input::InputSpec;
-use crate::record::classes::Classes;
 use crate::record::error::{Error, Result, ensure};
 
 /// A column as the file has it.
@@ -89,20 +87,13 @@ enum Values {
 
 impl Parquet {
     /// Opens a file for chunks of at most `rows` beats.
-    pub fn open(
-        path: &Path,
-        input: &InputSpec,
-        reading: &Reading,
-        rows: usize,
-        classes: &Classes,
-    ) -> Result<Parquet> {
+    pub fn open(path: &Path, asked: &Asked<'_>) -> Result<Parquet> {
         let file = File::open(path).map_err(Error::io(path))?;
         let file = SerializedFileReader::new(file).map_err(damaged(path))?;
         let schema = file.metadata().file_metadata().schema_descr();
         let leaves: Vec<Leaf> = schema.columns().iter().map(|c| Leaf::of(c)).collect();
-        let wanted = Some(input.length()).filter(|length| *length > 0);
-        let (plan, list) =
-            plan(&reading.columns, &leaves, wanted).map_err(|why| Error::malformed(path, why))?;
+        let (plan, list) = plan(&asked.reading.columns, &leaves, asked.length())
+            .map_err(|why| Error::malformed(path, why))?;
         for (leaf, role) in leaves.iter().zip(&plan.roles) {
             let used = *role != Role::Dropped;
             if let Some(what) = leaf.foreign.filter(|_| used) {
@@ -121,25 +112,12 @@ impl Parquet {
             leaves,
             plan,
             list,
-            taker: Taker::new(input, classes, reading.normalise),
-            rows: rows.max(1),
+            taker: asked.taker(),
+            rows: asked.rows(),
             group: 0,
             open: Vec::new(),
             left: 0,
         })
-    }
-
-    /// What the columns hold. Of a column of lists the samples are those of its
-    /// first row.
-    fn look(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
-        let names = self.leaves.iter().map(|leaf| leaf.name.clone()).collect();
-        let mut plan = self.plan.clone();
-        if let Some(list) = self.list {
-            ensure(self.begin()?, || self.nothing())?;
-            let (_, lengths) = self.values(list, 1)?;
-            plan.samples = lengths.first().copied().unwrap_or(0);
-        }
-        Ok((plan, Some(names)))
     }
 
     /// Opens the next group of rows where none is left; false after the last.
@@ -231,22 +209,6 @@ impl Parquet {
             )
         })?;
         Ok((values, lengths))
-    }
-
-    fn next_rows(&mut self) -> Result<Beats> {
-        let mut beats = self.taker.chunk(self.rows.min(ROWS));
-        while beats.len() < self.rows && self.begin()? {
-            let count = self.left.min(self.rows - beats.len()).min(ROWS);
-            self.piece(&mut beats, count)?;
-            self.left -= count;
-        }
-        if beats.len() < self.rows {
-            ensure(self.taker.extent.rows > 0, || self.nothing())?;
-            if let Some(doubt) = self.taker.doubt(true) {
-                return Err(Error::malformed(&self.path, doubt));
-            }
-        }
-        Ok(beats)
     }
 
     /// Takes the next `count` rows of the group.
@@ -438,12 +400,33 @@ fn damaged(path: &Path) -> impl FnOnce(ParquetError) -> Error {
 }
 
 impl Rows for Parquet {
+    /// What the columns hold. Of a column of lists the samples are those of its
+    /// first row.
     fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
-        self.look()
+        let names = self.leaves.iter().map(|leaf| leaf.name.clone()).collect();
+        let mut plan = self.plan.clone();
+        if let Some(list) = self.list {
+            ensure(self.begin()?, || self.nothing())?;
+            let (_, lengths) = self.values(list, 1)?;
+            plan.samples = lengths.first().copied().unwrap_or(0);
+        }
+        Ok((plan, Some(names)))
     }
 
     fn chunk(&mut self) -> Result<Beats> {
-        self.next_rows()
+        let mut beats = self.taker.chunk(self.rows.min(ROWS));
+        while beats.len() < self.rows && self.begin()? {
+            let count = self.left.min(self.rows - beats.len()).min(ROWS);
+            self.piece(&mut beats, count)?;
+            self.left -= count;
+        }
+        if beats.len() < self.rows {
+            ensure(self.taker.extent.rows > 0, || self.nothing())?;
+            if let Some(doubt) = self.taker.doubt(true) {
+                return Err(Error::malformed(&self.path, doubt));
+            }
+        }
+        Ok(beats)
     }
 
     fn taker(&mut self) -> &mut Taker {

@@ -9,6 +9,18 @@ use tempfile::TempDir;
 use super::*;
 use crate::pipeline::input::Normalisation;
 
+/// What a file holds by these columns, and its beats, of the classes `ptbdb`.
+pub(super) fn two_classes(path: &Path, columns: &str) -> Result<(Shape, Beats)> {
+    let reading = Reading {
+        columns: columns.parse()?,
+        normalise: false,
+    };
+    let shape = shape(path, &reading.columns)?;
+    let input = InputSpec::table(100.0, shape.length);
+    let beats = read(path, &input, &reading, &"ptbdb".parse()?)?;
+    Ok((shape, beats))
+}
+
 fn two() -> Classes {
     "ptbdb".parse().unwrap()
 }

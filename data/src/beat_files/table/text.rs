@@ -10,11 +10,10 @@ use flate2::bufread::MultiGzDecoder;
 use super::columns::{Columns, Plan, Role};
 use super::dialect::{Dialect, First, check_kaggle};
 use super::rows::{Fault, Taker};
-use super::{ROWS, Reading, Rows, number};
+use super::{Asked, ROWS, Rows, number};
 use crate::formats::foreign;
 use crate::pipeline::beats::Beats;
-use crate::pipeline::input::{InputSpec, Layout};
-use crate::record::classes::Classes;
+use crate::pipeline::input::Layout;
 use crate::record::error::{Error, Result, ensure};
 
 /// Longest line that is read, in bytes: ten times one of the public files; and
@@ -56,13 +55,7 @@ pub(super) struct Text {
 
 impl Text {
     /// Opens a file, which may be packed with gzip, for chunks of at most `rows` beats.
-    pub fn open(
-        path: &Path,
-        input: &InputSpec,
-        reading: &Reading,
-        rows: usize,
-        classes: &Classes,
-    ) -> Result<Text> {
+    pub fn open(path: &Path, asked: &Asked<'_>) -> Result<Text> {
         let file = File::open(path).map_err(Error::io(path))?;
         let mut plain = BufReader::with_capacity(BUFFER, file);
         let packed = plain.fill_buf().map_err(Error::io(path))?.starts_with(GZIP);
@@ -70,28 +63,22 @@ impl Text {
             true => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(plain))),
             false => Box::new(plain),
         };
-        let mut text = Text::new(bytes, path, input, reading, rows, classes);
+        let mut text = Text::new(bytes, path, asked);
         text.packed = packed;
         Ok(text)
     }
 
     /// Reads from `bytes`, which messages call `name`.
-    pub fn new(
-        bytes: Box<dyn BufRead + Send>,
-        name: &Path,
-        input: &InputSpec,
-        reading: &Reading,
-        rows: usize,
-        classes: &Classes,
-    ) -> Text {
+    pub fn new(bytes: Box<dyn BufRead + Send>, name: &Path, asked: &Asked<'_>) -> Text {
+        let columns = asked.reading.columns.clone();
         Text {
             input: bytes,
             path: name.into(),
-            rows: rows.max(1),
-            columns: reading.columns.clone(),
-            taker: Taker::new(input, classes, reading.normalise),
-            wanted: Some(input.length()).filter(|length| *length > 0),
-            kaggle: input.layout == Layout::Kaggle && reading.columns.is_auto(),
+            rows: asked.rows(),
+            kaggle: asked.input.layout == Layout::Kaggle && columns.is_auto(),
+            columns,
+            taker: asked.taker(),
+            wanted: asked.length(),
             packed: false,
             dialect: Dialect::default(),
             line: 0,
@@ -100,46 +87,6 @@ impl Text {
             names: None,
             buffer: Vec::new(),
         }
-    }
-
-    /// Reads as far as the line that tells what the columns hold.
-    fn look(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
-        self.samples_named()?;
-        while self.plan.is_none() && self.read_line()? {
-            if self.buffer.trim_ascii().is_empty() {
-                continue;
-            }
-            if self.line > 1 || self.begins_with_row()? {
-                self.settle()?;
-            }
-        }
-        match &self.plan {
-            Some((plan, _)) => Ok((plan.clone(), self.names.clone())),
-            None => Err(self.nothing()),
-        }
-    }
-
-    fn next_rows(&mut self) -> Result<Beats> {
-        self.samples_named()?;
-        let mut beats = self.taker.chunk(self.rows.min(ROWS));
-        while beats.len() < self.rows {
-            if !self.read_line()? {
-                self.end()?;
-                break;
-            }
-            if self.buffer.trim_ascii().is_empty() {
-                self.blank.get_or_insert(self.line);
-                continue;
-            }
-            if let Some(line) = self.blank {
-                let what = "the line is blank, and lines with beats follow it; remove it";
-                return Err(Error::at_line(&self.path, line, what));
-            }
-            if self.line > 1 || self.begins_with_row()? {
-                self.row(&mut beats)?;
-            }
-        }
-        Ok(beats)
     }
 
     /// Refuses what only other files have.
@@ -456,12 +403,44 @@ fn kaggle_plan(width: usize, length: usize) -> Plan {
 }
 
 impl Rows for Text {
+    /// Reads as far as the line that tells what the columns hold.
     fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
-        self.look()
+        self.samples_named()?;
+        while self.plan.is_none() && self.read_line()? {
+            if self.buffer.trim_ascii().is_empty() {
+                continue;
+            }
+            if self.line > 1 || self.begins_with_row()? {
+                self.settle()?;
+            }
+        }
+        match &self.plan {
+            Some((plan, _)) => Ok((plan.clone(), self.names.clone())),
+            None => Err(self.nothing()),
+        }
     }
 
     fn chunk(&mut self) -> Result<Beats> {
-        self.next_rows()
+        self.samples_named()?;
+        let mut beats = self.taker.chunk(self.rows.min(ROWS));
+        while beats.len() < self.rows {
+            if !self.read_line()? {
+                self.end()?;
+                break;
+            }
+            if self.buffer.trim_ascii().is_empty() {
+                self.blank.get_or_insert(self.line);
+                continue;
+            }
+            if let Some(line) = self.blank {
+                let what = "the line is blank, and lines with beats follow it; remove it";
+                return Err(Error::at_line(&self.path, line, what));
+            }
+            if self.line > 1 || self.begins_with_row()? {
+                self.row(&mut beats)?;
+            }
+        }
+        Ok(beats)
     }
 
     fn taker(&mut self) -> &mut Taker {

@@ -1,7 +1,7 @@
 use ndarray::array;
 
 use super::*;
-use crate::beat_files::table::{Shape, read, shape};
+use crate::beat_files::table::{Shape, tests::two_classes};
 
 /// A file as `h5py` writes it, and what is read of it.
 fn found(columns: &str, change: impl Fn(&File)) -> Result<(Shape, Beats)> {
@@ -18,14 +18,7 @@ fn found(columns: &str, change: impl Fn(&File)) -> Result<(Shape, Beats)> {
     patients.create("who").unwrap();
     change(&file);
     file.close().unwrap();
-    let reading = Reading {
-        columns: columns.parse()?,
-        normalise: false,
-    };
-    let shape = shape(&path, &reading.columns)?;
-    let input = InputSpec::table(100.0, shape.length);
-    let beats = read(&path, &input, &reading, &"ptbdb".parse()?)?;
-    Ok((shape, beats))
+    two_classes(&path, columns)
 }
 
 #[test]

@@ -7,7 +7,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 
 use super::*;
-use crate::beat_files::table::{Shape, read, shape};
+use crate::beat_files::table::{Shape, tests::two_classes};
 
 /// The values of a column, and its levels where it has any.
 enum Column {
@@ -102,15 +102,7 @@ fn lists(values: Vec<f64>, there: Vec<i16>, starts: Vec<i16>) -> Vec<Vec<Column>
 }
 
 fn found(folder: &tempfile::TempDir, text: &str) -> Result<(Shape, Beats)> {
-    let path = folder.path().join("beats.parquet");
-    let reading = Reading {
-        columns: text.parse()?,
-        normalise: false,
-    };
-    let shape = shape(&path, &reading.columns)?;
-    let input = InputSpec::table(100.0, shape.length);
-    let beats = read(&path, &input, &reading, &"ptbdb".parse()?)?;
-    Ok((shape, beats))
+    two_classes(&folder.path().join("beats.parquet"), text)
 }
 
 #[test]
