@@ -254,7 +254,7 @@ impl<W: Write> EventWriter<W> {
             self.totals.beats += 1;
             self.totals.rejected += u64::from(beat.rejected());
             // A beat within fibrillation is unclassifiable, if there is such a class.
-            let q = || (0..self.classes.len()).find(|&c| self.classes.aami(c) == Some(Class::Q));
+            let q = || self.classes.of_aami(Class::Q).first().copied();
             if let Some(class) = beat.class().or_else(q) {
                 self.counts[class] += 1;
             }

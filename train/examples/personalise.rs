@@ -64,14 +64,15 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let settings = settings(&arguments)?;
+    let init = Init::read(&arguments.model)?;
+    let settings = settings(&arguments, &init);
     let names = dataset::select(&arguments.data, &arguments.records)?;
     let replay = replay(&arguments, &settings)?;
     let mut totals = Totals::new(&settings.classes);
     for name in &names {
         let annotated = dataset::read(&arguments.data, name, REFERENCE)?;
         let (own, rest) = parted(&annotated, &settings, arguments.seconds)?;
-        let [before, after] = adapted(&arguments, &settings, &replay, &own, &rest)?;
+        let [before, after] = adapted(&arguments, &settings, &init, &replay, &own, &rest)?;
         println!("{name:8} {}", line(&before, &after));
         totals.add(name, &before, &after);
     }
@@ -80,8 +81,8 @@ fn main() -> Result<()> {
 }
 
 /// The settings of the recipe, from the model.
-fn settings(arguments: &Arguments) -> Result<Settings> {
-    let contract = Init::read(&arguments.model)?.contract;
+fn settings(arguments: &Arguments, init: &Init) -> Settings {
+    let contract = init.contract.clone();
     let mut settings = Recipe::InterPatient.defaults();
     settings.init = Some(arguments.model.clone());
     settings.classes = contract.classes;
@@ -94,7 +95,7 @@ fn settings(arguments: &Arguments) -> Result<Settings> {
     // The patient's few beats would bend layers that know many patients.
     settings.freeze = vec!["stem".into(), "block".into()];
     settings.spread_class_bias();
-    Ok(settings)
+    settings
 }
 
 /// Beats of other patients.
@@ -138,6 +139,7 @@ fn parted(annotated: &Annotated, settings: &Settings, seconds: f64) -> Result<(B
 fn adapted(
     arguments: &Arguments,
     settings: &Settings,
+    init: &Init,
     replay: &Beats,
     own: &Beats,
     rest: &Beats,
@@ -152,7 +154,9 @@ fn adapted(
     let scaler = FeatureScaler::of(replay);
     scaler.apply(&mut train);
     let judged = Examples::new(rest, Device::Cpu)?;
-    let model = init::model(settings, init::network(settings)?, Device::Cpu)?;
+    let init = Some(init);
+    let network = init::network(settings, init)?;
+    let model = init::model(settings, init, network, Device::Cpu)?;
     let before = LossAndConfusion::of(&model, &judged)?.confusion;
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
     let mut state = start(settings, scaler.unfold(&model)?);

@@ -5,7 +5,7 @@ use models::architecture::{EDGE_VALUES, Field, Network, Node, Op};
 use crate::cli::Request;
 use crate::error::Result;
 use crate::export;
-use crate::init;
+use crate::init::{self, Init};
 use crate::text_table::{aligned, show};
 
 /// Prints the network's layers and what they cost, after making sure that it
@@ -16,7 +16,7 @@ use crate::text_table::{aligned, show};
 pub fn run(request: &Request) -> Result<()> {
     let settings = &request.settings;
     let input = &settings.input;
-    let network = init::network(settings)?;
+    let network = init::network(settings, Init::of(settings)?.as_ref())?;
     export::rehearse(settings, network.clone())?;
     let text = format!(
         "{}: {} x {} samples at {} Hz, {} rhythm features\n\n{}{}",

@@ -8,7 +8,7 @@ use data::datasets::splits;
 use data::output;
 use data::plot::{self, ConfusionMatrix};
 use data::record::error::ensure;
-use data::scoring::metrics::{Confusion, ConfusionFigures};
+use data::scoring::metrics::{Confusion, ConfusionFigures, mean_and_deviation};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ use crate::fit::{Ending, Stop};
 use crate::many::{Manner, Series};
 use crate::report::{self, Finished, figures, named};
 use crate::settings::Settings;
-use crate::text_table::{aligned, figure, mean_and_deviation, show};
+use crate::text_table::{aligned, figure, show};
 
 /// Most folds: each is a network to train.
 pub const MOST: usize = 100;

@@ -49,6 +49,14 @@ impl Init {
         })
     }
 
+    /// The model that the settings start from, if they do.
+    ///
+    /// # Errors
+    /// As [`Init::read`].
+    pub fn of(settings: &Settings) -> Result<Option<Init>> {
+        settings.init.as_deref().map(Init::read).transpose()
+    }
+
     /// The model's network with as many outputs as the settings have classes.
     ///
     /// # Errors
@@ -123,9 +131,9 @@ fn layer(node: &Node) -> Option<String> {
 ///
 /// # Errors
 /// When it cannot be built, or the model does not fit.
-pub fn network(settings: &Settings) -> Result<Network> {
-    match &settings.init {
-        Some(path) => Init::read(path)?.network(settings),
+pub fn network(settings: &Settings, init: Option<&Init>) -> Result<Network> {
+    match init {
+        Some(init) => init.network(settings),
         None => Ok(settings.architecture(&settings.input).network()?),
     }
 }
@@ -134,11 +142,16 @@ pub fn network(settings: &Settings) -> Result<Network> {
 ///
 /// # Errors
 /// When libtorch cannot allocate on `device`, or the model does not fit.
-pub fn model(settings: &Settings, network: Network, device: Device) -> Result<ResidualCnn> {
+pub fn model(
+    settings: &Settings,
+    init: Option<&Init>,
+    network: Network,
+    device: Device,
+) -> Result<ResidualCnn> {
     let fresh = ResidualCnn::new(network, settings.seed, device)?;
-    let Some(path) = &settings.init else {
+    let Some(init) = init else {
         return Ok(fresh);
     };
-    let weights = Init::read(path)?.fill(&fresh, settings)?;
+    let weights = init.fill(&fresh, settings)?;
     ResidualCnn::from_weights(fresh.network().clone(), &weights, device)
 }

@@ -22,7 +22,7 @@ use crate::examples::Examples;
 use crate::export;
 use crate::feature_scaler::FeatureScaler;
 use crate::fit::{self, Ending, Stepper, Stop, fit};
-use crate::init;
+use crate::init::{self, Init};
 use crate::loss_and_confusion::LossAndConfusion;
 use crate::pictures::LossCurve;
 use crate::report::{self, PartReport, RunReport};
@@ -44,7 +44,8 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     if settings.threads > 0 {
         tch::set_num_threads(settings.threads as i32);
     }
-    let network = init::network(settings)?;
+    let init = Init::of(settings)?;
+    let network = init::network(settings, init.as_ref())?;
     pass_outputs(request)?;
     export::rehearse(settings, network.clone())?;
     let _lock = run.lock()?;
@@ -85,8 +86,8 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     }
 
     let stepper = Stepper::new(settings, settings.augmentation(&settings.input), &train);
-    let mut model = init::model(settings, network, device)?;
-    if settings.init.is_some() {
+    let mut model = init::model(settings, init.as_ref(), network, device)?;
+    if init.is_some() {
         // An exported model takes features as they are.
         model = scaler.unfold(&model)?;
     }
@@ -339,7 +340,7 @@ fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Opt
                 folder.display()
             ))
         })?;
-        let network = init::network(&its)?;
+        let network = init::network(&its, Init::of(&its)?.as_ref())?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
         let teacher = FeatureScaler::load(&run)?.fold(&teacher)?;
         let logits = teacher.logits(&train.windows, train.rhythm.as_ref());

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use data::Classes;
 use data::beat_files::kaggle;
 use data::datasets::dataset::{self, Annotated};
-use data::datasets::splits;
+use data::datasets::splits::{self, Split};
 use data::formats;
 use data::pipeline::beats::Beats;
 use data::pipeline::{kaggle_cut, prepare};
@@ -68,6 +68,24 @@ impl BeatSets {
 }
 
 impl BeatSets {
+    /// Beats that are all alike, of which a split trains and validates.
+    pub(crate) fn divided(
+        rest: &Beats,
+        split: &Split,
+        test: Beats,
+        description: String,
+    ) -> BeatSets {
+        let train = rest.select(&split.train);
+        BeatSets {
+            occurs: shares(&train),
+            weights: Vec::new(),
+            train,
+            validation: rest.select(&split.held_out),
+            test: Some(test),
+            description,
+        }
+    }
+
     /// Says which classes have no beats to learn from or to be judged by: their
     /// figures would be missing without a word.
     pub fn tell_absent_classes(&self) {
@@ -174,15 +192,7 @@ fn kaggle_sets(settings: &Settings) -> Result<BeatSets> {
         )
     };
     let split = splits::stratified(&rest.labels, settings.validation, settings.seed);
-    let train = rest.select(&split.train);
-    Ok(BeatSets {
-        occurs: shares(&train),
-        weights: Vec::new(),
-        train,
-        validation: rest.select(&split.held_out),
-        test: Some(test),
-        description,
-    })
+    Ok(BeatSets::divided(&rest, &split, test, description))
 }
 
 fn split_off_test(all: &Beats) -> (Beats, Beats) {

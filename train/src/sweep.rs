@@ -13,7 +13,8 @@ use crate::fit::{Ending, Stop};
 use crate::many::{Manner, Series};
 use crate::report::{self, Finished, figures, named};
 use crate::settings::{Monitor, Settings};
-use crate::text_table::{aligned, figure, mean_and_deviation, show};
+use crate::text_table::{aligned, figure, show};
+use data::scoring::metrics::mean_and_deviation;
 use grid::RUNS;
 pub use grid::{Cell, Grid, Varied};
 

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::even_split::most_even;
 use crate::patients::patients_of;
 use crate::settings::{Recipe, Settings};
-use crate::source::{BeatSets, join, name_of, shares};
+use crate::source::{BeatSets, join, name_of};
 
 /// How files of beats are read, and which one is the test.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,15 +267,7 @@ pub(crate) fn beat_sets(settings: &Settings) -> Result<BeatSets> {
         true => held_out(&rest, settings, settings.validation, settings.seed, 2)?.0,
         false => named(&rest, settings)?,
     };
-    let train = rest.select(&split.train);
-    Ok(BeatSets {
-        occurs: shares(&train),
-        weights: Vec::new(),
-        train,
-        validation: rest.select(&split.held_out),
-        test: Some(test),
-        description,
-    })
+    Ok(BeatSets::divided(&rest, &split, test, description))
 }
 
 /// The labelled beats of one file.

@@ -45,19 +45,6 @@ pub fn figure(value: Option<f64>) -> String {
     value.map_or("-".into(), |v| format!("{v:.4}"))
 }
 
-/// Mean and sample standard deviation of the values that are defined: the mean
-/// of none is undefined, as is the deviation of fewer than two.
-pub fn mean_and_deviation(values: impl Iterator<Item = Option<f64>>) -> [Option<f64>; 2] {
-    let values: Vec<f64> = values.flatten().collect();
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-    [
-        (count >= 1.0).then_some(mean),
-        (count >= 2.0).then(|| (squares / (count - 1.0)).sqrt()),
-    ]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,18 +53,5 @@ mod tests {
     fn columns_end_or_begin_on_one_line() {
         let rows = [["γ", "10"], ["two", "1"]].map(|row| row.map(String::from).to_vec());
         assert_eq!(aligned(&rows, |column| column > 0), "γ    10\ntwo   1\n");
-    }
-
-    #[test]
-    fn the_deviation_is_that_of_a_sample() {
-        let values = [Some(1.0), None, Some(2.0), Some(6.0)];
-        let [mean, deviation] = mean_and_deviation(values.into_iter());
-        // By hand: (4 + 1 + 9) / 2 = 7.
-        assert_eq!((mean, deviation), (Some(3.0), Some(7.0_f64.sqrt())));
-        assert_eq!(
-            mean_and_deviation([Some(4.0)].into_iter()),
-            [Some(4.0), None]
-        );
-        assert_eq!(mean_and_deviation([None].into_iter()), [None, None]);
     }
 }

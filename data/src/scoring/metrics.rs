@@ -297,6 +297,19 @@ pub struct ConfusionFigures {
     pub confusion: Confusion,
 }
 
+/// Mean and sample standard deviation of the values that are defined: the mean
+/// of none is undefined, as is the deviation of fewer than two.
+pub fn mean_and_deviation(values: impl Iterator<Item = Option<f64>>) -> [Option<f64>; 2] {
+    let values: Vec<f64> = values.flatten().collect();
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    [
+        (count >= 1.0).then_some(mean),
+        (count >= 2.0).then(|| (squares / (count - 1.0)).sqrt()),
+    ]
+}
+
 fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
@@ -350,6 +363,19 @@ mod tests {
         near(confusion.kappa(), 0.801_496_975_289_654_5);
         let j = 20.0 / 25.0 + 20.0 / 23.0 + 30.0 / 33.0 + 30.0 / 34.0;
         near(confusion.jk(), 0.5 * 0.801_496_975_289_654_5 + 0.125 * j);
+    }
+
+    #[test]
+    fn the_deviation_is_that_of_a_sample() {
+        let values = [Some(1.0), None, Some(2.0), Some(6.0)];
+        let [mean, deviation] = mean_and_deviation(values.into_iter());
+        // By hand: (4 + 1 + 9) / 2 = 7.
+        assert_eq!((mean, deviation), (Some(3.0), Some(7.0_f64.sqrt())));
+        assert_eq!(
+            mean_and_deviation([Some(4.0)].into_iter()),
+            [Some(4.0), None]
+        );
+        assert_eq!(mean_and_deviation([None].into_iter()), [None, None]);
     }
 
     #[test]

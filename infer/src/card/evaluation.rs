@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use data::scoring::metrics::{Confusion, fraction, percent};
+use data::scoring::metrics::{Confusion, fraction, mean_and_deviation, percent};
 use data::{Class, Classes};
 use serde::Deserialize;
 use serde_json::Value;
@@ -148,10 +148,7 @@ pub fn seeds(name: &str, seeds: &[EvaluationFile]) -> String {
         if values.len() < seeds.len() {
             continue;
         }
-        let count = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / count;
-        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        let deviation = (count > 1.0).then(|| (squares / (count - 1.0)).sqrt());
+        let [mean, deviation] = mean_and_deviation(values.iter().copied().map(Some));
         let least = values.iter().copied().reduce(f64::min);
         let greatest = values.iter().copied().reduce(f64::max);
         let show = |value| {
@@ -164,7 +161,7 @@ pub fn seeds(name: &str, seeds: &[EvaluationFile]) -> String {
         let _ = writeln!(
             text,
             "| {name} | {} | {} | {} | {} |",
-            show(Some(mean)),
+            show(mean),
             show(deviation),
             show(least),
             show(greatest)
