@@ -5,6 +5,7 @@
 
 mod annotations;
 mod dependencies;
+mod desk;
 mod edge_cli;
 mod exit_codes;
 mod explain;

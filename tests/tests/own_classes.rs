@@ -12,31 +12,22 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;
 
+use crate::desk;
 use crate::programs::program;
 
 /// Recordings whose normal beats carry other symbols here and there, so that
 /// raw symbols have beats.
 fn recordings(folder: &Path) {
     let renamed = ["N", "L", "R", "j", "/", "f"];
-    for (
-        index,
-        Annotated {
-            record,
-            mut annotations,
-        },
-    ) in synth::cohort(8, 2.0, 360.0, 4)
-        .unwrap()
-        .into_iter()
-        .enumerate()
-    {
+    let cohort = synth::cohort(8, 2.0, 360.0, 4).unwrap();
+    for (index, mut recording) in cohort.into_iter().enumerate() {
         let symbol = Symbol::from_mnemonic(renamed[index % renamed.len()]).unwrap();
         let normal = |a: &&mut Annotation| a.symbol == Symbol::N;
-        for annotation in annotations.iter_mut().filter(normal).step_by(3) {
+        let normal = recording.annotations.iter_mut().filter(normal);
+        for annotation in normal.step_by(3) {
             annotation.symbol = symbol;
         }
-        let labels = data::formats::annotation_path(&folder.join(&record.name), dataset::REFERENCE);
-        data::formats::wfdb::write_record(folder, &record).unwrap();
-        data::formats::wfdb::write_annotations(&labels, &annotations).unwrap();
+        desk::write(folder, &recording, dataset::REFERENCE);
     }
 }
 
@@ -72,6 +63,12 @@ impl Desk {
             .current_dir(self.folder.path())
             .args(arguments)
             .assert()
+    }
+
+    /// `infer evaluate` of the model on the recordings.
+    fn evaluated(&self, more: &[&str]) -> assert_cmd::assert::Assert {
+        let command = ["evaluate", "--data", "records", "--model", "model.onnx"];
+        self.run("infer", &[&command[..], more].concat())
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -118,21 +115,8 @@ impl Desk {
             .stdout(contains(format!("{:>5}", names[0])));
         let table = std::fs::read_to_string(self.path("p.csv")).unwrap();
         assert!(table.lines().next().unwrap().ends_with(&head), "{head}");
-        self.run(
-            "infer",
-            &[
-                "evaluate",
-                "--data",
-                "records",
-                "--model",
-                "model.onnx",
-                "--json",
-                "e.json",
-                "--confusion",
-                "c.svg",
-            ],
-        )
-        .success();
+        self.evaluated(&["--json", "e.json", "--confusion", "c.svg"])
+            .success();
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(self.path("e.json")).unwrap()).unwrap();
         let found: Vec<&String> = json["classes"].as_object().unwrap().keys().collect();
@@ -212,25 +196,12 @@ fn two_classes_go_from_training_to_every_engine() {
     )
     .success()
     .stderr(contains("is EC57's S or V"));
-    desk.run(
-        "infer",
-        &["evaluate", "--data", "records", "--model", "model.onnx"],
-    )
-    .success()
-    .stdout(contains("is EC57's S or V").and(contains("jk").not().or(contains("- "))));
-    desk.run(
-        "infer",
-        &[
-            "evaluate",
-            "--data",
-            "records",
-            "--model",
-            "model.onnx",
-            "--detect",
-        ],
-    )
-    .code(2)
-    .stderr(contains("leave out --detect"));
+    desk.evaluated(&[])
+        .success()
+        .stdout(contains("is EC57's S or V").and(contains("100 jk").not()));
+    desk.evaluated(&["--detect"])
+        .code(2)
+        .stderr(contains("leave out --detect"));
     let name = desk.record.file_name().unwrap().to_str().unwrap();
     let written =
         data::formats::wfdb::read_annotations(&desk.path("out").join(format!("{name}.two")))
@@ -263,19 +234,9 @@ fn three_classes_go_from_training_to_every_engine() {
     let difference = desk.difference();
     assert!(difference < 1e-4, "{difference}");
     // EC57 has these three: nothing is left out.
-    desk.run(
-        "infer",
-        &[
-            "evaluate",
-            "--data",
-            "records",
-            "--model",
-            "model.onnx",
-            "--detect",
-        ],
-    )
-    .success()
-    .stdout(contains("QRS Se"));
+    desk.evaluated(&["--detect"])
+        .success()
+        .stdout(contains("QRS Se"));
 }
 
 #[test]
@@ -386,21 +347,10 @@ fn patients_with_several_recordings_stay_together() {
     let folder = tempfile::tempdir().unwrap();
     let records = folder.path().join("records");
     std::fs::create_dir(&records).unwrap();
-    for (
-        index,
-        Annotated {
-            mut record,
-            annotations,
-        },
-    ) in synth::cohort(6, 1.0, 360.0, 4)
-        .unwrap()
-        .into_iter()
-        .enumerate()
-    {
-        record.name = format!("p{:03}_night{}", index / 2, index % 2);
-        let labels = data::formats::annotation_path(&records.join(&record.name), "mine");
-        data::formats::wfdb::write_record(&records, &record).unwrap();
-        data::formats::wfdb::write_annotations(&labels, &annotations).unwrap();
+    let cohort = synth::cohort(6, 1.0, 360.0, 4).unwrap();
+    for (index, mut recording) in cohort.into_iter().enumerate() {
+        recording.record.name = format!("p{:03}_night{}", index / 2, index % 2);
+        desk::write(&records, &recording, "mine");
     }
     let train_with = |annotator: &str, more: &[&str]| {
         let quick = "--data records --device cpu --threads 1 --epochs 1 --blocks 8x5/2 --stem none --hidden 8 --shown 0 --retimed 0 --second-lead 0 --validation 0.3";

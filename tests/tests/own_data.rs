@@ -12,6 +12,7 @@ use data::pipeline::prepare;
 use data::record::annotation::Symbol;
 use data::simulate::synth;
 
+use crate::desk;
 use crate::programs::program;
 
 const PAGE: &str = include_str!("../../docs/own-data.md");
@@ -29,23 +30,17 @@ fn recordings(folder: &Path) {
     let records = folder.join("recordings");
     std::fs::create_dir(&records).unwrap();
     let cohort = synth::cohort(12, 2.0, 250.0, 4).unwrap();
-    for (index, annotated) in cohort.into_iter().enumerate() {
-        let Annotated {
-            mut record,
-            mut annotations,
-        } = annotated;
-        record.name = format!("p{:03}_night{}", 1 + index / 2, 1 + index % 2);
+    for (index, mut recording) in cohort.into_iter().enumerate() {
+        recording.record.name = format!("p{:03}_night{}", 1 + index / 2, 1 + index % 2);
         let (left, early) = (Symbol::from_mnemonic("L").unwrap(), Symbol::A);
-        for annotation in &mut annotations {
+        for annotation in &mut recording.annotations {
             match annotation.symbol {
                 Symbol::N if index % 3 == 1 => annotation.symbol = left,
                 Symbol::S => annotation.symbol = early,
                 _ => {}
             }
         }
-        let labels = data::formats::annotation_path(&records.join(&record.name), "lab");
-        data::formats::wfdb::write_record(&records, &record).unwrap();
-        data::formats::wfdb::write_annotations(&labels, &annotations).unwrap();
+        desk::write(&records, &recording, "lab");
     }
 }
 

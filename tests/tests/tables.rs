@@ -10,6 +10,7 @@ use predicates::prelude::*;
 use predicates::str::contains;
 use tempfile::TempDir;
 
+use crate::desk;
 use crate::programs::program;
 
 /// A small network that learns in a second.
@@ -235,12 +236,11 @@ fn a_store_of_windows_trains_the_inter_patient_network() {
     let desk = Desk::new();
     std::fs::create_dir(desk.path("records")).unwrap();
     for recording in synth::cohort(8, 1.0, 360.0, 4).unwrap() {
-        let labels = data::formats::annotation_path(
-            &desk.path("records").join(&recording.record.name),
+        desk::write(
+            &desk.path("records"),
+            &recording,
             data::datasets::dataset::REFERENCE,
         );
-        data::formats::wfdb::write_record(&desk.path("records"), &recording.record).unwrap();
-        data::formats::wfdb::write_annotations(&labels, &recording.annotations).unwrap();
     }
     desk.run("data", "convert records --layout window --output w.h5")
         .success();

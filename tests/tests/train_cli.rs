@@ -1,15 +1,15 @@
 //! The program `train` from the outside, on synthetic patients.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use assert_cmd::Command;
 use data::pipeline::input::InputSpec;
 use models::architecture::Op;
 use predicates::prelude::*;
 use predicates::str::contains;
-use tempfile::TempDir;
 use train::settings::Recipe;
 
+use crate::desk::Desk;
 use crate::programs::program;
 
 /// A small network and a short run.
@@ -31,35 +31,6 @@ const QUICK: [&str; 16] = [
     "--seed",
     "5",
 ];
-
-struct Desk {
-    folder: TempDir,
-}
-
-impl Desk {
-    fn new() -> Desk {
-        let folder = tempfile::tempdir().unwrap();
-        Desk { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
-    }
-
-    /// `train` in this folder.
-    fn train(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program("train"));
-        command
-            .current_dir(self.folder.path())
-            .env_remove("ECTOPY_DATA")
-            .args(arguments);
-        command
-    }
-}
 
 #[test]
 fn a_run_leaves_its_files_and_a_model() {

@@ -2,17 +2,16 @@
 //! run leaves for TensorBoard.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
 
-use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 use data::program::USAGE;
 use predicates::prelude::*;
 use predicates::str::contains;
-use tempfile::TempDir;
 
+use crate::desk::Desk;
 use crate::programs::program;
 
 /// A small network and a short run over the 16 synthetic patients.
@@ -20,36 +19,15 @@ const QUICK: &str = "--data synthetic --device cpu --threads 1 --epochs 2 --bloc
 /// Patients of the synthetic recordings, each with one record.
 const PATIENTS: usize = 16;
 
-struct Desk {
-    folder: TempDir,
-}
-
 impl Desk {
-    fn new() -> Desk {
-        let folder = tempfile::tempdir().unwrap();
-        Desk { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.path(name)).unwrap()
-    }
-
     fn json(&self, name: &str) -> serde_json::Value {
         serde_json::from_str(&self.read(name)).unwrap()
     }
 
     /// `train` in this folder, with the words of a line.
-    fn train(&self, line: &str) -> Assert {
-        let mut command = Command::new(program("train"));
-        command
-            .current_dir(self.folder.path())
-            .env_remove("ECTOPY_DATA")
-            .args(line.split(' ').filter(|word| !word.is_empty()))
-            .assert()
+    fn line(&self, line: &str) -> Assert {
+        let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+        self.train(&words).assert()
     }
 
     /// When the models of these runs were written.
@@ -76,12 +54,12 @@ fn folds_test_every_patient_once_and_go_on_where_they_were() {
     let desk = Desk::new();
     let line = format!("--folds 3 {QUICK} --out cv");
     // The first run stops in the middle, as by Ctrl-C.
-    desk.train(&format!("{line} --stop-after 1"))
+    desk.line(&format!("{line} --stop-after 1"))
         .code(130)
         .stderr(contains("0 of 3 runs are finished").and(contains("--out cv goes on")));
     assert!(!desk.path("cv/report.json").exists());
     assert!(!desk.path("cv/fold-2").exists());
-    let text = output(&desk.train(&line).success());
+    let text = output(&desk.line(&line).success());
     assert_eq!(text, desk.read("cv/report.txt"));
     let picture = std::fs::read(desk.path("cv/confusion.png")).unwrap();
     assert!(picture.starts_with(b"\x89PNG"));
@@ -122,13 +100,13 @@ fn folds_test_every_patient_once_and_go_on_where_they_were() {
     // What is finished stays, and the fold is a run as any other.
     let runs: Vec<String> = (1..=3).map(|n| format!("cv/fold-{n}")).collect();
     let written = desk.written(&runs);
-    assert_eq!(output(&desk.train(&line).success()), text);
+    assert_eq!(output(&desk.line(&line).success()), text);
     assert_eq!(desk.written(&runs), written);
-    let other = desk.train(&format!("--folds 4 {QUICK} --out cv"));
+    let other = desk.line(&format!("--folds 4 {QUICK} --out cv"));
     other
         .code(1)
         .stderr(contains("\"1/3\", asked for is \"1/4\""));
-    desk.train("--resume cv/fold-2 --epochs 3").success();
+    desk.line("--resume cv/fold-2 --epochs 3").success();
     assert_eq!(desk.read("cv/fold-2/metrics.csv").lines().count(), 4);
 }
 
@@ -136,10 +114,10 @@ fn folds_test_every_patient_once_and_go_on_where_they_were() {
 #[test]
 fn a_fold_alone_is_the_fold_among_others() {
     let desk = Desk::new();
-    desk.train(&format!("--folds 2 {QUICK} --out cv --stop-after 1"))
+    desk.line(&format!("--folds 2 {QUICK} --out cv --stop-after 1"))
         .code(130);
-    desk.train("--resume cv/fold-1").success();
-    desk.train(&format!("--fold 1/2 {QUICK} --out alone"))
+    desk.line("--resume cv/fold-1").success();
+    desk.line(&format!("--fold 1/2 {QUICK} --out alone"))
         .success()
         .stdout(contains("\ntest part\n"));
     let model = |run: &str| std::fs::read(desk.path(run).join("model.onnx")).unwrap();
@@ -166,9 +144,9 @@ fn cells() -> Vec<String> {
 fn a_sweep_trains_every_cell_once_and_tells_them_apart() {
     let desk = Desk::new();
     let line = format!("{GRID} {QUICK} --out sw");
-    desk.train(&format!("{line} --stop-after 1")).code(130);
+    desk.line(&format!("{line} --stop-after 1")).code(130);
     assert!(!desk.path("sw/sweep.csv").exists());
-    let text = output(&desk.train(&line).success());
+    let text = output(&desk.line(&line).success());
     for words in [
         "validation part, mean ±",
         "macro-F1",
@@ -200,14 +178,14 @@ fn a_sweep_trains_every_cell_once_and_tells_them_apart() {
     }
     // Again: nothing is trained. With a value more: only that.
     let written = desk.written(&cells());
-    let again = desk.train(&line).success();
+    let again = desk.line(&line).success();
     assert_eq!(output(&again), text);
     let more = line.replace("gamma=0,2", "gamma=0,2,1");
-    desk.train(&more)
+    desk.line(&more)
         .success()
         .stderr(contains("4 of 6 runs are finished already").and(contains("gamma=1_seed=2")));
     assert_eq!(desk.written(&cells()), written);
-    let inside = desk.train(&format!("{QUICK} --out sw/gamma=0_seed=1"));
+    let inside = desk.line(&format!("{QUICK} --out sw/gamma=0_seed=1"));
     inside.code(1).stderr(contains("holds a run already"));
 }
 
@@ -252,9 +230,9 @@ fn a_killed_sweep_goes_on_to_the_same_result() {
         let end = if term { Some(143) } else { None };
         assert_eq!(status.code(), end);
     }
-    desk.train(&whole).success();
+    desk.line(&whole).success();
     let unbroken = whole.replace("--out sw", "--out other");
-    desk.train(&unbroken).success();
+    desk.line(&unbroken).success();
     for cell in cells() {
         let other = cell.replace("sw/", "other/");
         let model = |run: &str| std::fs::read(desk.path(run).join("model.onnx")).unwrap();
@@ -270,7 +248,7 @@ fn a_sweep_of_folds_is_folds_in_each_cell() {
     let desk = Desk::new();
     let grid = "sweep --grid blocks=8x5/2,8x3/4;8x3/4 --folds 2";
     let quick = QUICK.replace("--blocks 8x5/2,8x3/4 ", "");
-    let text = output(&desk.train(&format!("{grid} {quick} --out sw")).success());
+    let text = output(&desk.line(&format!("{grid} {quick} --out sw")).success());
     for cell in ["blocks=8x5_2,8x3_4_seed=1", "blocks=8x3_4_seed=1"] {
         for fold in 1..=2 {
             let settings = desk.read(&format!("sw/{cell}/fold-{fold}/settings.toml"));
@@ -287,11 +265,11 @@ fn a_sweep_of_folds_is_folds_in_each_cell() {
 #[test]
 fn compare_sets_side_by_side_what_differs() {
     let desk = Desk::new();
-    desk.train(&format!("--recipe kaggle {QUICK} --epochs 1 --out a").replace("--epochs 2 ", ""))
+    desk.line(&format!("--recipe kaggle {QUICK} --epochs 1 --out a").replace("--epochs 2 ", ""))
         .success();
     let two = "--recipe kaggle --classes aami2 --gamma 2 --out b";
-    desk.train(&format!("{two} {QUICK}")).success();
-    let text = output(&desk.train("compare a b").success());
+    desk.line(&format!("{two} {QUICK}")).success();
+    let text = output(&desk.line("compare a b").success());
     let row = |name: &str| -> Vec<String> {
         let line = text
             .lines()
@@ -327,15 +305,15 @@ fn compare_sets_side_by_side_what_differs() {
         ),
         ("a absent", "absent: no run here"),
     ] {
-        desk.train(&format!("compare {runs}"))
+        desk.line(&format!("compare {runs}"))
             .code(1)
             .stdout("")
             .stderr(contains(words));
     }
     std::fs::write(desk.path("a/report.json"), "{\"epochs\": 1").unwrap();
-    let broken = desk.train("compare a a").code(1);
+    let broken = desk.line("compare a a").code(1);
     broken.stderr(contains("a/report.json").and(contains("panicked").not()));
-    desk.train("compare a").code(i32::from(USAGE));
+    desk.line("compare a").code(i32::from(USAGE));
 }
 
 #[test]
@@ -371,7 +349,7 @@ fn rubbish_is_refused_before_anything_is_made() {
         ("--folds 3 --resume x", "cannot be used with"),
     ] {
         let data = "--data synthetic --device cpu";
-        desk.train(&format!("{line} {data}"))
+        desk.line(&format!("{line} {data}"))
             .code(i32::from(USAGE))
             .stdout("")
             .stderr(contains(words).and(contains("panicked").not()));
@@ -382,7 +360,7 @@ fn rubbish_is_refused_before_anything_is_made() {
     std::fs::create_dir(desk.path("mine")).unwrap();
     std::fs::write(desk.path("mine/report.json"), "mine").unwrap();
     for task in ["--folds 2", "sweep --grid gamma=1"] {
-        desk.train(&format!("{task} {QUICK} --out mine"))
+        desk.line(&format!("{task} {QUICK} --out mine"))
             .code(1)
             .stderr(contains("report.json is in it").and(contains("--force")));
     }
@@ -393,8 +371,8 @@ fn rubbish_is_refused_before_anything_is_made() {
 fn a_run_leaves_an_event_file_without_an_epoch_twice() {
     let desk = Desk::new();
     let line = format!("--recipe kaggle {QUICK} --out run");
-    desk.train(&format!("{line} --stop-after 1")).code(130);
-    desk.train("--resume run").success();
+    desk.line(&format!("{line} --stop-after 1")).code(130);
+    desk.line("--resume run").success();
     let bytes = std::fs::read(desk.path("run/metrics.tfevents")).unwrap();
     let (mut rest, mut records) = (&bytes[..], Vec::new());
     while !rest.is_empty() {
@@ -414,7 +392,7 @@ fn a_run_leaves_an_event_file_without_an_epoch_twice() {
 #[test]
 fn the_long_help_explains_the_words() {
     let desk = Desk::new();
-    let [long, short] = ["--help", "-h"].map(|flag| output(&desk.train(flag).success()));
+    let [long, short] = ["--help", "-h"].map(|flag| output(&desk.line(flag).success()));
     for word in [
         "jk",
         "template",
@@ -428,7 +406,7 @@ fn the_long_help_explains_the_words() {
         assert!(long.contains(&entry), "{word}");
         assert!(!short.contains(&entry), "{word}");
     }
-    desk.train("sweep --help")
+    desk.line("sweep --help")
         .success()
         .stdout(contains("--seeds").and(contains("--resume <").not()));
 }
