@@ -1,8 +1,9 @@
 # `make help` lists the targets.
 .PHONY: help setup demo test lint bench pi
 
-# Each program as `cargo run -p` will want it, so that nothing is compiled again.
-BUILD = for program in data train infer embedded; do cargo build --package $$program || exit 1; done
+# Each program as `cargo run -p` will want it, so that nothing is compiled again:
+# embedded alone has its own features of data.
+BUILD = cargo build --package data --package train --package infer && cargo build --package embedded
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 10

@@ -313,33 +313,65 @@ fn training_goes_on_from_a_model() {
         .map(|(a, b)| (a - b).abs())
         .fold(0.0, f64::max);
     assert!(before.len() == after.len() && largest < 1e-3, "{largest}");
-    // A new head: classes of the same name keep their weights, frozen layers all of them.
-    desk.train_on("two", "--classes N,ectopic=A,S,V,F --freeze block,logits")
-        .code(2);
+    // Frozen layers stay as they are.
+    desk.train_on("part", "--freeze block,logits").success();
+    let old = weights(&desk.path("model.onnx")).0;
+    let new = weights(&desk.path("part.onnx")).0;
+    for (layer, learns) in [("block1.conv1", false), ("dense1", true), ("logits", false)] {
+        let name = format!("{layer}.weight");
+        assert_eq!(old[&name] != new[&name], learns, "{name}");
+    }
+    // What the model cannot take is refused before any work.
+    desk.train_on("two", "--classes N,ectopic=A,S,V,F").code(2);
     desk.train_on("two", "--freeze block,stam")
         .code(2)
         .stderr(contains("--freeze stam"));
-    let arguments = ["--classes", "N,ectopic=A a J S V E r F"];
-    let quick = "--data records --device cpu --threads 1 --epochs 1 --shown 0 --retimed 0 --second-lead 0 --init model.onnx --out two --export two.onnx --freeze block,logits";
-    desk.run(
-        "train",
-        &[&quick.split(' ').collect::<Vec<_>>()[..], &arguments].concat(),
-    )
-    .success();
-    let (old, new) = (
-        weights(&desk.path("model.onnx")),
-        weights(&desk.path("two.onnx")),
-    );
-    assert_eq!(old.0["block1.conv1.weight"], new.0["block1.conv1.weight"]);
-    assert_ne!(old.0["dense1.weight"], new.0["dense1.weight"]);
-    let (old, new) = (&old.0["logits.weight"], &new.0["logits.weight"]);
-    assert_eq!((new.shape[0], &new.values[..8]), (2, &old.values[..8]));
-    // What the model cannot take is refused before any work.
     desk.train_on("odd", "--input before=96")
         .code(2)
         .stderr(contains("--init"));
     desk.run("train", &["--init", "records", "--data", "records"])
         .code(1);
+}
+
+#[test]
+fn a_new_last_layer_begins_with_the_rows_of_the_models_classes() {
+    let desk = Desk::new("aami5");
+    let (before, path) = (weights(&desk.path("model.onnx")), desk.path("new.onnx"));
+    let row = |index: usize| &before.0["logits.weight"].values[8 * index..][..8];
+    let bias = |index: usize| before.0["logits.bias"].values[index];
+    // Everything is frozen: what is exported is what training begins with.
+    let begin = |classes: &str| {
+        let quick = "--data records --device cpu --threads 1 --epochs 1 --shown 0 --retimed 0 --second-lead 0 --init model.onnx --out new --export new.onnx --force --freeze block,rhythm,dense,logits";
+        let arguments: Vec<&str> = quick.split(' ').chain(["--classes", classes]).collect();
+        let out = desk.run("train", &arguments).success();
+        let after = weights(&path);
+        std::fs::remove_dir_all(desk.path("new")).unwrap();
+        assert_eq!(
+            before.0["block1.conv1.weight"],
+            after.0["block1.conv1.weight"]
+        );
+        let told = String::from_utf8(out.get_output().stderr.clone()).unwrap();
+        (
+            after.0["logits.weight"].clone(),
+            after.0["logits.bias"].values.clone(),
+            told,
+        )
+    };
+    // By their labels, in any order; what the model does not know begins at zero.
+    let (weight, biases, told) = begin("wide=V E,unknown=~,early=A a,normal=N L R");
+    assert_eq!(weight.shape, [4, 8]);
+    assert_eq!(weight.values, [row(2), &[0.0; 8], row(1), row(0)].concat());
+    assert_eq!(biases, [bias(2), 0.0, bias(1), bias(0)]);
+    assert!(
+        told.contains("wide as its V, unknown anew, early as its S, normal as its N"),
+        "{told}"
+    );
+    assert!(told.contains("frozen: block1.conv1"), "{told}");
+    // Classes that share a row are together as likely as it was.
+    let (weight, biases, _) = begin("left=L,other=N R,v=");
+    assert_eq!(weight.values, [row(0), row(0), row(2)].concat());
+    let half = bias(0) - 2f32.ln();
+    assert_eq!(biases, [half, half, bias(2)]);
 }
 
 #[test]

@@ -7,6 +7,8 @@
 
 use std::path::Path;
 
+use data::record::classes::BeatClass;
+use data::record::error::ensure;
 use models::architecture::{Network, Node, Op};
 use models::fit::differences;
 use models::onnx;
@@ -18,7 +20,6 @@ use tch::Device;
 use crate::error::{Error, Result};
 use crate::network::ResidualCnn;
 use crate::settings::Settings;
-use data::record::error::ensure;
 
 /// The layer whose outputs are the classes.
 const HEAD: &str = "logits";
@@ -86,33 +87,83 @@ impl Init {
         Ok(network)
     }
 
-    /// Puts the model's weights into a fresh network of its shape. Of the last
-    /// layer, classes of the same name keep their weights; others keep the
-    /// fresh ones.
-    fn fill(&self, fresh: &ResidualCnn, settings: &Settings) -> Result<Weights> {
-        let mut weights = fresh.weights()?;
-        for (name, values) in &self.weights.0 {
-            let Some(place) = weights.0.get_mut(name) else {
-                continue;
-            };
-            match name.strip_prefix(HEAD).is_some_and(|n| n.starts_with('.')) {
-                true => self.fill_head(place, values, settings),
-                false => *place = values.clone(),
+    /// The model's weights, with a last layer for the classes of the settings.
+    fn fitted(&self, settings: &Settings) -> Weights {
+        let mut weights = self.weights.clone();
+        for (name, values) in &mut weights.0 {
+            if name.strip_prefix(HEAD).is_some_and(|n| n.starts_with('.')) {
+                *values = self.head(values, settings);
             }
         }
-        Ok(weights)
+        weights
     }
 
-    /// Rows of the last layer by the names of the classes.
-    fn fill_head(&self, place: &mut Tensor, values: &Tensor, settings: &Settings) {
-        let width = values.values.len() / self.contract.classes.len();
-        for (row, name) in settings.classes.names().enumerate() {
-            let known = self.contract.classes.names().position(|n| n == name);
-            if let Some(from) = known {
-                place.values[row * width..][..width]
-                    .copy_from_slice(&values.values[from * width..][..width]);
-            }
+    /// The last layer's weights or biases, a row per class of the settings.
+    ///
+    /// A row is that of the class which the new one comes [`from`](Init::from),
+    /// or zeros, the same for every class that the model does not know: random
+    /// rows would favour one of them, and the order of the classes would count.
+    /// The biases of `k` classes that share a row are smaller by `ln k`, so
+    /// that together they are as likely as the one before.
+    fn head(&self, old: &Tensor, settings: &Settings) -> Tensor {
+        let width = old.values.len() / self.contract.classes.len();
+        let from = self.from(settings);
+        let mut values = Vec::with_capacity(from.len() * width);
+        for source in &from {
+            let Some(source) = *source else {
+                values.extend(std::iter::repeat_n(0.0, width));
+                continue;
+            };
+            let sharing = from.iter().filter(|&&f| f == Some(source)).count();
+            let less = match old.shape.len() {
+                1 => (sharing as f32).ln(),
+                _ => 0.0,
+            };
+            values.extend(
+                old.values[source * width..][..width]
+                    .iter()
+                    .map(|v| v - less),
+            );
         }
+        let mut shape = old.shape.clone();
+        shape[0] = from.len();
+        Tensor { shape, values }
+    }
+
+    /// For each class of the settings the model's class that it begins as: the
+    /// one that holds its labels, by the first that any holds, else the one of
+    /// its name.
+    fn from(&self, settings: &Settings) -> Vec<Option<usize>> {
+        let known = &self.contract.classes;
+        let holding = |label: &String| known.iter().position(|c| c.labels().contains(label));
+        let of_class = |class: &BeatClass| {
+            let by_label = class.labels().iter().find_map(holding);
+            by_label.or_else(|| known.named(class.name()))
+        };
+        settings.classes.iter().map(of_class).collect()
+    }
+
+    /// What training starts from, in words: where each class comes from, and
+    /// which layers learn.
+    pub fn told(&self, settings: &Settings) -> String {
+        let from = self.from(settings);
+        let origin = |(name, from): (&str, &Option<usize>)| match from {
+            Some(from) => format!("{name} as its {}", self.contract.classes.name(*from)),
+            None => format!("{name} anew"),
+        };
+        let classes: Vec<String> = settings.classes.names().zip(&from).map(origin).collect();
+        let names = self.network.nodes.iter().filter_map(layer);
+        let (frozen, learning): (Vec<String>, Vec<String>) =
+            names.partition(|name| settings.freeze.iter().any(|f| name.starts_with(f)));
+        let frozen = match frozen.is_empty() {
+            true => String::new(),
+            false => format!("; frozen: {}", frozen.join(" ")),
+        };
+        format!(
+            "starts from the model; classes: {}; learning: {}{frozen}",
+            classes.join(", "),
+            learning.join(" ")
+        )
     }
 }
 
@@ -148,10 +199,8 @@ pub fn model(
     network: Network,
     device: Device,
 ) -> Result<ResidualCnn> {
-    let fresh = ResidualCnn::new(network, settings.seed, device)?;
-    let Some(init) = init else {
-        return Ok(fresh);
-    };
-    let weights = init.fill(&fresh, settings)?;
-    ResidualCnn::from_weights(fresh.network().clone(), &weights, device)
+    match init {
+        Some(init) => ResidualCnn::from_weights(network, &init.fitted(settings), device),
+        None => ResidualCnn::new(network, settings.seed, device),
+    }
 }

@@ -80,7 +80,9 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
         tch::get_num_threads(),
         run.path().display(),
     );
-
+    if let Some(init) = &init {
+        eprintln!("{}", init.told(settings));
+    }
     if let Some(caution) = describe::caution(&network) {
         eprintln!("{caution}");
     }
