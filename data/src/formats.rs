@@ -124,6 +124,47 @@ pub fn annotation_path(recording: &Path, annotator: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// As [`annotation_path`], for a file that is there.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is not, with the annotators that the recording has.
+pub fn found_annotations(recording: &Path, annotator: &str) -> Result<PathBuf> {
+    let path = annotation_path(recording, annotator);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let found = annotators(recording);
+    let remedy = match found.is_empty() {
+        true => "and no other annotator's either".to_owned(),
+        false => format!(
+            "this recording has {}; name the annotator with --annotator, or --reference where there is that",
+            found.join(", ")
+        ),
+    };
+    Err(Error::Invalid(format!(
+        "{}: there is no such annotation file, {remedy}",
+        path.display()
+    )))
+}
+
+/// The annotators of a recording, sorted: whose files lie beside it and can be read.
+fn annotators(recording: &Path) -> Vec<String> {
+    let own = known_files(recording);
+    let stem = recording.file_name();
+    let folder = recording.parent().filter(|p| !p.as_os_str().is_empty());
+    let files = std::fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter();
+    let paths = files.flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let beside = paths.filter(|path| path.file_stem() == stem && !own.contains(path));
+    let mut found: Vec<String> = beside
+        .filter(|path| {
+            wfdb::AnnotationFile::read(path).is_ok_and(|file| !file.annotations.is_empty())
+        })
+        .filter_map(|path| Some(path.extension()?.to_str()?.to_owned()))
+        .collect();
+    found.sort();
+    found
+}
+
 /// As [`annotation_path`], for a file that is going to be written.
 ///
 /// # Errors

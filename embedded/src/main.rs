@@ -61,8 +61,8 @@ fn run(arguments: &Arguments) -> Result<i32> {
                 arguments.input
             );
         };
-        let mut out = BufWriter::new(stdout().lock());
-        prepared_beats::run(&mut classifier, path, &arguments.reading(), &mut out)?;
+        let out = (!arguments.quiet).then(|| BufWriter::new(stdout().lock()));
+        prepared_beats::run(&mut classifier, path, &arguments.reading(), out)?;
         return Ok(0);
     }
     ensure!(

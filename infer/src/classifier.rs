@@ -110,7 +110,7 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::load`].
     pub fn with_threads(path: &Path, threads: usize) -> Result<Classifier> {
-        let bytes = std::fs::read(path).map_err(data::Error::io(path))?;
+        let bytes = models::shipped::read(path)?;
         let contract = models::onnx::contract(&bytes).map_err(Error::model(path))?;
         let pool = Pool::new(path, bytes, threads)?;
         pool.with(|session| {

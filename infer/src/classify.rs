@@ -36,11 +36,8 @@ pub fn run(arguments: &Classify) -> Result<()> {
     let explain = folder
         .map(|folder| Explain::beside(arguments, folder))
         .transpose()?;
-    let fiducials = match &arguments.reference {
-        Some(annotator) => Fiducials::Annotator(annotator.clone()),
-        None if arguments.detect || arguments.annotator.is_some() => Fiducials::Detector,
-        None => Fiducials::Either,
-    };
+    let detect = arguments.detect || arguments.annotator.is_some();
+    let fiducials = Fiducials::of(arguments.reference.as_deref(), detect);
     let choice = Choice {
         fiducials,
         lead: arguments.lead.clone(),

@@ -30,6 +30,17 @@ pub enum Fiducials {
     Either,
 }
 
+impl Fiducials {
+    /// What the flags `--reference` and `--detect` ask for.
+    pub fn of(reference: Option<&str>, detect: bool) -> Fiducials {
+        match reference {
+            Some(annotator) => Fiducials::Annotator(annotator.into()),
+            None if detect => Fiducials::Detector,
+            None => Fiducials::Either,
+        }
+    }
+}
+
 /// Beats of one input, a batch at a time.
 pub type Chunks = Box<dyn Iterator<Item = Result<Beats>> + Send>;
 
@@ -73,6 +84,16 @@ impl Choice {
             Fiducials::Annotator(annotator) => Some(file(annotator)),
             Fiducials::Either => Some(file(REFERENCE)).filter(|f| f.exists()),
             Fiducials::Detector => None,
+        }
+    }
+
+    /// The same, for a file that is there.
+    fn found_annotations(&self, record: &Path) -> Result<Option<PathBuf>> {
+        match &self.fiducials {
+            Fiducials::Annotator(annotator) => formats::found_annotations(record, annotator)
+                .map(Some)
+                .map_err(|e| Error::Input(format!("{e}; --detect finds beats itself"))),
+            Fiducials::Either | Fiducials::Detector => Ok(self.annotations(record)),
         }
     }
 }
@@ -148,9 +169,14 @@ impl Source {
     /// What speaks against a model of this contract: how the rows were prepared,
     /// or that it takes none of a table.
     pub fn unfit(&self, expected: &InputSpec) -> Vec<String> {
-        match (&self.kind, self.input()) {
-            (Kind::Table(_), _) if expected.unfit_for_tables().is_none() => Vec::new(),
-            (_, prepared) => prepared.map_or_else(Vec::new, |input| differences(&input, expected)),
+        let reasons = |why: Option<&str>| why.map(str::to_owned).into_iter().collect();
+        match &self.kind {
+            Kind::Table(_) => reasons(expected.unfit_for_tables()),
+            Kind::Store(input) => differences(input, expected),
+            Kind::Record { .. } => reasons(
+                (expected.layout == Layout::Table)
+                    .then_some("it takes rows of a table, and this is a recording"),
+            ),
         }
     }
 
@@ -223,13 +249,7 @@ impl Source {
 fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> Result<Chunks> {
     let input = &contract.input;
     let path = dataset::record_path(folder, name)?;
-    let annotations = choice.annotations(&path);
-    if let Some(file) = annotations.as_ref().filter(|f| !f.exists()) {
-        return Err(Error::Input(format!(
-            "{}: there is no such annotation file; name another annotator with --reference, or use --detect",
-            file.display()
-        )));
-    }
+    let annotations = choice.found_annotations(&path)?;
     // A lead that is asked for by name is read for the one of the model.
     let mut spec = input.clone();
     if let Some(lead) = choice.lead.as_ref().filter(|_| input.leads.is_empty()) {

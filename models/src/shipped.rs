@@ -62,6 +62,43 @@ pub fn find(named: &Path) -> PathBuf {
     found.unwrap_or_else(|| named.to_owned())
 }
 
+/// The bytes of a model's file, which [`find`] has found or not.
+///
+/// # Errors
+/// When it cannot be read; where it is not there, with the names that would do.
+pub fn read(path: &Path) -> data::Result<Vec<u8>> {
+    std::fs::read(path).map_err(|cause| {
+        if cause.kind() != std::io::ErrorKind::NotFound {
+            return data::Error::io(path)(cause);
+        }
+        let known = match names() {
+            names if names.is_empty() => "there are no models".to_owned(),
+            names => format!("there are {}", names.join(", ")),
+        };
+        data::Error::Invalid(format!(
+            "{}: no such model; name an ONNX file that `train` exported, or a model in the folder '{FOLDER}' or the one that {FOLDER_VARIABLE} names ({known})",
+            path.display()
+        ))
+    })
+}
+
+/// The names of the classifiers in [`places`], sorted.
+fn names() -> Vec<String> {
+    let folders = places().into_iter().flatten();
+    let files = folders.filter_map(|folder| std::fs::read_dir(folder).ok());
+    let mut names: Vec<String> = files
+        .flat_map(|entries| entries.flatten())
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "onnx"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        // A model's graph of gradients is no classifier.
+        .filter(|name| !name.ends_with(".explain"))
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +114,8 @@ mod tests {
         assert_eq!(find(&named), shipped.join("resnet.onnx"));
         std::fs::write(&named, "").unwrap();
         assert_eq!(find(&named), named);
+        let error = read(&folder.join("other.onnx")).unwrap_err().to_string();
+        assert!(error.contains(FOLDER_VARIABLE), "{error}");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

@@ -18,6 +18,7 @@ mod own_classes;
 mod own_data;
 mod parity;
 mod programs;
+mod remedies;
 mod score;
 #[path = "../shared.rs"]
 mod shared;

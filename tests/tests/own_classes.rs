@@ -358,7 +358,7 @@ fn a_new_last_layer_begins_with_the_rows_of_the_models_classes() {
         )
     };
     // By their labels, in any order; what the model does not know begins at zero.
-    let (weight, biases, told) = begin("wide=V E,unknown=~,early=A a,normal=N L R");
+    let (weight, biases, told) = begin("wide=V E,unknown=,early=A a,normal=N L R");
     assert_eq!(weight.shape, [4, 8]);
     assert_eq!(weight.values, [row(2), &[0.0; 8], row(1), row(0)].concat());
     assert_eq!(biases, [bias(2), 0.0, bias(1), bias(0)]);

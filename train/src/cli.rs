@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::parser::ValueSource;
 use clap::{
     Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum, value_parser,
 };
@@ -86,6 +87,9 @@ const ABOUT_SWEEP: &str = "Train every combination of some values of settings, w
 const COMPARE: &str = "compare";
 const ABOUT_COMPARE: &str =
     "Print the settings in which finished runs differ, and their figures side by side";
+
+/// The settings that describe a network.
+const NETWORK: [&str; 5] = ["stem", "blocks", "pooling", "rhythm_hidden", "hidden"];
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -213,6 +217,14 @@ fn resolve(matches: &ArgMatches, arguments: &Arguments) -> Result<(Settings, Opt
     let mut settings = saved.clone();
     settings.update_from_arg_matches(matches)?;
     if let (None, Some(path)) = (&run, &settings.init) {
+        let typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let ignored = NETWORK.into_iter().find(typed);
+        ensure(ignored.is_none(), || {
+            Error::usage(format!(
+                "--init brings its own network: leave out --{}",
+                ignored.unwrap_or_default().replace('_', "-")
+            ))
+        })?;
         // What the model expects and tells apart, where nothing else is asked for.
         let contract = Init::read(path)?.contract;
         let defaults = settings.recipe.defaults();

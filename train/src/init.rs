@@ -40,7 +40,7 @@ impl Init {
     /// When the file cannot be read, or is no such model.
     pub fn read(path: &Path) -> Result<Init> {
         let path = &shipped::find(path);
-        let bytes = std::fs::read(path).map_err(data::Error::io(path))?;
+        let bytes = shipped::read(path)?;
         let told = |e: ContractError| Error::usage(format!("--init {}: {e}", path.display()));
         let (network, weights, contract) = onnx::network(&bytes).map_err(told)?;
         Ok(Init {

@@ -90,7 +90,10 @@ pub fn check(settings: &Settings) -> Result<()> {
 /// Refuses what a fold cannot be held back from.
 fn fold(settings: &Settings) -> Result<()> {
     let recipe = settings.recipe.name();
-    let kaggle = format!("the recipe {recipe} mixes patients; take --recipe inter-patient");
+    let kaggle = match settings.recipe {
+        Recipe::Table => "folds are of recordings; a file of beats with a column of patients (--table patient=...) is divided by them into training, validation and test".to_owned(),
+        _ => format!("the recipe {recipe} mixes patients; take --recipe inter-patient"),
+    };
     let hold_out = "--hold-out could name patients of the fold; leave it out, and a share of the other patients validates";
     let teacher = "a teacher may have learnt from the patients of the fold; leave --teacher out";
     for (wrong, why) in [

@@ -6,6 +6,7 @@ use std::path::Path;
 use data::datasets::dataset;
 use data::formats;
 use data::output::Outputs;
+use data::pipeline::input::Layout;
 use data::plot::kernels::Kernels;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::{Confusion, calibration_error};
@@ -82,6 +83,11 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     );
     if let Some(init) = &init {
         eprintln!("{}", init.told(settings));
+        if settings.input.layout == Layout::Kaggle && !table::is_source(settings) {
+            eprintln!(
+                "its beats end with the next one: the new model classifies recordings, but `embedded` cannot monitor a signal with it"
+            );
+        }
     }
     if let Some(caution) = describe::caution(&network) {
         eprintln!("{caution}");

@@ -62,7 +62,11 @@ impl BeatSets {
                 "--recipe table: there is no such file of beats as --data names",
             )),
             Recipe::Kaggle | Recipe::Notebook => kaggle_sets(settings),
-            Recipe::InterPatient => patients::beat_sets(settings, prepare::record),
+            Recipe::InterPatient => {
+                let fit = settings.classes.fit_annotations();
+                fit.map_err(Error::flag("--classes"))?;
+                patients::beat_sets(settings, prepare::record)
+            }
         }
     }
 }

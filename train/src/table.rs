@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args};
 use data::beat_files::store::Store;
 use data::beat_files::table::{self, Columns, Reading};
+use data::datasets::dataset::REFERENCE;
 use data::datasets::splits::{self, KAGGLE_SEED, KAGGLE_TEST, Split};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Layout, Normalisation};
@@ -163,6 +164,14 @@ pub(crate) fn input(settings: &Settings, rows: Rows) -> Result<InputSpec> {
         return Ok(settings.input.clone());
     };
     let name = path.display();
+    ensure(!(rows.as_is && settings.table.normalise), || {
+        Error::usage("--as-is keeps values and --normalise scales them; leave one of the two out")
+    })?;
+    ensure(settings.annotator == REFERENCE, || {
+        Error::usage(format!(
+            "{name}: a file of beats, which has its labels in a column; leave out --annotator"
+        ))
+    })?;
     if let Some(store) = store(path, &settings.table.columns)? {
         let input = store.input();
         ensure(
@@ -206,16 +215,17 @@ pub(crate) fn input(settings: &Settings, rows: Rows) -> Result<InputSpec> {
             Ok(input)
         }
         Recipe::Table => {
-            let fs = rows
-                .fs
-                .filter(|fs| table::RATES.contains(fs))
-                .ok_or_else(|| {
-                    Error::usage(format!(
-                        "{name}: how many samples per second? give --fs HZ, {} to {}",
-                        table::RATES.start(),
-                        table::RATES.end()
-                    ))
-                })?;
+            let (low, high) = (table::RATES.start(), table::RATES.end());
+            let fs = rows.fs.ok_or_else(|| {
+                Error::usage(format!(
+                    "{name}: how many samples per second? give --fs HZ, {low} to {high}"
+                ))
+            })?;
+            ensure(table::RATES.contains(&fs), || {
+                Error::usage(format!(
+                    "--fs is {fs}; tables have {low} to {high} samples per second"
+                ))
+            })?;
             let shape = table::shape(path, &settings.table.columns)?;
             eprintln!("{name}: {}", shape.words);
             Ok(rows.over(&InputSpec::table(fs, shape.length)))

@@ -167,6 +167,7 @@ fn records(
             "a CSV file holds one lead in the Kaggle layout only; name an .h5 file instead".into()
         ));
     }
+    arguments.classes.fit_annotations()?;
     for name in &found.names {
         dataset::protect(outputs, &folder.join(name), annotator);
     }

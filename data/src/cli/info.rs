@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use data::beat_files::table::{self, Columns};
-use data::datasets::dataset::{Failures, Kind, Place, record_path};
+use data::datasets::dataset::{Failures, Kind, Place, REFERENCE, record_path};
 use data::formats::wfdb::AnnotationFile;
 use data::formats::{self, Clock, Extent, Recording, annotation_path};
 use data::record::aami::{Class, Convention};
@@ -19,9 +19,9 @@ pub struct Arguments {
     /// stores
     #[arg(required = true)]
     records: Vec<PathBuf>,
-    /// Annotator whose annotations are counted, where there are any
-    #[arg(long, default_value = data::datasets::dataset::REFERENCE)]
-    annotator: String,
+    /// Annotator whose annotations are counted [default: atr, where there is one]
+    #[arg(long)]
+    annotator: Option<String>,
     #[arg(long, value_name = "COLUMNS", help = table::COLUMNS_HELP)]
     table: Option<Columns>,
 }
@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
                         let columns = arguments.table.clone().unwrap_or_default();
                         beats::show(&path, &columns, &mut text)
                     }
-                    _ => show(&path, &arguments.annotator, &mut text),
+                    _ => show(&path, arguments.annotator.as_deref(), &mut text),
                 });
         if failures.keep(name, shown)?.is_some() {
             if !std::mem::take(&mut first) {
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(failures.finish()?)
 }
 
-fn show(path: &Path, annotator: &str, out: &mut impl Write) -> anyhow::Result<()> {
+fn show(path: &Path, annotator: Option<&str>, out: &mut impl Write) -> anyhow::Result<()> {
     let recording = formats::open(path)?.at_full_rate();
     let (extents, clock) = (recording.check()?, recording.clock());
     signals(&recording, &extents, &clock, out)?;
@@ -74,14 +74,15 @@ fn show(path: &Path, annotator: &str, out: &mut impl Write) -> anyhow::Result<()
             writeln!(out, "  {}: {remark}", lead.name)?;
         }
     }
-    let annotations = annotation_path(path, annotator);
-    if annotations.is_file() {
-        counts(
-            &annotations,
-            &AnnotationFile::read(&annotations)?,
-            &clock,
-            out,
-        )?;
+    // A recording need not have the reference annotator, but the one that is
+    // asked for by name.
+    let annotations = match annotator {
+        Some(annotator) => formats::found_annotations(path, annotator)?,
+        None => annotation_path(path, REFERENCE),
+    };
+    if annotator.is_some() || annotations.is_file() {
+        let file = AnnotationFile::read(&annotations)?;
+        counts(&annotations, &file, &clock, out)?;
     }
     Ok(())
 }

@@ -238,7 +238,9 @@ impl Recording {
         let record = dataset::record_path(folder, name)?;
         let recording = formats::open(&record)?;
         let clock = recording.clock();
-        let read = |record: &Path, annotator: &str| clock.read(&annotation_path(record, annotator));
+        let read = |record: &Path, annotator: &str| {
+            clock.read(&formats::found_annotations(record, annotator)?)
+        };
         let test_folder = arguments.test_dir.as_deref().unwrap_or(folder);
         Ok(Recording {
             clock,
@@ -264,9 +266,9 @@ impl Recording {
     /// Says so if the record ends before it is scored.
     fn note_if_too_short(&self, start: f64) {
         let seconds = self.length.map(|length| length as f64 / self.clock.fs());
-        if let Some(seconds) = seconds.filter(|s| *s < start) {
+        if let Some(seconds) = seconds.filter(|s| *s <= start) {
             eprintln!(
-                "record {} lasts {seconds:.0} s, less than the learning period of {start:.0} s: nothing of it is scored (set --start)",
+                "record {} lasts {seconds:.0} s, not more than the learning period of {start:.0} s: nothing of it is scored (set --start)",
                 self.name
             );
         }

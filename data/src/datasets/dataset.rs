@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 #[cfg(feature = "download")]
 use crate::datasets::download;
 use crate::datasets::splits;
-use crate::formats::{self, annotation_path};
+use crate::formats::{self, annotation_path, found_annotations};
 use crate::output::Outputs;
 use crate::record::Record;
 use crate::record::annotation::Annotation;
@@ -101,7 +101,7 @@ fn existing(folder: &Path, origin: &str) -> Result<PathBuf> {
         )));
     }
     Err(Error::Invalid(format!(
-        "{}: no such folder (from {origin}); name a folder of WFDB records, or use --data synthetic",
+        "{}: no such folder or file (from {origin}); name a folder of WFDB records, a file of beats, or use --data synthetic",
         folder.display()
     )))
 }
@@ -201,7 +201,7 @@ pub fn read(folder: &Path, name: &str, annotator: &str) -> Result<Annotated> {
     let clock = recording.clock();
     Ok(Annotated {
         record: recording.read()?,
-        annotations: clock.read(&annotation_path(&path, annotator))?,
+        annotations: clock.read(&found_annotations(&path, annotator)?)?,
     })
 }
 
@@ -216,7 +216,7 @@ pub fn sha256(folder: &Path, name: &str, annotator: &str) -> Result<String> {
     let mut hash = Sha256::new();
     let record = record_path(folder, name)?;
     let mut files = formats::files(&record)?;
-    files.insert(1, annotation_path(&record, annotator));
+    files.insert(1, found_annotations(&record, annotator)?);
     for path in files {
         let content = std::fs::read(&path).map_err(Error::io(&path))?;
         let file = path.strip_prefix(folder).unwrap_or(&path);

@@ -204,6 +204,26 @@ impl Classes {
             .position(|c| c.labels.iter().any(|l| l == label))
     }
 
+    /// Whether annotated beats can be of these classes: every label is a beat
+    /// symbol of WFDB.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names a label that is none.
+    pub fn fit_annotations(&self) -> Result<()> {
+        for class in self.iter() {
+            let odd = class.labels.iter().find(|label| aami_of(label).is_none());
+            ensure(odd.is_none(), || {
+                Error::Invalid(format!(
+                    "class '{}': recordings have no beats labelled '{}'; the beat symbols of WFDB are {}",
+                    class.name,
+                    odd.map_or("", |label| label),
+                    SYMBOLS.join(" ")
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
     /// The class that a value of a table's column of labels means: one of its
     /// labels, its name, or its place in the list, counted from 0, as a number
     /// (`1`, `1.0`, `1e0`).

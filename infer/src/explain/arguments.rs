@@ -69,6 +69,13 @@ pub struct Explain {
     /// record's first].
     #[arg(long, value_name = "LEAD")]
     pub lead: Option<String>,
+    /// Records: explain the beats of this annotator [default: atr where the
+    /// record has it, else the detector's beats].
+    #[arg(long, value_name = "ANNOTATOR", conflicts_with = "detect")]
+    pub reference: Option<String>,
+    /// Records: find the beats with the QRS detector.
+    #[arg(long)]
+    pub detect: bool,
     /// What the columns of tables are.
     #[arg(long, value_name = "COLUMNS", help = table::COLUMNS_HELP)]
     pub table: Option<Columns>,
@@ -114,6 +121,8 @@ impl Explain {
             score: false,
             records: "all".into(),
             lead: classify.lead.clone(),
+            reference: classify.reference.clone(),
+            detect: classify.detect || classify.annotator.is_some(),
             table: classify.table.clone(),
             normalise: classify.normalise,
             seed: 0,

@@ -16,7 +16,7 @@ use crate::source::{Choice, Fiducials, Source};
 /// There is none, or `--rows` counts the beats of several.
 pub(super) fn sources(arguments: &Explain) -> Result<Vec<Source>> {
     let choice = Choice {
-        fiducials: Fiducials::Either,
+        fiducials: Fiducials::of(arguments.reference.as_deref(), arguments.detect),
         lead: arguments.lead.clone(),
         table: Reading {
             columns: arguments.table.clone().unwrap_or_default(),

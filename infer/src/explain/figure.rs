@@ -70,6 +70,8 @@ pub struct Trace {
     pub fs: f64,
     /// Index of the sample at time 0.
     pub origin: usize,
+    /// What lies at time 0.
+    pub start: &'static str,
     /// Stretches to mark.
     pub waves: Vec<(Wave, Range<usize>)>,
 }
@@ -208,7 +210,7 @@ impl Trace {
             .axis_desc_style((FONT, TICK_SIZE))
             .light_line_style(TRANSPARENT)
             .bold_line_style(GRID.mix(0.8))
-            .x_desc("Time from the R peak (s)")
+            .x_desc(format!("Time from {} (s)", self.start))
             .y_desc(&self.axis)
             .y_labels(Y_TICKS)
             .x_labels(X_TICKS)

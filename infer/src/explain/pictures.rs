@@ -59,6 +59,10 @@ fn trace(input: &InputSpec, window: &[f32], channel: usize, title: String) -> Tr
         ghost: Vec::new(),
         fs: input.fs,
         origin: input.before,
+        start: match input.layout {
+            Layout::Table => "the start of the row",
+            Layout::Kaggle | Layout::Window => "the R peak",
+        },
     }
 }
 
@@ -120,7 +124,10 @@ pub fn beat(
     let place = beats.records.get(row).zip(beats.samples.get(row));
     let place = place.map_or(String::new(), |(record, sample)| {
         let name = &beats.record_names[*record as usize];
-        format!("record {name}, sample {sample}; ")
+        match input.layout {
+            Layout::Table => format!("patient {name}, row {sample}; "),
+            Layout::Kaggle | Layout::Window => format!("record {name}, sample {sample}; "),
+        }
     });
     let logits = credits
         .first()

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use clap::ValueEnum;
 use data::output::made_here::{JSON_KEY, MAKER};
+use data::pipeline::input::Layout;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -54,6 +55,10 @@ pub fn measure(explainer: &Explainer, bytes: &[u8], sample: &Sample) -> Result<S
         }
         table.completeness = quantiles(completeness(explainer, sample, &credit)?);
         table.inaccuracy = quantiles(inaccuracy(explainer, sample, &credit)?);
+        if explainer.contract.input.layout == Layout::Table {
+            // Nobody knows where the waves of such a row are.
+            continue;
+        }
         for (index, class) in explainer.contract.classes.names().enumerate() {
             let of_class = sample.targets.iter().enumerate();
             let of_class = of_class.filter(|(_, target)| **target == index as i64);
@@ -129,6 +134,9 @@ impl ScoreTable {
                 "\nIntegrated gradients, {STEPS} steps: their sum misses the logit's difference by {missed}\n\
                  They differ from those of {FINE_STEPS} equal steps by {apart} of their size"
             );
+        }
+        if self.shares.is_empty() {
+            return text;
         }
         text += "\nWhere the credit of integrated gradients goes, %\n\nclass  beats";
         for wave in Wave::ALL {

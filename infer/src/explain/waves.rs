@@ -47,7 +47,7 @@ const KAGGLE_INTERVALS: f64 = 1.2;
 /// The waves inside one channel of a beat's window, as ranges of its samples,
 /// in their order. A row of the Kaggle format also shows the next beat.
 pub fn waves(input: &InputSpec, channel: &[f32]) -> Vec<(Wave, Range<usize>)> {
-    let mut peaks = vec![input.before as f64];
+    let mut peaks = own_peak(input);
     if input.layout == Layout::Kaggle {
         let padding = channel.iter().rev().take_while(|v| **v == 0.0).count();
         peaks.push((channel.len() - padding) as f64 / KAGGLE_INTERVALS);
@@ -58,7 +58,15 @@ pub fn waves(input: &InputSpec, channel: &[f32]) -> Vec<(Wave, Range<usize>)> {
 /// The waves of the window's own beat alone, for a window that no single
 /// beat fills: where the next one lies is then unknown.
 pub fn own_waves(input: &InputSpec) -> Vec<(Wave, Range<usize>)> {
-    around(input, &[input.before as f64], input.length())
+    around(input, &own_peak(input), input.length())
+}
+
+/// Where the window's own R peak lies; of a row of a table nobody knows.
+fn own_peak(input: &InputSpec) -> Vec<f64> {
+    match input.layout {
+        Layout::Table => Vec::new(),
+        Layout::Kaggle | Layout::Window => vec![input.before as f64],
+    }
 }
 
 /// The waves around R peaks. Where two would overlap, the later one gives way.
@@ -96,6 +104,16 @@ mod tests {
             found,
             [(Wave::P, 6..24), (Wave::Qrs, 24..40), (Wave::T, 40..74)]
         );
+    }
+
+    #[test]
+    fn a_row_of_a_table_has_none_that_are_known() {
+        let input = InputSpec {
+            layout: Layout::Table,
+            ..InputSpec::kaggle()
+        };
+        assert!(waves(&input, &[1.0; 187]).is_empty());
+        assert!(own_waves(&input).is_empty());
     }
 
     #[test]

@@ -129,7 +129,9 @@ impl Recordings {
                     remark: place.remark,
                 })
             }
-            Kind::File => refuse("neither a folder of WFDB records nor a record"),
+            Kind::File => refuse(
+                "a file, neither a folder of WFDB records nor a record; beats of a table are classified and counted by `infer FILE`",
+            ),
             Kind::Absent => refuse("no such folder or record; give a folder of WFDB records"),
         }
     }

@@ -132,3 +132,20 @@ fn what_ec57_cannot_tell_of_other_classes_is_said() {
     assert_eq!(read("aami3").lacking(), None);
     assert_eq!(read("symbols N L A V").lacking(), None);
 }
+
+#[test]
+fn labels_that_no_recording_has_and_a_forgotten_comma_are_told() {
+    let told = |text: &str| text.parse::<Classes>().unwrap_err().to_string();
+    assert!(told("normal=N L ectopic=A V").contains("before 'ectopic=A'"));
+    for (classes, label) in [
+        ("normal=N,odd=NN", "'NN'"),
+        ("ptbdb", "'0'"),
+        ("a=N,b=~", "'~'"),
+    ] {
+        let error = read(classes).fit_annotations().unwrap_err().to_string();
+        assert!(error.contains(label), "{error}");
+    }
+    for classes in ["aami5", "aami2", "symbols N L /", "a=N,b="] {
+        read(classes).fit_annotations().unwrap();
+    }
+}

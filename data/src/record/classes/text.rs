@@ -36,6 +36,11 @@ fn class(text: &str) -> Result<BeatClass> {
     let text = text.trim();
     if let Some((name, labels)) = text.split_once('=') {
         let labels: Vec<&str> = labels.split_whitespace().collect();
+        if let Some(next) = labels.iter().find(|label| label.contains('=')) {
+            return Err(Error::Invalid(format!(
+                "'{text}': classes have commas between them; write one before '{next}'"
+            )));
+        }
         return Ok(BeatClass::new(name.trim(), &labels));
     }
     let own = Class::ALL.into_iter().find(|class| class.name() == text);
