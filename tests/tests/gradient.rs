@@ -95,7 +95,7 @@ fn in_libtorch(case: &Case, beats: &Beats, targets: &[i64]) -> Gradients {
         let beat = part(&beats.windows, &[input.channels(), input.length()]);
         let features = input.rhythm.len();
         let rhythm = (features > 0).then(|| part(&beats.rhythm, &[features]));
-        let logits = cnn.forward(&beat, rhythm.as_ref());
+        let logits = cnn.forward(&beat, rhythm.as_ref(), None);
         let target = Tensor::from_slice(&targets[rows.clone()]).unsqueeze(1);
         logits.gather(1, &target, false).sum(Kind::Float).backward();
         let values = |t: &Tensor| Vec::<f32>::try_from(t.grad().contiguous().view(-1)).unwrap();

@@ -134,7 +134,6 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
     Case {
         name: name.into(),
         weights: cnn.weights().unwrap(),
-        network,
         drawn: false,
         contract: Contract {
             version: VERSION,
@@ -142,6 +141,7 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
             classes: Classes::aami5(),
             temperature: 1.5,
             reject_threshold: 0.0,
+            memory: network.memory(),
             training: Training {
                 recipe: "none".into(),
                 seed: 7,
@@ -150,6 +150,7 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
                 trainer: "tests".into(),
             },
         },
+        network,
     }
 }
 
@@ -179,6 +180,7 @@ fn two_leads() -> Architecture {
         rhythm_hidden: vec![16],
         hidden: vec![32],
         dropout: 0.2,
+        memory: Vec::new(),
     }
 }
 

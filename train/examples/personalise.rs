@@ -65,6 +65,11 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let init = Init::read(&arguments.model)?;
+    ensure(init.contract.memory.is_none(), || {
+        Error::usage(
+            "the model remembers beats, and this shows it single ones; take one without a memory",
+        )
+    })?;
     let settings = settings(&arguments, &init);
     let names = dataset::select(&arguments.data, &arguments.records)?;
     let replay = replay(&arguments, &settings)?;

@@ -105,6 +105,15 @@ fn operation(network: &Network, node: &Node) -> String {
             }
             text + normalised(*norm)
         }
+        Op::BeatConv {
+            kernel, dilation, ..
+        } => {
+            let every = match dilation {
+                1 => String::new(),
+                beats => format!(", dilation {beats}"),
+            };
+            format!("convolution over {kernel} beats{every}")
+        }
         Op::Dense { norm, .. } => format!("dense{}", normalised(*norm)),
         Op::Norm { .. } => "norm".into(),
         Op::Relu => "ReLU".into(),

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use models::architecture::{Network, Node, Op};
+use models::architecture::{Network, Node};
 use models::fit::differences;
 use models::onnx;
 use models::shipped;
@@ -118,12 +118,7 @@ impl Init {
 
 /// The name of a node's layer, if it has parameters.
 fn layer(node: &Node) -> Option<String> {
-    match &node.op {
-        Op::Conv { name, .. } | Op::Dense { name, .. } | Op::Norm { name, .. } => {
-            Some(name.clone())
-        }
-        _ => None,
-    }
+    node.op.name().map(String::from)
 }
 
 /// The network of some settings: the one that they describe, or that of the

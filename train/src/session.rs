@@ -6,6 +6,7 @@ use std::path::Path;
 use data::datasets::dataset;
 use data::formats;
 use data::output::Outputs;
+use data::pipeline::beats::Beats;
 use data::plot::kernels::Kernels;
 use data::plot::{self, ConfusionMatrix};
 use data::scoring::metrics::{Confusion, calibration_error};
@@ -50,7 +51,8 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     export::rehearse(settings, network.clone())?;
     let _lock = run.lock()?;
 
-    let sets = BeatSets::load(settings)?;
+    let remembers = network.memory().is_some();
+    let sets = BeatSets::load(settings, remembers)?;
     ensure(
         sets.train.input == settings.input && sets.validation.input == settings.input,
         || {
@@ -59,6 +61,12 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
             )
         },
     )?;
+    let in_order = sets.all().all(Beats::in_order);
+    ensure(!remembers || in_order, || {
+        Error::usage(
+            "the network has a memory of beats, and these do not tell where a recording begins or has a gap; train on recordings, or on a store that `data convert` has made of them, or leave out --memory",
+        )
+    })?;
     sets.tell_absent_classes();
     let mut train = Examples::new(&sets.train, device)?;
     train.weights = sets.weights.clone();
@@ -81,6 +89,12 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
         run.path().display(),
     );
 
+    if let Some(memory) = network.memory() {
+        eprintln!(
+            "a memory of {} beats in a state of {} values; chunks of {} beats",
+            memory.beats, memory.state, settings.chunk
+        );
+    }
     if let Some(caution) = describe::caution(&network) {
         eprintln!("{caution}");
     }
@@ -191,7 +205,7 @@ fn finish(
         ..
     } = request;
     let best = &state.best;
-    let logits = best.logits(&validation.windows, validation.rhythm.as_ref());
+    let logits = validation.logits(best);
     // Rounded to four decimals: finer than the data can tell, and read back
     // from JSON unchanged.
     let rounded = |x: f64| (x * 1e4).round() / 1e4;
@@ -204,6 +218,7 @@ fn finish(
         classes: settings.classes.clone(),
         temperature,
         reject_threshold,
+        memory: best.network().memory(),
         training: Training {
             recipe: settings.recipe.name().into(),
             seed: settings.seed,
@@ -224,7 +239,7 @@ fn finish(
     let mut test_records: &[String] = &[];
     if let Some(test) = &sets.test {
         let examples = Examples::new(test, device).map_err(Error::within("test part"))?;
-        let logits = best.logits(&examples.windows, examples.rhythm.as_ref());
+        let logits = examples.logits(best);
         let (confusion, figures) = part_report(&logits, &examples, temperature)?;
         text.push_str(&format!("\ntest part\n{}", confusion.report()));
         shown = (confusion, "test part");
@@ -343,7 +358,7 @@ fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Opt
         let network = init::network(&its, Init::of(&its)?.as_ref())?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
         let teacher = FeatureScaler::load(&run)?.fold(&teacher)?;
-        let logits = teacher.logits(&train.windows, train.rhythm.as_ref());
+        let logits = train.logits(&teacher);
         sum = Some(match sum {
             None => logits,
             Some(sum) => sum + logits,
