@@ -2,7 +2,7 @@
 //! benchmarks of the runtimes, which must not need a trained model.
 
 use data::Classes;
-use data::pipeline::input::InputSpec;
+use data::pipeline::input::{InputSpec, Layout};
 
 use crate::architecture::{
     Architecture, ArchitectureError, BeatLayer, Block, PoolKind, Pooling, Stem,
@@ -103,7 +103,7 @@ pub fn remembering_classifier_for(
 }
 
 /// An architecture for this input with options by chance, small enough to run
-/// in tests.
+/// in tests; where the input has beats in order, with a memory of them or without.
 pub fn random_architecture(input: &InputSpec, seed: u64) -> Architecture {
     let mut noise = Xorshift::of(seed);
     loop {
@@ -149,7 +149,10 @@ fn drawn(input: &InputSpec, noise: &mut Xorshift) -> Architecture {
         rhythm_hidden,
         hidden: noise.one_of([vec![], vec![12], vec![16, 12]]),
         dropout: noise.one_of([0.0, 0.3]),
-        memory: Vec::new(),
+        memory: match (input.layout, noise.one_of([false, true, true])) {
+            (Layout::Window, true) => memory(noise),
+            _ => Vec::new(),
+        },
     }
 }
 
