@@ -193,7 +193,8 @@ fn compare_with_differences(case: &Case, beats: &Beats, targets: &[i64], found: 
 
 #[test]
 fn the_gradient_graph_equals_autograd() {
-    for case in cases() {
+    // What remembers beats is explained with those before: see `memory`.
+    for case in cases().into_iter().filter(|c| c.contract.memory.is_none()) {
         let input = &case.contract.input;
         let beats = case.real(PER_CLASS).unwrap_or_else(|| synthetic(input));
         let targets: Vec<i64> = beats.labels.iter().map(|&label| label as i64).collect();

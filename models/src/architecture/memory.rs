@@ -52,20 +52,25 @@ impl Network {
         all
     }
 
-    /// The memory, as the contract tells it; `None` for a network that sees one
-    /// beat. Its receptive field is the longest way back, the sum of the beats
-    /// held on it, and the present beat.
-    pub fn memory(&self) -> Option<Memory> {
+    /// The receptive field of every node in beats: the present one, and those held
+    /// on the longest way to it.
+    pub fn beats(&self) -> Vec<usize> {
         let held = self.held();
-        let state = held.iter().map(Held::len).sum();
-        let mut reach = vec![0; self.nodes.len()];
+        let mut beats = Vec::with_capacity(self.nodes.len());
         for (i, node) in self.nodes.iter().enumerate() {
             let own = held.iter().find(|held| held.node == i);
-            let inputs = node.inputs.iter().map(|&input| reach[input]);
-            reach[i] = inputs.max().unwrap_or(0) + own.map_or(0, |held| held.beats);
+            let inputs = node.inputs.iter().map(|&input| beats[input]);
+            beats.push(inputs.max().unwrap_or(1) + own.map_or(0, |held| held.beats));
         }
-        let back = reach.last().copied().unwrap_or(0);
-        (state > 0).then(|| Memory::of(back + 1, state))
+        beats
+    }
+
+    /// The memory, as the contract tells it; `None` for a network that sees one
+    /// beat.
+    pub fn memory(&self) -> Option<Memory> {
+        let state = self.held().iter().map(Held::len).sum();
+        let beats = self.beats().last().copied().unwrap_or(1);
+        (state > 0).then(|| Memory::of(beats, state))
     }
 }
 
