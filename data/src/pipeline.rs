@@ -38,6 +38,9 @@ use crate::signal::resample::{Ratio, Resampler};
 /// Sampling rates that the pipeline accepts, in Hz: the lowest that carries a
 /// QRS complex, the highest that its anti-alias filter is sized for.
 pub const RATES: std::ops::RangeInclusive<f64> = 100.0..=10_000.0;
+/// Beats after a beat that its features look at: it is passed on when the next
+/// one is known, or 2 s have passed without.
+pub const LOOK_AHEAD: usize = 1;
 /// Missing samples are bridged by the last one for so long, in seconds; a
 /// longer gap starts the signal afresh.
 pub const BRIDGE: f64 = 0.1;
@@ -86,6 +89,14 @@ pub struct Beat<'a> {
     /// Whether the signal around it can be read, as far as is known by now: it
     /// may be no beat at all where not.
     pub readable: bool,
+}
+
+impl Beat<'_> {
+    /// Whether the beat before it is unknown: it is the first, or comes after a
+    /// gap. Whatever remembers beats in their order begins anew with it.
+    pub fn begins(&self) -> bool {
+        self.rr.is_none()
+    }
 }
 
 /// What a pipeline passes on, in the order in which it is decided. All sample

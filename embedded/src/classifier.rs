@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use data::pipeline::beats::Beats;
-use data::pipeline::input::InputSpec;
 use data::record::checksum::hexadecimal;
 use data::record::error::ensure;
-use models::contract::{BEAT, ContractError, Decision, METADATA_KEY, RHYTHM};
+use models::contract::{BEAT, ContractError, Decision, METADATA_KEY, RHYTHM, STATE, STATE_OUT};
 use models::fit::differences;
 use models::messages::{GraphProto, ModelProto};
 use models::{Contract, seal};
@@ -14,7 +13,7 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use tract_core::prelude::*;
 
-use crate::engine::{Engine, File, Network, OUTPUTS};
+use crate::engine::{self, Engine, File, Network};
 use crate::error::{Error, Result};
 
 /// Larger files are not models for a small machine: a limit on what a wrong
@@ -33,7 +32,8 @@ pub struct Prediction {
 }
 
 /// A classifier that has been checked against its contract. Its batch is one
-/// beat and its plan is made once, when it is loaded.
+/// beat and its plan is made once, when it is loaded. Where the model remembers
+/// beats, it keeps what is held of those before.
 pub struct Classifier {
     contract: Contract,
     path: PathBuf,
@@ -109,7 +109,13 @@ impl Classifier {
         &self.sha256
     }
 
-    /// Classifies one beat: `channels x length` values of its window and the
+    /// The next beat is the first of a stretch: the first of a recording, or the
+    /// first after a gap. A model without a memory takes each beat for one.
+    pub fn forget(&mut self) {
+        self.network.forget();
+    }
+
+    /// Classifies one beat, the next of its recording: `channels x length` values of its window and the
     /// rhythm features, both as the contract asks.
     ///
     /// # Errors
@@ -125,7 +131,7 @@ impl Classifier {
         let row = |i: usize| -> Result<&[f32]> {
             let tensor = outputs
                 .get(i)
-                .ok_or_else(|| Error::Answer(format!("the network gave no {}", OUTPUTS[i])))?;
+                .ok_or_else(|| Error::Answer(format!("the network gave {i} outputs")))?;
             Ok(tensor.try_as_plain_ram()?.as_slice::<f32>()?)
         };
         let (logits, probabilities) = (row(0)?, row(1)?);
@@ -153,8 +159,18 @@ impl Classifier {
                 differ.join("; ")
             ))
         })?;
+        let remembers = self.contract.memory.is_some();
+        ensure(!remembers || beats.in_order(), || {
+            Error::Unfit(format!(
+                "{} remembers beats, and these do not tell where a recording begins or has a gap; give a recording, or take a model without a memory",
+                self.path.display()
+            ))
+        })?;
         (0..beats.len())
             .map(|row| {
+                if remembers && (row == 0 || beats.begins[row]) {
+                    self.forget();
+                }
                 let mut prediction = self
                     .classify_beat(beats.window(row), beats.rhythm_row(row))
                     .map_err(|e| e.within(format!("beat {}", row + 1)))?;
@@ -181,24 +197,27 @@ fn read(bytes: &[u8], path: &Path, engines: &[Engine]) -> Result<(Contract, Netw
     let graph = file
         .graph
         .ok_or_else(|| unlike("the file has no graph".into()))?;
-    let input = &contract.input;
-    check_names(&graph, input).map_err(unlike)?;
+    let (input, memory) = (&contract.input, contract.memory);
+    check_names(&graph, &contract).map_err(unlike)?;
     let graph = &graph;
-    let network = Network::read(engines, File { bytes, graph }, input).map_err(|e| {
+    let network = Network::read(engines, File { bytes, graph }, input, memory).map_err(|e| {
         unlike(format!(
             "the graph does not fit its contract's input of {} channels x {} samples: {e:#}",
             input.channels(),
             input.length()
         ))
     })?;
-    for (i, name) in OUTPUTS.iter().enumerate() {
+    for (i, name) in engine::outputs(memory).iter().enumerate() {
         let fact = network.output(i)?;
         let shape = fact.shape.as_concrete().unwrap_or_default();
-        let classes = contract.classes.len();
-        let one_row = shape.last() == Some(&classes) && shape.iter().product::<usize>() == classes;
+        let count = match memory {
+            Some(memory) if *name == STATE_OUT => memory.state,
+            _ => contract.classes.len(),
+        };
+        let one_row = shape.last() == Some(&count) && shape.iter().product::<usize>() == count;
         ensure(fact.datum_type == f32::datum_type() && one_row, || {
             unlike(format!(
-                "by the contract the output '{name}' is {classes} numbers of 32 bits, in the graph {shape:?} of {:?}",
+                "by the contract the output '{name}' is {count} numbers of 32 bits, in the graph {shape:?} of {:?}",
                 fact.datum_type
             ))
         })?;
@@ -208,11 +227,15 @@ fn read(bytes: &[u8], path: &Path, engines: &[Engine]) -> Result<(Contract, Netw
 
 /// Inputs and outputs must be those of the contract, by their names; in words
 /// which is not.
-fn check_names(graph: &GraphProto, input: &InputSpec) -> Result<(), String> {
-    let inputs: &[&str] = match input.rhythm.is_empty() {
-        true => &[BEAT],
-        false => &[BEAT, RHYTHM],
-    };
+fn check_names(graph: &GraphProto, contract: &Contract) -> Result<(), String> {
+    let mut inputs = vec![BEAT];
+    if !contract.input.rhythm.is_empty() {
+        inputs.push(RHYTHM);
+    }
+    if contract.memory.is_some() {
+        inputs.push(STATE);
+    }
+    let wanted = engine::outputs(contract.memory);
     let found: Vec<&str> = graph.input.iter().map(|i| &*i.name).collect();
     if let Some(extra) = found.iter().find(|name| !inputs.contains(name)) {
         return Err(format!(
@@ -225,7 +248,7 @@ fn check_names(graph: &GraphProto, input: &InputSpec) -> Result<(), String> {
         ));
     }
     let outputs: Vec<&str> = graph.output.iter().map(|o| &*o.name).collect();
-    for (kind, wanted, found) in [("input", inputs, found), ("output", &OUTPUTS, outputs)] {
+    for (kind, wanted, found) in [("input", &inputs[..], found), ("output", wanted, outputs)] {
         if let Some(missing) = wanted.iter().find(|name| !found.contains(name)) {
             return Err(format!(
                 "the contract needs the {kind} '{missing}', the graph does not have it"

@@ -6,10 +6,15 @@
 //! as the file says it refuses: tract-onnx may then have the file.
 //!
 //! A feature map `[1, channels, 1, length]` of the file is `[1, length,
-//! channels]` here, and a vector `[1, features]` is `[1, 1, features]`.
+//! channels]` here, and a vector `[1, features]` is `[1, 1, features]`. Of a model
+//! that remembers beats, rows `[beats, features]` are `[1, beats, features]`, and a
+//! list of numbers `[count]` is `[1, 1, count]`.
+
+mod rows;
 
 use std::collections::{HashMap, HashSet};
 
+use models::contract::STATE;
 use models::messages::{GraphProto, NodeProto, TensorProto};
 use tract_core::internal::*;
 use tract_core::ops::array::TypedConcat;
@@ -35,6 +40,8 @@ pub(crate) fn read<'a>(
         values: HashMap::new(),
         uses: HashMap::new(),
         maps: HashSet::new(),
+        rows: HashSet::new(),
+        lists: HashSet::new(),
     };
     for name in graph.node.iter().flat_map(|n| &n.input) {
         *reader.uses.entry(name).or_default() += 1;
@@ -46,6 +53,9 @@ pub(crate) fn read<'a>(
     for (name, shape) in inputs {
         let source = reader.model.add_source(*name, f32::fact(&**shape))?;
         reader.values.insert(name, Value::Wired(source));
+        if *name == STATE {
+            reader.lists.insert(name);
+        }
     }
     for node in &graph.node {
         reader
@@ -75,6 +85,10 @@ struct Reader<'a> {
     /// Values that are feature maps in the file: a map of one sample and a
     /// vector look alike here, and go together with others differently there.
     maps: HashSet<&'a str>,
+    /// Values that are rows of several beats in the file, and lists of numbers
+    /// without a batch.
+    rows: HashSet<&'a str>,
+    lists: HashSet<&'a str>,
 }
 
 impl<'a> Reader<'a> {
@@ -159,8 +173,9 @@ impl<'a> Reader<'a> {
         let value = self.value(name, node, &inputs)?;
         self.values.insert(name, value);
         let is_map = match &*node.op_type {
-            "Gemm" | "Flatten" | "Softmax" => false,
+            "Gemm" | "Flatten" | "Softmax" | "Slice" => false,
             "Relu" | "Sigmoid" | "Add" | "Mul" | "Concat" => self.maps.contains(inputs[0]),
+            "Reshape" => !self.rows.contains(&**name) && !self.lists.contains(&**name),
             _ => true,
         };
         if is_map {
@@ -170,7 +185,12 @@ impl<'a> Reader<'a> {
     }
 
     /// What a node makes of its inputs.
-    fn value(&mut self, name: &str, node: &'a NodeProto, inputs: &[&'a str]) -> TractResult<Value> {
+    fn value(
+        &mut self,
+        name: &'a str,
+        node: &'a NodeProto,
+        inputs: &[&'a str],
+    ) -> TractResult<Value> {
         let on_channels = |node: &NodeProto| {
             ensure!(node.integer("axis") == Some(1), "another axis than 1");
             Ok(())
@@ -192,17 +212,27 @@ impl<'a> Reader<'a> {
                 let parts = [self.outlet(x)?, self.per_channel(name, x, factor)?];
                 Value::Wired(self.wire(name, math::mul(), &parts)?)
             }
-            ("Reshape", [x, shape]) => Value::Wired(self.column(x, shape)?),
+            ("Reshape", [x, shape]) => Value::Wired(self.reshaped(name, x, shape)?),
+            ("Slice", [x, start, end, axis]) => {
+                Value::Wired(self.slice(name, x, [start, end, axis])?)
+            }
             // Maps have no height here.
             ("Unsqueeze", [x, axes]) => {
                 let axes = self.constant(axes)?.integers();
-                ensure!(axes == Some(vec![2]), "another axis than the height");
-                Value::Wired(self.outlet(x)?)
+                let outlet = self.outlet(x)?;
+                let of_vector = !self.maps.contains(x) && self.shape(outlet)?[0] == 1;
+                ensure!(
+                    axes == Some(vec![2]) || of_vector && axes == Some(vec![2, 3]),
+                    "another axis than the height"
+                );
+                Value::Wired(outlet)
             }
             ("Flatten", [x]) => {
                 on_channels(node)?;
-                let x = self.outlet(x)?;
-                Value::Wired(self.vector(name, x)?)
+                self.flattened(name, x)?
+            }
+            ("Concat", [_, ..]) if node.integer("axis") != Some(1) => {
+                Value::Wired(self.joined(name, node.integer("axis"), inputs)?)
             }
             ("Concat", [_, ..]) => {
                 on_channels(node)?;
@@ -258,18 +288,6 @@ impl<'a> Reader<'a> {
         );
         let numbers = Tensor::from_shape(&[1, 1, numbers.len()], &numbers)?;
         self.model.add_const(format!("{name}.{values}"), numbers)
-    }
-
-    /// A vector as a map of one sample, which it is here.
-    fn column(&mut self, x: &'a str, shape: &str) -> TractResult<OutletId> {
-        let x = self.outlet(x)?;
-        let [length, channels] = self.shape(x)?;
-        let wanted = self.constant(shape)?.integers();
-        ensure!(
-            length == 1 && wanted == Some(vec![0, channels as i64, 1, 1]),
-            "{length} x {channels} values as {wanted:?}"
-        );
-        Ok(x)
     }
 
     fn convolution(
@@ -358,6 +376,18 @@ impl<'a> Reader<'a> {
             "a sum of two shapes"
         );
         Ok(Value::Wired(self.wire(name, math::add(), &parts)?))
+    }
+
+    /// A map as a vector; a layer that makes one sample goes on waiting.
+    fn flattened(&mut self, name: &str, x: &'a str) -> TractResult<Value> {
+        if let Some((layer, inputs)) = self.waiting(x) {
+            if layer.output(self.shape(inputs[0])?)?[0] == 1 {
+                return Ok(Value::Waiting(layer, inputs));
+            }
+            self.values.insert(x, Value::Waiting(layer, inputs));
+        }
+        let x = self.outlet(x)?;
+        Ok(Value::Wired(self.vector(name, x)?))
     }
 
     /// A map as a vector, channel after channel.

@@ -154,6 +154,9 @@ struct Reader {
     /// readable, or is not.
     turns: VecDeque<(u64, bool)>,
     readable: bool,
+    /// Whether the beat before is not to be remembered: it lay within
+    /// fibrillation, where it is none, or the network failed.
+    interrupted: bool,
     events: Vec<Event>,
     /// The network's first failure since the last call.
     outcome: Result<()>,
@@ -200,6 +203,7 @@ impl Monitor {
                 rhythm: RhythmWatch::new(fs, thresholds),
                 turns: VecDeque::with_capacity(64),
                 readable: true,
+                interrupted: false,
                 events: Vec::with_capacity(64),
                 outcome: Ok(()),
             },
@@ -328,6 +332,10 @@ impl Reader {
     /// Classifies a beat and reports it with what it says about the rhythm. A
     /// failure of the network is kept for the caller; the stream goes on.
     fn beat(&mut self, beat: &data::pipeline::Beat<'_>) {
+        if beat.begins() || self.interrupted {
+            self.classifier.forget();
+        }
+        self.interrupted = beat.fibrillation;
         let Prediction {
             decision,
             probabilities,
@@ -335,6 +343,7 @@ impl Reader {
         } = match self.classifier.classify_beat(beat.window, beat.rhythm) {
             Ok(prediction) => prediction,
             Err(error) => {
+                self.interrupted = true;
                 if self.outcome.is_ok() {
                     self.outcome = Err(error.within(format!("beat at sample {}", beat.sample)));
                 }

@@ -10,7 +10,7 @@ use data::record::error::ensure;
 use models::Contract;
 use models::contract::{Decision, Reject};
 use models::fit::differences;
-use models::onnx::{BEAT, LOGITS, PROBABILITIES, RHYTHM, TARGET};
+use models::onnx::{BEAT, LOGITS, PROBABILITIES, RHYTHM, STATE, STATE_OUT, TARGET};
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef};
 
@@ -32,6 +32,10 @@ pub fn threads(text: &str) -> Result<NonZeroUsize, String> {
         .filter(|n| n.get() <= MOST_THREADS)
         .ok_or_else(|| format!("it may be 1 to {MOST_THREADS}"))
 }
+
+/// Beats of a piece of a recording that one session classifies by itself, for a
+/// model with a memory: the beats ahead of it are then few beside it.
+const PIECE: usize = 8 * BATCH;
 
 /// Chunks that wait in front of each worker while the reader is ahead.
 const QUEUE: usize = 2;
@@ -132,13 +136,45 @@ impl Classifier {
     /// Runtime fails.
     pub fn classify(&self, beats: &Beats) -> Result<Vec<Prediction>> {
         self.check(beats)?;
-        let run = |session: &mut Session, rows| self.run(session, beats, rows);
-        Ok(self.pool.batches(beats.len(), run)?.concat())
+        let Some(memory) = self.contract.memory else {
+            let run = |session: &mut Session, rows| self.run(session, beats, rows, &mut Vec::new());
+            return Ok(self.pool.batches(beats.len(), run)?.concat());
+        };
+        // No answer depends on more beats than the memory has, so that a piece
+        // begun so many earlier gives what the whole would, to the last bit.
+        let ages = beats.ages();
+        let piece = |rows: Range<usize>| {
+            let ahead = ages[rows.start].min(memory.beats - 1);
+            let from = rows.start - ahead..rows.end;
+            let mut answers = self.rows(beats, from, &mut self.begin())?;
+            Ok(answers.split_off(ahead))
+        };
+        let starts = (0..beats.len()).step_by(PIECE);
+        let pieces: Vec<_> = starts.map(|at| at..beats.len().min(at + PIECE)).collect();
+        Ok(self.pool.pieces(&pieces, piece)?.concat())
+    }
+
+    /// What the model remembers before the first beat.
+    pub fn begin(&self) -> State {
+        State(vec![0.0; self.contract.memory.map_or(0, |m| m.state)])
+    }
+
+    /// Classifies the beats that come after those that `state` is of, and moves it
+    /// on, on this thread alone. However beats are cut into calls, each gets the
+    /// same answer, to the last bit.
+    ///
+    /// # Errors
+    /// As [`Classifier::classify`]; the state is then of no use.
+    pub fn go_on(&self, beats: &Beats, state: &mut State) -> Result<Vec<Prediction>> {
+        self.check(beats)?;
+        self.rows(beats, 0..beats.len(), state)
     }
 
     /// Classifies chunks of beats as they are read, in bounded memory: the
     /// source runs on a thread of its own, the model on the workers, and
-    /// `sink` gets the chunks in their order on the calling thread.
+    /// `sink` gets the chunks in their order on the calling thread. A model with a
+    /// memory runs on one worker, because each chunk goes on where the one before
+    /// it ended.
     ///
     /// # Errors
     /// The first error of the source, of a chunk (as [`Classifier::classify`])
@@ -151,13 +187,18 @@ impl Classifier {
         std::thread::scope(|scope| {
             let mut inboxes = Vec::new();
             let mut outboxes = Vec::new();
-            for _ in 0..self.pool.size() {
+            let workers = match self.contract.memory {
+                Some(_) => 1,
+                None => self.pool.size(),
+            };
+            for _ in 0..workers {
                 let (inbox, jobs) = sync_channel::<Result<Beats>>(QUEUE);
                 let (results, outbox) = sync_channel(QUEUE);
                 scope.spawn(move || {
+                    let mut state = self.begin();
                     for job in jobs {
                         let answer = job.and_then(|beats| {
-                            let answer = self.chunk(&beats)?;
+                            let answer = self.go_on(&beats, &mut state)?;
                             Ok((beats, answer))
                         });
                         // A closed channel means that the sink has given up.
@@ -192,13 +233,26 @@ impl Classifier {
         })
     }
 
-    /// As [`Classifier::classify`], on this thread alone.
-    fn chunk(&self, beats: &Beats) -> Result<Vec<Prediction>> {
-        self.check(beats)?;
-        let mut all = Vec::with_capacity(beats.len());
-        for start in (0..beats.len()).step_by(BATCH) {
-            let rows = start..beats.len().min(start + BATCH);
-            all.extend(self.pool.with(|session| self.run(session, beats, rows))?);
+    /// The answers for rows, batch by batch, after those that `state` is of.
+    fn rows(
+        &self,
+        beats: &Beats,
+        rows: Range<usize>,
+        state: &mut State,
+    ) -> Result<Vec<Prediction>> {
+        let remembers = self.contract.memory.is_some();
+        let begins = |row: &usize| remembers && beats.begins[*row];
+        let mut all = Vec::with_capacity(rows.len());
+        let mut start = rows.start;
+        while start < rows.end {
+            if begins(&start) {
+                state.0.fill(0.0);
+            }
+            let most = rows.end.min(start + BATCH);
+            let end = (start + 1..most).find(begins).unwrap_or(most);
+            let run = |session: &mut Session| self.run(session, beats, start..end, &mut state.0);
+            all.extend(self.pool.with(run)?);
+            start = end;
         }
         Ok(all)
     }
@@ -210,15 +264,22 @@ impl Classifier {
                 "the beats do not fit the model: {}; prepare them with this model's contract or choose another with --model",
                 differ.join("; ")
             ))
+        })?;
+        ensure(self.contract.memory.is_none() || beats.in_order(), || {
+            Error::Unfit(
+                "the model remembers beats, and these do not tell where a recording begins or has a gap; give a recording, or a store that this version's `data convert` makes of recordings, or take a model without a memory".into(),
+            )
         })
     }
 
-    /// The answers for one batch of rows.
+    /// The answers for one batch of rows; `state` is what is held of those before
+    /// and becomes what is held for those to come.
     fn run(
         &self,
         session: &mut Session,
         beats: &Beats,
         rows: Range<usize>,
+        state: &mut Vec<f32>,
     ) -> Result<Vec<Prediction>> {
         let input = &self.contract.input;
         let values = |width: usize| rows.start * width..rows.end * width;
@@ -226,16 +287,23 @@ impl Classifier {
         let shape = [rows.len(), input.channels(), input.length()];
         let failed = |e: ort::Error| runtime::failed(self.path(), &e);
         let windows = TensorRef::from_array_view((shape, windows)).map_err(failed)?;
-        let outputs = if input.rhythm.is_empty() {
-            session.run(ort::inputs![BEAT => windows])
-        } else {
+        let mut inputs = ort::inputs![BEAT => windows];
+        if !input.rhythm.is_empty() {
             let width = input.rhythm.len();
             let rhythm = &beats.rhythm[values(width)];
-            let rhythm =
-                TensorRef::from_array_view(([rows.len(), width], rhythm)).map_err(failed)?;
-            session.run(ort::inputs![BEAT => windows, RHYTHM => rhythm])
+            let rhythm = TensorRef::from_array_view(([rows.len(), width], rhythm));
+            inputs.push((RHYTHM.into(), rhythm.map_err(failed)?.into()));
         }
-        .map_err(failed)?;
+        let held = state.clone();
+        if !held.is_empty() {
+            let held = TensorRef::from_array_view(([held.len()], &held[..]));
+            inputs.push((STATE.into(), held.map_err(failed)?.into()));
+        }
+        let outputs = session.run(inputs).map_err(failed)?;
+        if !held.is_empty() {
+            let kept = outputs[STATE_OUT].try_extract_tensor::<f32>();
+            state.copy_from_slice(kept.map_err(failed)?.1);
+        }
         let width = self.contract.classes.len();
         let extract = |name: &str| -> Result<&[f32]> {
             let (_, values) = outputs[name].try_extract_tensor::<f32>().map_err(failed)?;
@@ -282,6 +350,11 @@ impl Classifier {
     }
 }
 
+/// What a model remembers of the beats before; nothing for one without a memory.
+/// It is of the beats that were classified with it last, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State(Vec<f32>);
+
 /// Whether the graph has the inputs and outputs that the contract promises.
 fn check_graph(contract: &Contract, inputs: &[Outlet], outputs: &[Outlet]) -> Result<(), String> {
     let input = &contract.input;
@@ -292,10 +365,11 @@ fn check_graph(contract: &Contract, inputs: &[Outlet], outputs: &[Outlet]) -> Re
         wanted.push((RHYTHM, vec![input.rhythm.len() as i64]));
     }
     check_outlets("input", &wanted, inputs)?;
-    if let Some(extra) = inputs
-        .iter()
-        .find(|i| !wanted.iter().any(|w| w.0 == i.name()))
-    {
+    let state = contract.memory.map(|memory| memory.state as i64);
+    check_state("input", STATE, state, inputs)?;
+    check_state("output", STATE_OUT, state, outputs)?;
+    let known = |name: &str| name == STATE || wanted.iter().any(|w| w.0 == name);
+    if let Some(extra) = inputs.iter().find(|i| !known(i.name())) {
         return Err(format!(
             "the contract knows no input '{}': {}",
             extra.name(),
@@ -308,6 +382,30 @@ fn check_graph(contract: &Contract, inputs: &[Outlet], outputs: &[Outlet]) -> Re
     }
     let wanted = [(LOGITS, classes.clone()), (PROBABILITIES, classes)];
     check_outlets("output", &wanted, outputs)
+}
+
+/// The state is a vector that no batch belongs to, and is there with a memory only.
+fn check_state(
+    kind: &str,
+    name: &str,
+    values: Option<i64>,
+    found: &[Outlet],
+) -> Result<(), String> {
+    let outlet = found.iter().find(|o| o.name() == name);
+    let shape = outlet.map(|outlet| {
+        let dims = outlet.dtype().tensor_shape();
+        let dims = dims.into_iter().flat_map(|s| s.iter().copied());
+        dims.collect::<Vec<i64>>()
+    });
+    let float = |o: &Outlet| o.dtype().tensor_type() == Some(TensorElementType::Float32);
+    let fits = shape == values.map(|values| vec![values]) && outlet.is_none_or(float);
+    ensure(fits, || {
+        format!(
+            "by the contract the {kind} '{name}' is {}, in the graph {}; export the model again with `train --export`",
+            values.map_or("none".into(), |values| format!("{values} numbers")),
+            shape.map_or("none".into(), |dims| shown(&dims)),
+        )
+    })
 }
 
 fn check_outlets(kind: &str, wanted: &[(&str, Vec<i64>)], found: &[Outlet]) -> Result<(), String> {

@@ -13,6 +13,7 @@ pub mod integrated_gradients;
 pub mod methods;
 pub mod pictures;
 mod plots;
+pub mod remembered;
 mod score;
 pub mod score_table;
 mod search;

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ScopedJoinHandle;
 
@@ -132,6 +133,36 @@ impl Pool {
             all.extend(part?);
         }
         Ok(all)
+    }
+
+    /// Runs `each` on pieces of rows, on as many threads as there may be sessions;
+    /// the answers come in the order of the pieces.
+    ///
+    /// # Errors
+    /// The first error of `each` in that order.
+    pub fn pieces<T: Send>(
+        &self,
+        pieces: &[Range<usize>],
+        each: impl Fn(Range<usize>) -> Result<T> + Sync,
+    ) -> Result<Vec<T>> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut done = Vec::new();
+            while let Some((at, piece)) = {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                pieces.get(at).map(|piece| (at, piece.clone()))
+            } {
+                done.push((at, each(piece)));
+            }
+            done
+        };
+        let workers = self.size.min(pieces.len());
+        let mut all: Vec<(usize, Result<T>)> = std::thread::scope(|scope| {
+            let running: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            running.into_iter().flat_map(joined).collect()
+        });
+        all.sort_by_key(|(at, _)| *at);
+        all.into_iter().map(|(_, answer)| answer).collect()
     }
 
     /// A panic while the lock is held leaves nothing half done.

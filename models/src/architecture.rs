@@ -5,15 +5,18 @@
 mod build;
 mod check;
 mod cost;
+mod memory;
 mod nodes;
 
 use serde::{Deserialize, Serialize};
 
 pub use cost::{EDGE_LANES, EDGE_VALUES, Field};
+pub use memory::Held;
 pub use nodes::{NORM_EPSILON, Network, Node, Op, Parameter};
 
 /// A residual 1-D CNN over a beat window, with an optional branch for rhythm
-/// features that joins before the head.
+/// features that joins before the head, and an optional memory of earlier beats
+/// within the head.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
@@ -37,6 +40,30 @@ pub struct Architecture {
     pub hidden: Vec<usize>,
     /// Dropout probability before each dense layer of the head but the first.
     pub dropout: f64,
+    /// The memory of beats, after the first hidden layer of the head, or ahead of
+    /// the head where it has none; empty for a network that sees one beat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<BeatLayer>,
+}
+
+/// A causal convolution over the beats of a recording with a shortcut around it
+/// (Bai et al., "An empirical evaluation of generic convolutional and recurrent
+/// networks for sequence modeling", 2018):
+///
+/// `y[t] = relu(b + sum_j W[j] x[t - d (k - 1 - j)] + s(x[t]))`
+///
+/// with kernel `k`, dilation `d`, and a shortcut `s` that is a dense layer where
+/// the channels change, else the identity. Ahead of the first beat `x` is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BeatLayer {
+    /// Output channels.
+    pub channels: usize,
+    /// Beats that are looked at, the present one among them; at least 2.
+    pub kernel: usize,
+    /// Beats from one of them to the next.
+    #[serde(default = "one")]
+    pub dilation: usize,
 }
 
 /// Convolution, batch norm and ReLU ahead of the residual blocks.
@@ -168,6 +195,7 @@ impl Architecture {
             rhythm_hidden: Vec::new(),
             hidden: vec![64],
             dropout: 0.3,
+            memory: Vec::new(),
         }
     }
 }

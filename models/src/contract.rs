@@ -3,6 +3,7 @@
 //! and `embedded` go by.
 
 use data::Classes;
+use data::pipeline::LOOK_AHEAD;
 use data::pipeline::input::{InputSpec, Layout};
 use data::record::annotation::Annotation;
 use data::record::checksum::hexadecimal;
@@ -18,6 +19,11 @@ pub const METADATA_KEY: &str = "ectopy.contract";
 pub const BEAT: &str = "beat";
 /// Name of the input that takes rhythm features, `[batch, features]`.
 pub const RHYTHM: &str = "rhythm";
+/// Name of the input of a model with a memory that takes what it holds of the
+/// beats before, `[state]`; zeros at the beginning of a stretch of beats.
+pub const STATE: &str = "state";
+/// Name of the output that takes its place for the beats to come.
+pub const STATE_OUT: &str = "state_out";
 /// Name of the output before the softmax, `[batch, classes]`.
 pub const LOGITS: &str = "logits";
 /// Name of the output after the softmax, `[batch, classes]`.
@@ -29,6 +35,8 @@ pub const VERSION: u32 = 1;
 /// Most values of a window, far above any real one: a limit on what a hostile
 /// file can allocate.
 const LARGEST_WINDOW: usize = 1 << 20;
+/// The same of a state.
+const LARGEST_STATE: usize = 1 << 24;
 
 /// What a model expects and what its answers mean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,8 +53,43 @@ pub struct Contract {
     /// A beat whose largest probability is below this is better left to a
     /// human; 0 rejects nothing.
     pub reject_threshold: f64,
+    /// What the model remembers of the beats before; `None` for one that answers
+    /// to each beat alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
     /// How the model came about.
     pub training: Training,
+}
+
+/// What a model remembers. The rows of its inputs are then consecutive beats of
+/// one recording, and each answer depends on the beats before.
+///
+/// The gap rule: the state is zeros for the first beat of a recording, for the
+/// first after a gap of the signal, and for the first after beats that were left
+/// out because they lay within fibrillation ([`Beats::begins`]).
+///
+/// [`Beats::begins`]: data::pipeline::beats::Beats::begins
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// Beats that an answer depends on, at most, the beat itself among them.
+    pub beats: usize,
+    /// Values of the state.
+    pub state: usize,
+    /// Beats after a beat that its answer waits for: those of the pipeline, since
+    /// the memory looks back only.
+    pub look_ahead: usize,
+}
+
+impl Memory {
+    /// A memory that reaches over so many beats with a state of so many values.
+    pub fn of(beats: usize, state: usize) -> Memory {
+        Memory {
+            beats,
+            state,
+            look_ahead: LOOK_AHEAD,
+        }
+    }
 }
 
 /// How a model came about.
@@ -236,11 +279,39 @@ impl Contract {
                 self.temperature
             ));
         }
+        self.check_memory()?;
         if !(0.0..=1.0).contains(&self.reject_threshold) {
             return refuse(format!(
                 "the contract's reject threshold is {}, not a probability",
                 self.reject_threshold
             ));
+        }
+        Ok(())
+    }
+}
+
+impl Contract {
+    fn check_memory(&self) -> Result<(), ContractError> {
+        let Some(memory) = self.memory else {
+            return Ok(());
+        };
+        let refuse = |what: String| Err(ContractError::Mismatch(what));
+        if memory.beats < 2 || !(1..=LARGEST_STATE).contains(&memory.state) {
+            return refuse(format!(
+                "the contract's memory is of {} beats with a state of {} values; 2 beats or more and 1 to {LARGEST_STATE} values can be had",
+                memory.beats, memory.state
+            ));
+        }
+        if memory.look_ahead != LOOK_AHEAD {
+            return refuse(format!(
+                "the contract's memory waits for {} beats after a beat, this program for {LOOK_AHEAD}",
+                memory.look_ahead
+            ));
+        }
+        if self.input.layout != Layout::Window {
+            return refuse(
+                "the contract has a memory of beats, and rows of a table have no order in time; only the layout 'window' has".into(),
+            );
         }
         Ok(())
     }
@@ -259,6 +330,7 @@ mod tests {
             classes: "V,N,S".parse().unwrap(),
             temperature: 1.0,
             reject_threshold: 0.5,
+            memory: None,
             training: Training {
                 recipe: "test".into(),
                 seed: 0,
@@ -302,6 +374,31 @@ mod tests {
         table.input.template = true;
         let refusal = Contract::from_json(&table.to_json()).unwrap_err();
         assert!(refusal.to_string().contains("one lead"), "{refusal}");
+    }
+
+    #[test]
+    fn a_memory_is_told_and_one_without_sense_is_refused() {
+        assert!(!contract().to_json().contains("memory"));
+        let with = |memory, input| Contract {
+            memory: Some(memory),
+            input,
+            ..contract()
+        };
+        let good = with(Memory::of(15, 640), InputSpec::window());
+        assert_eq!(Contract::from_json(&good.to_json()).unwrap(), good);
+        let wait = Memory {
+            look_ahead: 8,
+            ..Memory::of(15, 640)
+        };
+        for (wrong, why) in [
+            (with(Memory::of(1, 640), InputSpec::window()), "1 beats"),
+            (with(Memory::of(15, 0), InputSpec::window()), "0 values"),
+            (with(wait, InputSpec::window()), "waits for 8"),
+            (with(Memory::of(15, 640), InputSpec::kaggle()), "no order"),
+        ] {
+            let refusal = Contract::from_json(&wrong.to_json()).unwrap_err();
+            assert!(refusal.to_string().contains(why), "{refusal}");
+        }
     }
 
     #[test]

@@ -8,21 +8,23 @@ mod read;
 mod rules;
 
 use crate::architecture::{Network, Op};
-use crate::contract::Contract;
-pub use crate::contract::{BEAT, LOGITS, PROBABILITIES, RHYTHM};
+pub use crate::contract::{BEAT, LOGITS, PROBABILITIES, RHYTHM, STATE, STATE_OUT};
+use crate::contract::{Contract, Memory};
 use crate::messages::DataType;
 use crate::weights::{Weights, WeightsError};
 pub use evaluate::{Dense, EvaluateError, evaluate};
 use graph::Graph;
 pub use read::{contract, network};
 pub use rules::head::Head;
-use rules::{head, shape};
+use rules::{head, memory, shape};
 
 /// Name of the explainer's input that takes a class index per row, `[batch]`,
 /// or [`PREDICTED`].
 pub const TARGET: &str = "target";
 /// The [`TARGET`] that stands for the class with the highest logit.
 pub const PREDICTED: i64 = -1;
+/// The [`TARGET`] that is no class of any model: of that row nothing is explained.
+pub const NO_TARGET: i64 = i64::MAX;
 /// Name of the gradient with respect to `beat`, `[batch, channels, length]`.
 pub const SALIENCY: &str = "saliency";
 /// Name of the gradient with respect to `rhythm`, `[batch, features]`.
@@ -59,6 +61,11 @@ pub enum ExportError {
 /// Inputs `beat [batch, channels, length]` and, if the network has one,
 /// `rhythm [batch, features]`; outputs `logits` and
 /// `probabilities = softmax(logits / temperature)`, both `[batch, classes]`.
+///
+/// Where the network has a memory, the rows are consecutive beats, and there is an
+/// input `state [values]` with an output `state_out` that takes its place for the
+/// beats to come. The answers do not depend on how the beats are cut into calls.
+///
 /// Batch norm is folded into the layers; the contract travels in the metadata,
 /// under a seal ([`crate::seal`]).
 ///
@@ -73,6 +80,7 @@ pub fn classifier(
     check_contract(&network, contract)?;
     let mut g = Graph::default();
     declare_inputs(&mut g, &network);
+    memory::recall(&mut g, &network);
     let values = rules::forward(&mut g, &network, &weights);
     let logits = &values[values.len() - 1];
     head::softmax(&mut g, PROBABILITIES, logits, contract.temperature);
@@ -84,6 +92,7 @@ pub fn classifier(
         &classes,
         "softmax(logits / temperature)",
     );
+    memory::keep(&mut g, &network);
     let doc = format!(
         "Heartbeat classifier, classes {}. Its input is defined by the contract in the metadata.",
         class_names(contract)
@@ -112,6 +121,12 @@ pub fn explainer(
 /// gradient of the target's `head` with respect to the inputs; and `gradcam
 /// [batch, length]`. A target that is no class gives zeros.
 ///
+/// Where the network has a memory, the rows are consecutive beats from the
+/// beginning of a stretch on, and the gradient is that of the sum of all rows'
+/// targets: with [`NO_TARGET`] for all rows but the last, that of the last beat's
+/// target with respect to every beat. Rows as many as the contract's memory has
+/// beats are enough, since no answer depends on more.
+///
 /// # Errors
 /// As [`classifier`].
 pub fn explainer_of(
@@ -130,6 +145,7 @@ pub fn explainer_of(
         &[],
         "Class index; -1 for the predicted class",
     );
+    memory::forget(&mut g, &network);
     let values = rules::forward(&mut g, &network, &weights);
     let logits = &values[values.len() - 1];
     let classes = contract.classes.len();
@@ -184,11 +200,16 @@ fn check_contract(network: &Network, contract: &Contract) -> Result<(), ExportEr
     let (channels, length) = network.window().unwrap_or_default();
     let classes = network.nodes.last().map_or(0, |n| n.shape[0]);
     let input = &contract.input;
+    let memory = network.memory();
+    let beats = |memory: Option<Memory>| memory.map_or(1, |m| m.beats);
+    let state = |memory: Option<Memory>| memory.map_or(0, |m| m.state);
     for (what, contract, network) in [
         ("channels", input.channels(), channels),
         ("length", input.length(), length),
         ("rhythm features", input.rhythm.len(), network.rhythm()),
         ("classes", contract.classes.len(), classes),
+        ("beats of memory", beats(contract.memory), beats(memory)),
+        ("values of state", state(contract.memory), state(memory)),
     ] {
         if contract != network {
             return Err(ExportError::Contract {
@@ -201,5 +222,7 @@ fn check_contract(network: &Network, contract: &Contract) -> Result<(), ExportEr
     Ok(())
 }
 
+#[cfg(test)]
+mod memory_tests;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,9 @@
 use crate::architecture::{NORM_EPSILON, Network, Node, Op};
 use crate::weights::{Weights, WeightsError};
 
+/// The value of every node for one beat.
+pub type Values = Vec<Vec<f64>>;
+
 /// A network with its weights widened to f64.
 pub struct Reference<'a> {
     network: &'a Network,
@@ -51,6 +54,11 @@ impl<'a> Reference<'a> {
                 bias: wide(format!("{name}.bias")),
                 norm: norm.then(|| norm_of(name)),
             },
+            Op::BeatConv { name, .. } => Layer {
+                weight: wide(format!("{name}.weight")),
+                bias: wide(format!("{name}.bias")),
+                norm: None,
+            },
             Op::Norm { name, folded } => Layer {
                 norm: Some(match folded {
                     true => (wide(format!("{name}.weight")), wide(format!("{name}.bias"))),
@@ -67,8 +75,26 @@ impl<'a> Reference<'a> {
     }
 
     /// The value of every node for one beat `[channels x length]` and its
-    /// rhythm features; the last one is the logits.
-    pub fn values(&self, beat: &[f64], rhythm: &[f64]) -> Vec<Vec<f64>> {
+    /// rhythm features; the last one is the logits. No beat comes before it.
+    pub fn values(&self, beat: &[f64], rhythm: &[f64]) -> Values {
+        self.values_after(&[], beat, rhythm)
+    }
+
+    /// The values of every one of consecutive beats, from the beginning of a
+    /// stretch on.
+    pub fn sequence(&self, beats: &[f64], rhythm: &[f64]) -> Vec<Values> {
+        let (channels, length) = self.network.window().unwrap_or((1, 1));
+        let features = self.network.rhythm();
+        let mut all = Vec::new();
+        for (t, beat) in beats.chunks_exact(channels * length).enumerate() {
+            let rhythm = &rhythm[t * features..(t + 1) * features];
+            let values = self.values_after(&all, beat, rhythm);
+            all.push(values);
+        }
+        all
+    }
+
+    fn values_after(&self, past: &[Values], beat: &[f64], rhythm: &[f64]) -> Values {
         let mut values: Vec<Vec<f64>> = Vec::with_capacity(self.network.nodes.len());
         for (node, layer) in self.network.nodes.iter().zip(&self.layers) {
             let inputs: Vec<&[f64]> = node.inputs.iter().map(|&i| &values[i][..]).collect();
@@ -76,6 +102,19 @@ impl<'a> Reference<'a> {
                 Op::Beat => beat.to_vec(),
                 Op::Rhythm => rhythm.to_vec(),
                 Op::Conv { .. } => layer.normalised(self.conv(node, layer, inputs[0])),
+                Op::BeatConv {
+                    kernel, dilation, ..
+                } => {
+                    let before = |beats: usize| {
+                        let place = past.len().checked_sub(beats)?;
+                        Some(&past[place][node.inputs[0]][..])
+                    };
+                    let taps = (0..kernel).map(|j| match dilation * (kernel - 1 - j) {
+                        0 => Some(inputs[0]),
+                        beats => before(beats),
+                    });
+                    layer.over_beats(&taps.collect::<Vec<_>>(), inputs[0].len())
+                }
                 Op::Dense { .. } => layer.normalised(layer.dense(inputs[0])),
                 Op::Norm { .. } => layer.normalised(inputs[0].to_vec()),
                 Op::Relu => inputs[0].iter().map(|x| x.max(0.0)).collect(),
@@ -109,8 +148,8 @@ impl<'a> Reference<'a> {
     }
 
     /// Central differences `(f(x + h) - f(x - h)) / 2h` of a number made from
-    /// the logits, for each of `places`, which count the values of `beat` and
-    /// then those of `rhythm`. `None` where a ReLU switches or a maximum changes
+    /// the logits of the last of consecutive beats, for each of `places`, which
+    /// count the values of all `beat` windows and then those of `rhythm`. `None` where a ReLU switches or a maximum changes
     /// hands between the two sides, because there they are not the gradient.
     pub fn differences(
         &self,
@@ -124,10 +163,12 @@ impl<'a> Reference<'a> {
         let mut side = |i: usize, step: f64| {
             let before = x[i];
             x[i] += step;
-            let values = self.values(&x[..beat.len()], &x[beat.len()..]);
+            let values = self.sequence(&x[..beat.len()], &x[beat.len()..]);
             x[i] = before;
-            let f = values.last().map_or(f64::NAN, |logits| of(logits));
-            (f, self.branches(&values))
+            let logits = values.last().and_then(|values| values.last());
+            let f = logits.map_or(f64::NAN, |logits| of(logits));
+            let branches = values.iter().flat_map(|values| self.branches(values));
+            (f, branches.collect::<Vec<_>>())
         };
         places
             .into_iter()
@@ -246,6 +287,21 @@ impl<'a> Reference<'a> {
 }
 
 impl Layer {
+    /// `y = b + sum_j W[j] x_j` of the beats under a kernel; a beat that is not
+    /// there is 0.
+    fn over_beats(&self, taps: &[Option<&[f64]>], inputs: usize) -> Vec<f64> {
+        let rows = self.weight.chunks_exact(inputs * taps.len());
+        let outputs = rows.zip(&self.bias).map(|(row, bias)| {
+            let at = |i: usize, j: usize| row[i * taps.len() + j];
+            let terms = taps.iter().enumerate().flat_map(|(j, x)| {
+                let values = x.iter().flat_map(|x| x.iter()).enumerate();
+                values.map(move |(i, x)| at(i, j) * x)
+            });
+            bias + terms.sum::<f64>()
+        });
+        outputs.collect()
+    }
+
     fn dense(&self, x: &[f64]) -> Vec<f64> {
         let rows = self.weight.chunks_exact(x.len());
         let dot = |row: &[f64]| row.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();

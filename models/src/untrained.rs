@@ -2,9 +2,11 @@
 //! benchmarks of the runtimes, which must not need a trained model.
 
 use data::Classes;
-use data::pipeline::input::InputSpec;
+use data::pipeline::input::{InputSpec, Layout};
 
-use crate::architecture::{Architecture, ArchitectureError, Block, PoolKind, Pooling, Stem};
+use crate::architecture::{
+    Architecture, ArchitectureError, BeatLayer, Block, PoolKind, Pooling, Stem,
+};
 use crate::contract::{Contract, Training, VERSION};
 use crate::onnx::{ExportError, classifier};
 use crate::weights::{Tensor, Weights};
@@ -27,6 +29,18 @@ pub enum UntrainedError {
 /// # Errors
 /// [`UntrainedError`].
 pub fn classifier_for(input: &InputSpec, seed: u64) -> Result<Vec<u8>, UntrainedError> {
+    remembering_classifier_for(input, &[], seed)
+}
+
+/// The same with a memory of beats.
+///
+/// # Errors
+/// As [`classifier_for`].
+pub fn remembering_classifier_for(
+    input: &InputSpec,
+    memory: &[BeatLayer],
+    seed: u64,
+) -> Result<Vec<u8>, UntrainedError> {
     let block = |channels, stride| Block {
         stride,
         ..Block::new(channels, 5)
@@ -50,6 +64,7 @@ pub fn classifier_for(input: &InputSpec, seed: u64) -> Result<Vec<u8>, Untrained
         },
         hidden: vec![64],
         dropout: 0.0,
+        memory: memory.to_vec(),
     };
     let network = architecture.network()?;
     let mut noise = Xorshift::of(seed);
@@ -75,6 +90,7 @@ pub fn classifier_for(input: &InputSpec, seed: u64) -> Result<Vec<u8>, Untrained
         classes: Classes::aami5(),
         temperature: 1.0,
         reject_threshold: 0.4,
+        memory: network.memory(),
         training: Training {
             recipe: "untrained".into(),
             seed,
@@ -87,7 +103,7 @@ pub fn classifier_for(input: &InputSpec, seed: u64) -> Result<Vec<u8>, Untrained
 }
 
 /// An architecture for this input with options by chance, small enough to run
-/// in tests.
+/// in tests; where the input has beats in order, with a memory of them or without.
 pub fn random_architecture(input: &InputSpec, seed: u64) -> Architecture {
     let mut noise = Xorshift::of(seed);
     loop {
@@ -133,7 +149,26 @@ fn drawn(input: &InputSpec, noise: &mut Xorshift) -> Architecture {
         rhythm_hidden,
         hidden: noise.one_of([vec![], vec![12], vec![16, 12]]),
         dropout: noise.one_of([0.0, 0.3]),
+        memory: match (input.layout, noise.one_of([false, true, true])) {
+            (Layout::Window, true) => memory(noise),
+            _ => Vec::new(),
+        },
     }
+}
+
+/// Layers of a memory of beats by chance, one to three.
+pub fn random_memory(seed: u64) -> Vec<BeatLayer> {
+    memory(&mut Xorshift::of(seed))
+}
+
+fn memory(noise: &mut Xorshift) -> Vec<BeatLayer> {
+    let layer = |noise: &mut Xorshift| BeatLayer {
+        channels: noise.one_of([12, 12, 7]),
+        kernel: noise.one_of([2, 3, 5]),
+        dilation: noise.one_of([1, 2, 3]),
+    };
+    let count = noise.one_of([1, 2, 3]);
+    (0..count).map(|_| layer(noise)).collect()
 }
 
 /// Marsaglia's generator: the numbers must not change with a generator's version.

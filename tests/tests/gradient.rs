@@ -95,7 +95,7 @@ fn in_libtorch(case: &Case, beats: &Beats, targets: &[i64]) -> Gradients {
         let beat = part(&beats.windows, &[input.channels(), input.length()]);
         let features = input.rhythm.len();
         let rhythm = (features > 0).then(|| part(&beats.rhythm, &[features]));
-        let logits = cnn.forward(&beat, rhythm.as_ref());
+        let logits = cnn.forward(&beat, rhythm.as_ref(), None);
         let target = Tensor::from_slice(&targets[rows.clone()]).unsqueeze(1);
         logits.gather(1, &target, false).sum(Kind::Float).backward();
         let values = |t: &Tensor| Vec::<f32>::try_from(t.grad().contiguous().view(-1)).unwrap();
@@ -193,7 +193,8 @@ fn compare_with_differences(case: &Case, beats: &Beats, targets: &[i64], found: 
 
 #[test]
 fn the_gradient_graph_equals_autograd() {
-    for case in cases() {
+    // What remembers beats is explained with those before: see `memory`.
+    for case in cases().into_iter().filter(|c| c.contract.memory.is_none()) {
         let input = &case.contract.input;
         let beats = case.real(PER_CLASS).unwrap_or_else(|| synthetic(input));
         let targets: Vec<i64> = beats.labels.iter().map(|&label| label as i64).collect();

@@ -11,6 +11,7 @@ mod exit_codes;
 mod explain;
 mod gradient;
 mod kills;
+mod memory;
 mod networks;
 mod onnx_checker;
 mod outputs;

@@ -9,7 +9,7 @@ use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::simulate::synth;
-use models::architecture::{Architecture, Block, Op, Pooling};
+use models::architecture::{Architecture, BeatLayer, Block, Op, Pooling};
 use models::contract::{Training, VERSION};
 use models::untrained::random_architecture;
 use models::{Contract, Network, Weights, onnx};
@@ -63,8 +63,38 @@ pub fn cases() -> Vec<Case> {
             drawn: false,
         });
     }
+    cases.push(remembering());
     cases.extend((0..DRAWN).map(drawn));
     cases
+}
+
+/// A network of the shipped model's kind with a memory of 15 beats.
+pub fn remembering() -> Case {
+    let input = InputSpec::window();
+    let block = |channels| Block {
+        stride: 2,
+        ..Block::new(channels, 5)
+    };
+    let layer = |dilation| BeatLayer {
+        channels: 32,
+        kernel: 3,
+        dilation,
+    };
+    let architecture = Architecture {
+        channels: input.channels(),
+        length: input.length(),
+        rhythm: input.rhythm.len(),
+        blocks: vec![block(16), block(24)],
+        pooling: Pooling::AverageMax,
+        rhythm_hidden: vec![16],
+        hidden: vec![32],
+        memory: vec![layer(1), layer(2), layer(4)],
+        ..Architecture::notebook()
+    };
+    Case {
+        drawn: true,
+        ..untrained("remembering", architecture, input)
+    }
 }
 
 /// Networks by chance; so many have every option.
@@ -102,6 +132,7 @@ fn the_drawn_networks_have_every_operation() {
             "dilation",
         ),
         (has(third), "bottleneck"),
+        (has(|op| matches!(op, Op::BeatConv { .. })), "memory"),
         (has(|op| *op == Op::GlobalMaxPool), "maximum of all"),
         (has(|op| *op == Op::Flatten), "every position"),
         (has(|op| matches!(op, Op::Dropout { .. })), "dropout"),
@@ -134,7 +165,6 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
     Case {
         name: name.into(),
         weights: cnn.weights().unwrap(),
-        network,
         drawn: false,
         contract: Contract {
             version: VERSION,
@@ -142,6 +172,7 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
             classes: Classes::aami5(),
             temperature: 1.5,
             reject_threshold: 0.0,
+            memory: network.memory(),
             training: Training {
                 recipe: "none".into(),
                 seed: 7,
@@ -150,6 +181,7 @@ fn untrained(name: &str, architecture: Architecture, input: InputSpec) -> Case {
                 trainer: "tests".into(),
             },
         },
+        network,
     }
 }
 
@@ -179,6 +211,7 @@ fn two_leads() -> Architecture {
         rhythm_hidden: vec![16],
         hidden: vec![32],
         dropout: 0.2,
+        memory: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use data::pipeline::beats::Beats;
+use infer::Classifier;
 use infer::explain::graph::{Explainer, InputBatch};
 
 use crate::networks::{Case, cases, synthetic};
@@ -57,6 +58,9 @@ fn check(python: &Path, case: &Case, beats: &Beats) {
     write("rhythm", &raw(&beats.rhythm));
     let bytes: Vec<u8> = targets.iter().flat_map(|t| t.to_le_bytes()).collect();
     write("target", &bytes);
+    if let Some(memory) = case.contract.memory {
+        write("state", &raw(&vec![0.0; memory.state]));
+    }
     let output = Command::new(python)
         .args(["-c", SCRIPT])
         .arg(folder.path())
@@ -67,13 +71,24 @@ fn check(python: &Path, case: &Case, beats: &Beats) {
 
     let path = Path::new("model.explain.onnx");
     let contract = case.contract.clone();
-    let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
-    let ours = explainer.run(&InputBatch::of(beats), &targets).unwrap();
-    for (name, ours) in [
-        ("logits", &ours.logits),
-        ("saliency", &ours.saliency),
-        ("gradcam", &ours.gradcam),
-    ] {
+    let ours = if contract.memory.is_some() {
+        // Here the explainer runs on a beat with those before it, one at a time.
+        let classifier = Classifier::load(&folder.path().join("model.onnx")).unwrap();
+        let logits = classifier.classify(beats).unwrap();
+        vec![(
+            "logits",
+            logits.into_iter().flat_map(|p| p.logits).collect(),
+        )]
+    } else {
+        let explainer = Explainer::load(path, &case.explainer(), contract, 1).unwrap();
+        let ours = explainer.run(&InputBatch::of(beats), &targets).unwrap();
+        vec![
+            ("logits", ours.logits),
+            ("saliency", ours.saliency),
+            ("gradcam", ours.gradcam),
+        ]
+    };
+    for (name, ours) in &ours {
         let bytes = std::fs::read(folder.path().join(name)).unwrap();
         let (theirs, _) = bytes.as_chunks::<4>();
         assert_eq!(theirs.len(), ours.len(), "{}: {name}", case.name);

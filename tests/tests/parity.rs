@@ -23,7 +23,9 @@ fn in_libtorch(case: &Case, beats: &Beats) -> Vec<f32> {
     let windows = Tensor::from_slice(&beats.windows).view(shape);
     let features = input.rhythm.len() as i64;
     let rhythm = (features > 0).then(|| Tensor::from_slice(&beats.rhythm).view([rows, features]));
-    let logits = cnn.logits(&windows, rhythm.as_ref());
+    let ages: Vec<i64> = beats.ages().into_iter().map(|age| age as i64).collect();
+    let ages = beats.in_order().then(|| Tensor::from_slice(&ages));
+    let logits = cnn.logits(&windows, rhythm.as_ref(), ages.as_ref());
     Vec::try_from(logits.contiguous().view(-1)).unwrap()
 }
 

@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     let mut settings = Recipe::InterPatient.defaults().overlay_file(&recipe)?;
     settings.data = Some(Path::new(shared).join("mitdb"));
     settings.extra = vec![Path::new(shared).join("svdb")];
-    let sets = patients::beat_sets(&settings, prepare::without_limits)?;
+    let sets = patients::beat_sets(&settings, prepare::without_limits, false)?;
     println!("{} beats of {}", sets.train.len(), sets.description);
     print(&sets.train);
     Ok(())

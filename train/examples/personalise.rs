@@ -65,6 +65,12 @@ struct Arguments {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let init = Init::read(&arguments.model)?;
+    if init.contract.memory.is_some() {
+        return Err(Error::Network(
+            "the model remembers beats, and this shows it single ones; take one without a memory"
+                .into(),
+        ));
+    }
     let settings = settings(&arguments, &init);
     let names = dataset::select(&arguments.data, &arguments.records)?;
     let replay = replay(&arguments, &settings)?;

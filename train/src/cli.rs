@@ -89,7 +89,14 @@ const ABOUT_COMPARE: &str =
     "Print the settings in which finished runs differ, and their figures side by side";
 
 /// The settings that describe a network.
-const NETWORK: [&str; 5] = ["stem", "blocks", "pooling", "rhythm_hidden", "hidden"];
+const NETWORK: [&str; 6] = [
+    "stem",
+    "blocks",
+    "pooling",
+    "rhythm_hidden",
+    "hidden",
+    "memory",
+];
 
 /// What the command line asks for.
 #[derive(Debug)]

@@ -41,9 +41,9 @@ pub fn caution(network: &Network) -> Option<String> {
 
 /// A row per node: its name in the ONNX graph, what it computes, the shape of
 /// its result, its trainable values, its multiply-accumulates for one beat and
-/// its receptive field at `fs` samples per second; and their totals.
+/// its receptive field, at `fs` samples per second or in beats; and their totals.
 pub fn table(network: &Network, fs: f64) -> String {
-    let fields = network.fields();
+    let (fields, beats) = (network.fields(), network.beats());
     let mut rows = vec![
         [
             "layer",
@@ -64,7 +64,11 @@ pub fn table(network: &Network, fs: f64) -> String {
             shape(node),
             count(network.parameters_in(node)),
             count(network.macs_of(node)),
-            fields[i].map_or(String::new(), |field| seen(field, fs)),
+            match (fields[i], beats[i]) {
+                (Some(field), _) => seen(field, fs),
+                (None, 1) => String::new(),
+                (None, beats) => format!("{beats} beats"),
+            },
         ]);
     }
     let total = [network.parameter_count(), network.macs()];
@@ -104,6 +108,15 @@ fn operation(network: &Network, node: &Node) -> String {
                 }
             }
             text + normalised(*norm)
+        }
+        Op::BeatConv {
+            kernel, dilation, ..
+        } => {
+            let every = match dilation {
+                1 => String::new(),
+                beats => format!(", dilation {beats}"),
+            };
+            format!("convolution over {kernel} beats{every}")
         }
         Op::Dense { norm, .. } => format!("dense{}", normalised(*norm)),
         Op::Norm { .. } => "norm".into(),
@@ -153,6 +166,7 @@ mod tests {
         let blocks = with_options.map(|text| text.parse::<BlockText>().unwrap());
         for blocks in [settings.blocks.clone(), blocks.to_vec()] {
             settings.blocks = blocks;
+            settings.memory = vec!["48x5@2".parse().unwrap()];
             let network = settings.architecture(&settings.input).network().unwrap();
             let text = table(&network, settings.input.fs);
             let lines: Vec<&str> = text.lines().collect();
@@ -179,6 +193,8 @@ mod tests {
             "mean of 2",
             "maximum of 2",
             "block1.conv2 + block1.shortcut",
+            "convolution over 5 beats, dilation 2",
+            "9 beats",
         ] {
             assert!(text.contains(part), "{part} in:\n{text}");
         }

@@ -1,11 +1,14 @@
 //! Labelled beats as tensors: all rows lie in memory, on the device, and a
 //! batch is one indexing call.
 
+use std::ops::Range;
+
 use data::Classes;
 use data::pipeline::beats::Beats;
 use tch::{Device, Tensor};
 
 use crate::error::{Error, Result};
+use crate::network::ResidualCnn;
 use crate::source::shares;
 use data::record::error::ensure;
 
@@ -18,6 +21,9 @@ pub struct Examples {
     pub rhythm: Option<Tensor>,
     /// Output index of each row's class, `[rows]` of `i64`.
     pub labels: Tensor,
+    /// Where the rows are beats in order, how many of its stretch come before
+    /// each, `[rows]` of `i64`.
+    pub ages: Option<Tensor>,
     /// A teacher's logits, `[rows, classes]`.
     pub teacher: Option<Tensor>,
     /// The classes.
@@ -41,6 +47,11 @@ pub struct Batch {
     pub labels: Tensor,
     /// A teacher's logits, `[rows, classes]`.
     pub teacher: Option<Tensor>,
+    /// How many beats of its chunk come before each row; `None` where rows are
+    /// shown by themselves.
+    pub ages: Option<Tensor>,
+    /// What each row counts in the loss, `[rows]`; `None` for all alike.
+    pub weights: Option<Tensor>,
 }
 
 impl Examples {
@@ -78,6 +89,10 @@ impl Examples {
             windows,
             rhythm,
             labels: Tensor::f_from_slice(&labels)?.f_to_device(device)?,
+            ages: match beats.in_order() {
+                true => Some(ages(&beats.ages()).f_to_device(device)?),
+                false => None,
+            },
             teacher: None,
             classes: beats.classes.clone(),
             class_of: beats.labels.clone(),
@@ -91,7 +106,27 @@ impl Examples {
         self.class_of.len()
     }
 
-    /// The rows at these indices.
+    /// The model's logits of all rows, `[rows, classes]`, each after those before
+    /// it where they are in order.
+    pub fn logits(&self, model: &ResidualCnn) -> Tensor {
+        model.logits(&self.windows, self.rhythm.as_ref(), self.ages.as_ref())
+    }
+
+    /// Whole chunks of consecutive rows, none of which knows of another, with what
+    /// each row counts.
+    pub fn chunks(&self, chunks: &[Range<usize>], weights: &[f32]) -> Batch {
+        let device = self.labels.device();
+        let rows: Vec<i64> = chunks.iter().cloned().flatten().map(|r| r as i64).collect();
+        let counted: Vec<f32> = rows.iter().map(|&row| weights[row as usize]).collect();
+        let of_chunks: Vec<usize> = chunks.iter().flat_map(|chunk| 0..chunk.len()).collect();
+        Batch {
+            ages: Some(ages(&of_chunks).to_device(device)),
+            weights: Some(Tensor::from_slice(&counted).to_device(device)),
+            ..self.batch(&rows)
+        }
+    }
+
+    /// The rows at these indices, each by itself.
     pub fn batch(&self, rows: &[i64]) -> Batch {
         let index = Tensor::from_slice(rows).to_device(self.labels.device());
         let pick = |tensor: &Tensor| tensor.index_select(0, &index);
@@ -100,6 +135,13 @@ impl Examples {
             rhythm: self.rhythm.as_ref().map(pick),
             labels: pick(&self.labels),
             teacher: self.teacher.as_ref().map(pick),
+            ages: None,
+            weights: None,
         }
     }
+}
+
+fn ages(ages: &[usize]) -> Tensor {
+    let ages: Vec<i64> = ages.iter().map(|&age| age as i64).collect();
+    Tensor::from_slice(&ages)
 }

@@ -44,6 +44,10 @@ pub fn rehearse(settings: &Settings, network: Network) -> Result<()> {
     beats.windows = (0..REHEARSED * input.window_values()).map(wave).collect();
     beats.rhythm = (0..REHEARSED * input.rhythm.len()).map(wave).collect();
     beats.labels = vec![0; REHEARSED];
+    let memory = network.memory();
+    if memory.is_some() {
+        beats.begins = vec![false; REHEARSED];
+    }
     let rehearsed = || -> Result<()> {
         let model = ResidualCnn::new(network, 0, tch::Device::Cpu)?;
         let model = FeatureScaler::of(&beats).fold(&model)?;
@@ -54,6 +58,7 @@ pub fn rehearse(settings: &Settings, network: Network) -> Result<()> {
             classes: settings.classes.clone(),
             temperature: 1.0,
             reject_threshold: 0.0,
+            memory,
             training: Training::default(),
         };
         let weights = model.weights()?;
@@ -143,18 +148,33 @@ fn difference(
     explains: bool,
 ) -> Result<f32> {
     let rows = examples.rows();
-    let step = rows.div_ceil(COMPARED).max(1);
-    let picked: Vec<i64> = (0..rows as i64).step_by(step).collect();
-    let batch = examples.batch(&picked);
-    let expected = flat(&model.logits(&batch.windows, batch.rhythm.as_ref()))?;
+    let memory = model.network().memory();
+    let (batch, count) = match memory {
+        Some(_) => {
+            // Consecutive beats, taken for a stretch of their own.
+            let chunk = 0..rows.min(COMPARED);
+            let count = chunk.len();
+            (examples.chunks(&[chunk], &vec![1.0; rows]), count)
+        }
+        None => {
+            let step = rows.div_ceil(COMPARED).max(1);
+            let picked: Vec<i64> = (0..rows as i64).step_by(step).collect();
+            (examples.batch(&picked), picked.len())
+        }
+    };
+    let (rhythm, ages) = (batch.rhythm.as_ref(), batch.ages.as_ref());
+    let expected = flat(&model.logits(&batch.windows, rhythm, ages))?;
 
     let mut inputs = vec![(onnx::BEAT, dense(&batch.windows)?)];
     if let Some(rhythm) = &batch.rhythm {
         inputs.push((onnx::RHYTHM, dense(rhythm)?));
     }
     if explains {
-        let predicted = vec![onnx::PREDICTED as f64; picked.len()];
-        inputs.push((onnx::TARGET, Dense::new(&[picked.len()], predicted)));
+        let predicted = vec![onnx::PREDICTED as f64; count];
+        inputs.push((onnx::TARGET, Dense::new(&[count], predicted)));
+    } else if let Some(memory) = memory {
+        let nothing = vec![0.0; memory.state];
+        inputs.push((onnx::STATE, Dense::new(&[memory.state], nothing)));
     }
     let outputs = onnx::evaluate(bytes, &inputs)?;
     let logits = &outputs[0].values;

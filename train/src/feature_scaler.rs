@@ -208,9 +208,7 @@ mod tests {
         assert!(mean.abs().max().double_value(&[]) < 1e-5);
         assert!((rhythm.std(false).double_value(&[]) - 1.0).abs() < 0.05);
 
-        let logits = |model: &ResidualCnn, examples: &Examples| {
-            model.logits(&examples.windows, examples.rhythm.as_ref())
-        };
+        let logits = |model: &ResidualCnn, examples: &Examples| examples.logits(model);
         let folded = scaler.fold(&model).unwrap();
         let expected = logits(&model, &standardised);
         let difference = (logits(&folded, &raw) - &expected).abs().max();

@@ -1,11 +1,14 @@
 //! The training loop.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Instant;
 
-use tch::{Kind, Tensor};
+use models::Network;
+use tch::{Device, Kind, Tensor};
 
 use crate::augment::Augmentation;
+use crate::chunks::Chunks;
 use crate::cli::Request;
 use crate::error::{Error, Result};
 use crate::examples::{Batch, Examples};
@@ -93,10 +96,14 @@ impl Stepper {
             .rhythm
             .as_ref()
             .map(|r| self.augmentation.apply_rhythm(r));
-        let lesson = state.model.learn(&windows, rhythm.as_ref(), self.precision);
-        let loss = self
-            .loss
-            .mean(&lesson.logits, &batch.labels, batch.teacher.as_ref());
+        let (rhythm, ages) = (rhythm.as_ref(), batch.ages.as_ref());
+        let lesson = state.model.learn(&windows, rhythm, ages, self.precision);
+        let loss = self.loss.mean(
+            &lesson.logits,
+            &batch.labels,
+            batch.teacher.as_ref(),
+            batch.weights.as_ref(),
+        );
         let gradients = Tensor::run_backward(&[&loss], &[&state.model.values], false, false);
         let gradient = optimiser::clip(&gradients[0], self.clip);
         state
@@ -106,6 +113,57 @@ impl Stepper {
         state.update_average(self.average);
         loss.detach()
     }
+}
+
+/// What the epochs of a run show.
+enum Plan {
+    /// Beats by themselves.
+    Beats(Sampler),
+    /// Chunks of consecutive beats, for a network that remembers.
+    Chunks(Chunks),
+}
+
+impl Plan {
+    fn new(settings: &Settings, train: &Examples, network: &Network) -> Result<Plan> {
+        let sampler = sampler(settings, train);
+        let ages = train.ages.as_ref().filter(|_| network.memory().is_some());
+        let Some(ages) = ages else {
+            return Ok(Plan::Beats(sampler));
+        };
+        let ages = Vec::<i64>::try_from(ages.to_device(Device::Cpu))?;
+        let ages: Vec<usize> = ages.into_iter().map(|age| age as usize).collect();
+        let (length, seed) = (settings.chunk, settings.seed);
+        Ok(Plan::Chunks(Chunks::new(sampler, &ages, length, seed)))
+    }
+
+    /// The batches of an epoch, each of about so many beats, as chunks of rows: of
+    /// one row each where beats are shown by themselves.
+    fn batches(&self, epoch: usize, beats: usize) -> Vec<Vec<Range<usize>>> {
+        let (shown, count): (Vec<Range<usize>>, usize) = match self {
+            Plan::Beats(sampler) => {
+                let rows = sampler.epoch(epoch).into_iter().map(|row| row as usize);
+                (rows.map(|row| row..row + 1).collect(), beats)
+            }
+            Plan::Chunks(chunks) => (chunks.epoch(epoch), (beats / chunks.length()).max(1)),
+        };
+        let batches = shown.chunks(count).map(<[_]>::to_vec);
+        // Batch norm cannot do with a rest of a single beat.
+        batches.filter(|batch| rows_of(batch) > 1).collect()
+    }
+
+    fn batch(&self, train: &Examples, chunks: &[Range<usize>]) -> Batch {
+        match self {
+            Plan::Beats(_) => {
+                let rows: Vec<i64> = chunks.iter().map(|row| row.start as i64).collect();
+                train.batch(&rows)
+            }
+            Plan::Chunks(plan) => train.chunks(chunks, plan.row_weights()),
+        }
+    }
+}
+
+fn rows_of(chunks: &[Range<usize>]) -> usize {
+    chunks.iter().map(Range::len).sum()
 }
 
 fn sampler(settings: &Settings, train: &Examples) -> Sampler {
@@ -187,7 +245,7 @@ fn steps(
 ) -> Result<Ending> {
     let Request { settings, run, .. } = request;
     let schedule: Schedule = settings.schedule();
-    let sampler = sampler(settings, train);
+    let plan = Plan::new(settings, train, state.model.network())?;
     let batch = settings.batch.min(train.rows());
     let mut progress = Progress::new(settings.epochs, &settings.classes);
     let last = request.stop_after.map(|n| state.counters.epoch + n);
@@ -195,9 +253,7 @@ fn steps(
     while !finished(settings, state) {
         let started = Instant::now();
         let (epoch, first) = (state.counters.epoch, state.counters.step);
-        let order = sampler.epoch(epoch);
-        // Batch norm cannot do with a rest of a single beat.
-        let batches: Vec<&[i64]> = order.chunks(batch).filter(|rows| rows.len() > 1).collect();
+        let batches = plan.batches(epoch, batch);
         let mut loss_sum = Tensor::from(state.counters.loss).to_device(train.labels.device());
         let mut rate = 0.0;
         progress.begin(epoch + 1, batches.len(), first);
@@ -205,7 +261,7 @@ fn steps(
             tch::manual_seed(mix(settings.seed, epoch as u64, step as u64) as i64);
             let part = (step + 1) as f64 / batches.len() as f64;
             rate = schedule.rate(epoch as f64 + part, &state.counters.plateau);
-            loss_sum += stepper.step(state, &train.batch(rows), rate);
+            loss_sum += stepper.step(state, &plan.batch(train, rows), rate);
             progress.step(step + 1);
             if stop.is_asked() && step + 1 < batches.len() {
                 state.counters.step = step + 1;
@@ -215,7 +271,7 @@ fn steps(
             }
         }
         let train_loss = loss_sum.double_value(&[]) / batches.len() as f64;
-        let shown: usize = batches.iter().skip(first).map(|rows| rows.len()).sum();
+        let shown: usize = batches.iter().skip(first).map(|rows| rows_of(rows)).sum();
         let beats_per_second = shown as f64 / started.elapsed().as_secs_f64();
         ensure(train_loss.is_finite(), || {
             Error::Diverged(format!(

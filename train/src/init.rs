@@ -9,7 +9,7 @@ use std::path::Path;
 
 use data::record::classes::BeatClass;
 use data::record::error::ensure;
-use models::architecture::{Network, Node, Op};
+use models::architecture::{Network, Node};
 use models::fit::differences;
 use models::onnx;
 use models::shipped;
@@ -169,12 +169,7 @@ impl Init {
 
 /// The name of a node's layer, if it has parameters.
 fn layer(node: &Node) -> Option<String> {
-    match &node.op {
-        Op::Conv { name, .. } | Op::Dense { name, .. } | Op::Norm { name, .. } => {
-            Some(name.clone())
-        }
-        _ => None,
-    }
+    node.op.name().map(String::from)
 }
 
 /// The network of some settings: the one that they describe, or that of the

@@ -9,11 +9,14 @@
 //! | `-se16` | squeeze-excitation with a 16th of the channels |
 //! | `-neck4` | bottleneck with a fourth of the channels |
 //! | `-pre` | pre-activation |
+//!
+//! A layer of a memory of beats is written alike, `64x5@2`: channels, kernel and
+//! dilation, in beats.
 
 use std::fmt;
 use std::str::FromStr;
 
-use models::architecture::{Block, PoolKind, Stem};
+use models::architecture::{BeatLayer, Block, PoolKind, Stem};
 use serde::{Deserialize, Serialize};
 
 /// How a block is written.
@@ -29,6 +32,11 @@ pub struct BlockText(pub Block);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StemText(pub Option<Stem>);
+
+/// A [`BeatLayer`] as text, `CHANNELSxKERNEL[@DILATION]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BeatLayerText(pub BeatLayer);
 
 const SQUEEZE: &str = "se";
 const BOTTLENECK: &str = "neck";
@@ -178,6 +186,41 @@ impl fmt::Display for StemText {
     }
 }
 
+impl FromStr for BeatLayerText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers = numbers(text, &['x', '@']).unwrap_or_default();
+        let get = |mark| numbers.iter().find(|(m, _)| *m == mark).map(|&(_, n)| n);
+        let (Some(channels), Some(kernel)) = (get(' '), get('x')) else {
+            return Err(format!(
+                "'{text}' is not a layer of memory; write CHANNELSxKERNEL[@DILATION], such as 64x5 or 64x5@2"
+            ));
+        };
+        let dilation = get('@').unwrap_or(1);
+        Ok(BeatLayerText(BeatLayer {
+            channels,
+            kernel,
+            dilation,
+        }))
+    }
+}
+
+impl fmt::Display for BeatLayerText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BeatLayer {
+            channels,
+            kernel,
+            dilation,
+        } = self.0;
+        write!(f, "{channels}x{kernel}")?;
+        if dilation != 1 {
+            write!(f, "@{dilation}")?;
+        }
+        Ok(())
+    }
+}
+
 macro_rules! through_text {
     ($type:ty) => {
         impl TryFrom<String> for $type {
@@ -198,6 +241,7 @@ macro_rules! through_text {
 
 through_text!(BlockText);
 through_text!(StemText);
+through_text!(BeatLayerText);
 
 #[cfg(test)]
 mod tests {
@@ -221,6 +265,9 @@ mod tests {
         }
         for text in ["none", "32x7", "32x7/2"] {
             assert_eq!(text.parse::<StemText>().unwrap().to_string(), text);
+        }
+        for text in ["64x5", "48x3@4"] {
+            assert_eq!(text.parse::<BeatLayerText>().unwrap().to_string(), text);
         }
         let block = "64x5/2".parse::<BlockText>().unwrap().0;
         assert_eq!(
@@ -269,6 +316,7 @@ mod tests {
         }
         for text in ["", "no", "32x7+2", "7"] {
             assert!(text.parse::<StemText>().is_err(), "{text}");
+            assert!(text.parse::<BeatLayerText>().is_err(), "{text}");
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod augment;
 pub mod calibrate;
+pub mod chunks;
 pub mod cli;
 pub mod compare;
 pub mod describe;

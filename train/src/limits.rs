@@ -46,6 +46,7 @@ pub fn check(settings: &Settings) -> Result<()> {
     within("epochs", settings.epochs, 1..=EPOCHS)?;
     within("batch", settings.batch, 2..=BATCH)?;
     within("shown", settings.shown, 0..=SHOWN)?;
+    within("chunk", settings.chunk, 2..=BATCH)?;
     within("patience", settings.patience, 0..=EPOCHS)?;
     within("plateau-patience", settings.plateau_patience, 0..=EPOCHS)?;
     // A settings file holds numbers of 63 bits.
@@ -155,9 +156,12 @@ fn layers(settings: &Settings) -> Result<()> {
         .flat_map(|s| [s.channels, s.kernel, s.stride]);
     let blocks = settings.blocks.iter().map(|b| b.0);
     let numbers = blocks.flat_map(|b| [b.channels, b.kernel, b.stride, b.dilation, b.pool]);
+    let memory = settings.memory.iter().map(|layer| layer.0);
+    let memory = memory.flat_map(|layer| [layer.channels, layer.kernel, layer.dilation]);
     for (flag, number) in stem
         .map(|n| ("stem", n))
         .chain(numbers.map(|n| ("blocks", n)))
+        .chain(memory.map(|n| ("memory", n)))
     {
         ensure(number <= WIDTH, || {
             Error::usage(format!(
@@ -165,10 +169,21 @@ fn layers(settings: &Settings) -> Result<()> {
             ))
         })?;
     }
-    let count = settings.blocks.len() + settings.hidden.len() + settings.rhythm_hidden.len();
+    let count = settings.blocks.len()
+        + settings.hidden.len()
+        + settings.rhythm_hidden.len()
+        + settings.memory.len();
+    ensure(
+        settings.memory.is_empty() || settings.input.layout == Layout::Window,
+        || {
+            Error::usage(
+                "--memory remembers beats in the order of time, which rows of a table have not; leave it out, or take --recipe inter-patient with recordings",
+            )
+        },
+    )?;
     ensure(count <= LAYERS, || {
         Error::usage(format!(
-            "--blocks, --hidden and --rhythm-hidden name {count} layers; {LAYERS} at most can be trained"
+            "--blocks, --hidden, --rhythm-hidden and --memory name {count} layers; {LAYERS} at most can be trained"
         ))
     })?;
     if settings.init.is_some() {
@@ -176,7 +191,9 @@ fn layers(settings: &Settings) -> Result<()> {
         return Ok(());
     }
     let network = settings.architecture(&settings.input).network();
-    let network = network.map_err(Error::flag("--stem, --blocks and --hidden make no network"))?;
+    let network = network.map_err(Error::flag(
+        "--stem, --blocks, --hidden and --memory make no network",
+    ))?;
     let parameters = network.parameter_count();
     ensure(parameters <= PARAMETERS, || {
         Error::usage(format!(

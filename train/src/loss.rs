@@ -34,14 +34,21 @@ pub struct Distillation {
 
 impl Loss {
     /// Mean loss of a batch: `logits` are `[N, classes]`, `labels` are `[N]`
-    /// of `i64`, `teacher` holds a teacher's logits `[N, classes]`.
-    pub fn mean(&self, logits: &Tensor, labels: &Tensor, teacher: Option<&Tensor>) -> Tensor {
+    /// of `i64`, `teacher` holds a teacher's logits `[N, classes]`, and `weights`
+    /// what each row counts, `[N]`.
+    pub fn mean(
+        &self,
+        logits: &Tensor,
+        labels: &Tensor,
+        teacher: Option<&Tensor>,
+        weights: Option<&Tensor>,
+    ) -> Tensor {
         let adjusted = |logits: &Tensor| match &self.logit_adjustment {
             Some(offset) => logits + offset,
             None => logits.shallow_clone(),
         };
         let logits = &adjusted(logits);
-        let hard = self.focal(logits, labels);
+        let hard = self.focal(logits, labels, weights);
         match teacher.map(adjusted) {
             Some(teacher) if self.distillation.weight > 0.0 => {
                 let Distillation {
@@ -54,14 +61,14 @@ impl Loss {
                     (target.exp() * (&target - answer)).sum_dim_intlist(-1, false, Kind::Float);
                 // Gradients of softened logits shrink with the square of the
                 // temperature; the factor undoes that.
-                let soft = divergence.mean(Kind::Float) * (temperature * temperature);
+                let soft = mean_of(divergence, weights) * (temperature * temperature);
                 hard * (1.0 - weight) + soft * weight
             }
             _ => hard,
         }
     }
 
-    fn focal(&self, logits: &Tensor, labels: &Tensor) -> Tensor {
+    fn focal(&self, logits: &Tensor, labels: &Tensor, weights: Option<&Tensor>) -> Tensor {
         let log_p = logits.log_softmax(-1, Kind::Float);
         let own = log_p.gather(1, &labels.unsqueeze(1), false).squeeze_dim(1);
         let mut loss = -&own;
@@ -75,13 +82,20 @@ impl Loss {
             let rest = rest.clamp_min(1e-8);
             loss = &loss * rest.pow_tensor_scalar(self.gamma);
         }
-        match &self.class_weights {
-            None => loss.mean(Kind::Float),
-            Some(weights) => {
-                let weights = weights.index_select(0, labels);
-                (loss * &weights).sum(Kind::Float) / weights.sum(Kind::Float)
-            }
+        let of_class = self.class_weights.as_ref();
+        let of_class = of_class.map(|of_class| of_class.index_select(0, labels));
+        match (of_class, weights) {
+            (Some(of_class), Some(weights)) => mean_of(loss, Some(&(of_class * weights))),
+            (of_class, weights) => mean_of(loss, of_class.as_ref().or(weights)),
         }
+    }
+}
+
+/// The mean over the rows, by what each counts.
+fn mean_of(loss: Tensor, weights: Option<&Tensor>) -> Tensor {
+    match weights {
+        None => loss.mean(Kind::Float),
+        Some(weights) => (loss * weights).sum(Kind::Float) / weights.sum(Kind::Float),
     }
 }
 
@@ -119,6 +133,7 @@ mod tests {
             &Tensor::from_slice(&flat).view([2, 3]),
             &Tensor::from_slice(&labels),
             teacher,
+            None,
         )
         .double_value(&[])
     }
@@ -149,6 +164,24 @@ mod tests {
         };
         let expected = (-own(0).ln() - 3.0 * own(1).ln()) / 4.0;
         assert!((compute(&loss, None) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn rows_count_by_their_weights_and_those_of_their_classes() {
+        let flat: Vec<f32> = LOGITS.iter().flatten().map(|&x| x as f32).collect();
+        let logits = Tensor::from_slice(&flat).view([2, 3]);
+        let labels = Tensor::from_slice(&LABELS.map(|l| l as i64));
+        let rows = Tensor::from_slice(&[0.5_f32, 0.2]);
+        let loss = Loss {
+            class_weights: Some(Tensor::from_slice(&[1.0_f32, 5.0, 3.0])),
+            ..plain()
+        };
+        for (loss, weights) in [(plain(), [0.5, 0.2]), (loss, [0.5, 0.6])] {
+            let found = loss.mean(&logits, &labels, None, Some(&rows));
+            let [a, b] = weights;
+            let expected = (-a * own(0).ln() - b * own(1).ln()) / (a + b);
+            assert!((found.double_value(&[]) - expected).abs() < 1e-6);
+        }
     }
 
     #[test]
@@ -201,7 +234,7 @@ mod tests {
             .set_requires_grad(true);
         let labels = Tensor::zeros([1], (Kind::Int64, Device::Cpu));
         for gamma in [0.5, 2.0] {
-            let loss = Loss { gamma, ..plain() }.mean(&logits, &labels, None);
+            let loss = Loss { gamma, ..plain() }.mean(&logits, &labels, None, None);
             let gradient = Tensor::run_backward(&[&loss], &[&logits], false, false);
             assert!(
                 gradient[0].isfinite().all().int64_value(&[]) == 1,

@@ -43,7 +43,7 @@ impl LossAndConfusion {
     /// # Errors
     /// When libtorch cannot copy the answers to the CPU.
     pub fn of(model: &ResidualCnn, examples: &Examples) -> Result<LossAndConfusion> {
-        let logits = model.logits(&examples.windows, examples.rhythm.as_ref());
+        let logits = examples.logits(model);
         LossAndConfusion::of_logits(&logits, examples)
     }
 

@@ -8,6 +8,11 @@
 //! libtorch's CPU kernels are fastest; tch has no memory-format argument, so the
 //! layout is made by permuting a contiguous `[N, 1, L, C]` tensor.
 //!
+//! The rows of a batch are beats. Where the network has a memory they are
+//! consecutive beats of one stretch or of several, one after the other, and a
+//! number per row, its age, says how many beats of its stretch come before it in
+//! the batch.
+//!
 //! A pass changes nothing: what a batch makes of the batch-norm statistics is
 //! part of the answer ([`Lesson`]), and the caller keeps it or not.
 
@@ -137,6 +142,7 @@ impl ResidualCnn {
             .map(|node| {
                 let (affine, norm) = match node.op {
                     Op::Conv { norm, .. } | Op::Dense { norm, .. } => (true, norm),
+                    Op::BeatConv { .. } => (true, false),
                     Op::Norm { folded, .. } => (folded, !folded),
                     _ => (false, false),
                 };

@@ -48,8 +48,11 @@ struct Prepared {
     beats: Beats,
     /// Those of the record's second lead, as beats of a lead of their own.
     second: Option<Beats>,
-    /// N and S beats of the recording moved in time.
+    /// N and S beats of the recording moved in time, and others between them
+    /// where a network remembers beats.
     retimed: Option<Beats>,
+    /// Which of those count.
+    counted: Vec<bool>,
 }
 
 /// Beats that train, and how much they count.
@@ -60,9 +63,10 @@ struct WeightedBeats {
 }
 
 impl WeightedBeats {
-    fn add(&mut self, beats: Beats, weight: impl Fn(usize) -> f64) {
-        self.weights
-            .extend(beats.labels.iter().map(|&c| weight(c) as f32));
+    fn add(&mut self, beats: Beats, weight: impl Fn(usize, usize) -> f64) {
+        let labels = beats.labels.iter().enumerate();
+        let weights = labels.map(|(row, &class)| weight(row, class) as f32);
+        self.weights.extend(weights);
         self.beats.push(beats);
     }
 }
@@ -71,11 +75,17 @@ impl WeightedBeats {
 /// model.
 pub type Prepare = fn(&Record, &[Annotation], &InputSpec, &Classes) -> data::Result<Beats>;
 
-/// The beats of the recordings that the settings name.
+/// The beats of the recordings that the settings name; for a network that
+/// `remembers` beats, stretches of consecutive ones.
 ///
 /// # Errors
 /// When there are none, or not enough patients to hold some out.
-pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
+pub fn beat_sets(settings: &Settings, prepare: Prepare, remembers: bool) -> Result<BeatSets> {
+    let make = Make {
+        settings,
+        prepare,
+        remembers,
+    };
     let mut records: Vec<Prepared> = Vec::new();
     let (mut train, mut validation) = (Vec::new(), Vec::new());
     let mut sources: Vec<(Range<usize>, String)> = Vec::new();
@@ -101,14 +111,11 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare) -> Result<BeatSets> {
     let listed = folders.iter().flat_map(|f| &f.1).map(String::as_str);
     known(&settings.hold_out, made_up.chain(listed))?;
     if let Some(cohort) = &synthetic {
-        let prepared: data::Result<_> = cohort
-            .iter()
-            .map(|r| prepared(r, settings, prepare))
-            .collect();
+        let prepared: data::Result<_> = cohort.iter().map(|r| make.prepared(r)).collect();
         add(prepared?, "synthetic patients".into());
     }
     for (folder, names, description) in folders {
-        let fit = Fit::of(&folder, &names, settings, prepare)?;
+        let fit = Fit::of(&folder, &names, &make)?;
         let description = description + &fit.lacking;
         add(fit.records, description);
     }
@@ -210,12 +217,12 @@ fn together(
     let mut training = WeightedBeats::default();
     let (mut seconds, mut retimed) = (Vec::new(), Vec::new());
     for record in train {
-        training.add(record.beats, |_| 1.0);
+        training.add(record.beats, |_, _| 1.0);
         seconds.extend(record.second);
-        retimed.extend(record.retimed);
+        retimed.extend(record.retimed.map(|beats| (beats, record.counted)));
     }
     for beats in seconds {
-        training.add(beats, |_| settings.second_lead);
+        training.add(beats, |_, _| settings.second_lead);
     }
     let recorded = join(std::mem::take(&mut training.beats))?;
     let occurs = shares(&recorded);
@@ -226,16 +233,16 @@ fn together(
         sums[class] += f64::from(weight);
     }
     let mut counts = vec![0; settings.classes.len()];
-    for beats in &retimed {
-        for (count, n) in counts.iter_mut().zip(beats.support()) {
-            *count += n;
-        }
+    for (beats, counted) in &retimed {
+        let labels = beats.labels.iter().zip(counted);
+        labels.for_each(|(&class, &counted)| counts[class] += usize::from(counted));
     }
     training.beats.push(recorded);
     let least = LEAST_SHARE * sums.iter().sum::<f64>();
-    for beats in retimed {
-        training.add(beats, |c| {
-            settings.retimed * sums[c].max(least) / counts[c].max(1) as f64
+    for (beats, counted) in retimed {
+        training.add(beats, |row, c| match counted[row] {
+            true => settings.retimed * sums[c].max(least) / counts[c].max(1) as f64,
+            false => 0.0,
         });
     }
     Ok(BeatSets {
@@ -300,14 +307,15 @@ struct Fit {
 }
 
 impl Fit {
-    fn of(folder: &Path, names: &[String], settings: &Settings, prepare: Prepare) -> Result<Fit> {
+    fn of(folder: &Path, names: &[String], make: &Make) -> Result<Fit> {
+        let settings = make.settings;
         let bar = progress::reading(names.len(), &name_of(folder));
         let made = dataset::map(folder, names, &settings.annotator, |record| {
             bar.one_more();
             // Leads are known only once the record is read.
             match prepare::choose(&record.record, &settings.input) {
                 Err(lacks) if !settings.input.leads.is_empty() => Ok(Err(lacks.to_string())),
-                _ => prepared(&record, settings, prepare).map(Ok),
+                _ => make.prepared(&record).map(Ok),
             }
         })?;
         bar.end();
@@ -336,52 +344,82 @@ impl Fit {
     }
 }
 
-/// Everything that the settings ask for of one recording.
-fn prepared(of: &Annotated, settings: &Settings, prepare: Prepare) -> data::Result<Prepared> {
-    let (spec, classes) = (&settings.input, &settings.classes);
-    let Annotated {
-        record,
-        annotations,
-    } = of;
-    let mut second = None;
-    let other = record.ecg_leads().nth(1);
-    if let Some(other) = other.filter(|_| settings.second_lead > 0.0 && spec.leads.is_empty()) {
-        let other = Record {
-            signals: vec![other.clone()],
-            ..record.clone()
-        };
-        second = Some(prepare(&other, annotations, spec, classes)?);
-    }
-    let mut retimed: Option<Beats> = None;
-    if settings.retimed > 0.0 {
-        let name: u64 = record
-            .name
-            .bytes()
-            .fold(0, |sum, byte| mix(sum, u64::from(byte), 1));
-        for (k, (kind, normal, supraventricular)) in RETIMINGS.into_iter().enumerate() {
-            let seed = mix(settings.seed, name, k as u64);
-            let (moved, marks) = retime(record, annotations, kind, seed);
-            let beats = prepare(&moved, &marks, spec, classes)?;
-            let kept: Vec<usize> = (0..beats.len())
-                .filter(|&i| match classes.aami(beats.labels[i]) {
-                    Some(Class::S) => i % supraventricular == 0,
-                    Some(Class::N) => (i + k) % normal == 0,
-                    Some(Class::F) => kind == Retiming::Fusion,
-                    _ => false,
-                })
-                .collect();
-            let beats = beats.select(&kept);
-            match &mut retimed {
-                Some(all) => all.append(&beats)?,
-                None => retimed = Some(beats),
+/// How recordings become beats that train.
+struct Make<'a> {
+    settings: &'a Settings,
+    prepare: Prepare,
+    remembers: bool,
+}
+
+impl Make<'_> {
+    /// Everything that the settings ask for of one recording.
+    fn prepared(&self, of: &Annotated) -> data::Result<Prepared> {
+        let Make {
+            settings, prepare, ..
+        } = *self;
+        let (spec, classes) = (&settings.input, &settings.classes);
+        let Annotated {
+            record,
+            annotations,
+        } = of;
+        let mut second = None;
+        let other = record.ecg_leads().nth(1);
+        if let Some(other) = other.filter(|_| settings.second_lead > 0.0 && spec.leads.is_empty()) {
+            let other = Record {
+                signals: vec![other.clone()],
+                ..record.clone()
+            };
+            second = Some(prepare(&other, annotations, spec, classes)?);
+        }
+        let (mut retimed, mut counted): (Option<Beats>, _) = (None, Vec::new());
+        if settings.retimed > 0.0 {
+            let name: u64 = record
+                .name
+                .bytes()
+                .fold(0, |sum, byte| mix(sum, u64::from(byte), 1));
+            for (k, (kind, ..)) in RETIMINGS.into_iter().enumerate() {
+                let seed = mix(settings.seed, name, k as u64);
+                let (moved, marks) = retime(record, annotations, kind, seed);
+                let beats = prepare(&moved, &marks, spec, classes)?;
+                let (kept, counts) = self.kept(&beats, k);
+                let beats = beats.select(&kept);
+                counted.extend(counts);
+                match &mut retimed {
+                    Some(all) => all.append(&beats)?,
+                    None => retimed = Some(beats),
+                }
             }
         }
+        Ok(Prepared {
+            beats: prepare(record, annotations, spec, classes)?,
+            second,
+            retimed,
+            counted,
+        })
     }
-    Ok(Prepared {
-        beats: prepare(record, annotations, spec, classes)?,
-        second,
-        retimed,
-    })
+
+    /// The rows that are kept of the `k`th retiming, and which of these count.
+    ///
+    /// A network that remembers beats needs those between as well: of such copies
+    /// one in so many chunks is kept whole, and not single beats.
+    fn kept(&self, beats: &Beats, k: usize) -> (Vec<usize>, Vec<bool>) {
+        let (kind, normal, supraventricular) = RETIMINGS[k];
+        let one_in = |row: usize| (row + k) % normal == 0;
+        let of_class = |row: usize| match self.settings.classes.aami(beats.labels[row]) {
+            Some(Class::S) => row % supraventricular == 0,
+            Some(Class::N) => self.remembers || one_in(row),
+            Some(Class::F) => kind == Retiming::Fusion,
+            _ => false,
+        };
+        let chunk = self.settings.chunk;
+        let keep = |row: &usize| match self.remembers {
+            true => one_in(row / chunk),
+            false => of_class(*row),
+        };
+        let rows: Vec<usize> = (0..beats.len()).filter(keep).collect();
+        let counted = rows.iter().map(|&row| of_class(row)).collect();
+        (rows, counted)
+    }
 }
 
 /// Splits records into those that train and those of held-out patients.

@@ -6,7 +6,7 @@ use models::architecture::{Block, Pooling, Stem};
 use crate::layer_syntax::{BlockText, StemText};
 use crate::optimiser::Algorithm;
 use crate::schedule::Shape;
-use crate::settings::{Monitor, Precision, Recipe, Settings, Split};
+use crate::settings::{Monitor, Precision, Recipe, Settings, Split, usual_chunk};
 
 impl Recipe {
     /// The settings that a run of this recipe has unless told otherwise.
@@ -105,6 +105,8 @@ fn notebook() -> Settings {
         rhythm_hidden: Vec::new(),
         hidden: vec![64],
         dropout: 0.3,
+        memory: Vec::new(),
+        chunk: usual_chunk(),
         table: Default::default(),
         input: InputSpec::kaggle(),
     }

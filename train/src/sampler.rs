@@ -68,6 +68,16 @@ impl Sampler {
         &self.shares
     }
 
+    /// How likely each row is to be the next one shown.
+    pub fn probabilities(&self) -> Vec<f64> {
+        let Some(&sum) = self.cumulative.last() else {
+            return vec![1.0 / self.rows.max(1) as f64; self.rows];
+        };
+        let before = std::iter::once(&0.0).chain(&self.cumulative);
+        let pairs = self.cumulative.iter().zip(before);
+        pairs.map(|(to, from)| (to - from) / sum).collect()
+    }
+
     /// Rows of an epoch; the same for the same seed and epoch, so that a resumed run sees what it would have seen.
     pub fn epoch(&self, epoch: usize) -> Vec<i64> {
         let mut random = ChaCha8Rng::seed_from_u64(mix(self.seed, epoch as u64, 0));

@@ -6,6 +6,7 @@ use std::path::Path;
 use data::datasets::dataset;
 use data::formats;
 use data::output::Outputs;
+use data::pipeline::beats::Beats;
 use data::pipeline::input::Layout;
 use data::plot::kernels::Kernels;
 use data::plot::{self, ConfusionMatrix};
@@ -51,7 +52,8 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     export::rehearse(settings, network.clone())?;
     let _lock = run.lock()?;
 
-    let sets = BeatSets::load(settings)?;
+    let remembers = network.memory().is_some();
+    let sets = BeatSets::load(settings, remembers)?;
     ensure(
         sets.train.input == settings.input && sets.validation.input == settings.input,
         || {
@@ -60,6 +62,12 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
             )
         },
     )?;
+    let in_order = sets.all().all(Beats::in_order);
+    ensure(!remembers || in_order, || {
+        Error::usage(
+            "the network has a memory of beats, and these do not tell where a recording begins or has a gap; train on recordings, or on a store that `data convert` has made of them, or leave out --memory",
+        )
+    })?;
     sets.tell_absent_classes();
     let mut train = Examples::new(&sets.train, device)?;
     train.weights = sets.weights.clone();
@@ -88,6 +96,12 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
                 "its beats end with the next one: the new model classifies recordings, but `embedded` cannot monitor a signal with it"
             );
         }
+    }
+    if let Some(memory) = network.memory() {
+        eprintln!(
+            "a memory of {} beats in a state of {} values; chunks of {} beats",
+            memory.beats, memory.state, settings.chunk
+        );
     }
     if let Some(caution) = describe::caution(&network) {
         eprintln!("{caution}");
@@ -199,7 +213,7 @@ fn finish(
         ..
     } = request;
     let best = &state.best;
-    let logits = best.logits(&validation.windows, validation.rhythm.as_ref());
+    let logits = validation.logits(best);
     // Rounded to four decimals: finer than the data can tell, and read back
     // from JSON unchanged.
     let rounded = |x: f64| (x * 1e4).round() / 1e4;
@@ -212,6 +226,7 @@ fn finish(
         classes: settings.classes.clone(),
         temperature,
         reject_threshold,
+        memory: best.network().memory(),
         training: Training {
             recipe: settings.recipe.name().into(),
             seed: settings.seed,
@@ -232,7 +247,7 @@ fn finish(
     let mut test_records: &[String] = &[];
     if let Some(test) = &sets.test {
         let examples = Examples::new(test, device).map_err(Error::within("test part"))?;
-        let logits = best.logits(&examples.windows, examples.rhythm.as_ref());
+        let logits = examples.logits(best);
         let (confusion, figures) = part_report(&logits, &examples, temperature)?;
         text.push_str(&format!("\ntest part\n{}", confusion.report()));
         shown = (confusion, "test part");
@@ -351,7 +366,7 @@ fn teachers(settings: &Settings, train: &Examples, device: Device) -> Result<Opt
         let network = init::network(&its, Init::of(&its)?.as_ref())?;
         let teacher = best_of(&run.checkpoint(), network, device)?;
         let teacher = FeatureScaler::load(&run)?.fold(&teacher)?;
-        let logits = teacher.logits(&train.windows, train.rhythm.as_ref());
+        let logits = train.logits(&teacher);
         sum = Some(match sum {
             None => logits,
             Some(sum) => sum + logits,

@@ -3,8 +3,9 @@
 
 mod choices;
 mod classes_text;
+mod files;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use data::Classes;
@@ -17,11 +18,12 @@ use serde::{Deserialize, Serialize};
 use crate::augment::Augmentation;
 use crate::error::{Error, Result};
 use crate::folds::Fold;
-use crate::layer_syntax::{BlockText, StemText};
+use crate::layer_syntax::{BeatLayerText, BlockText, StemText};
 use crate::loss::Distillation;
 use crate::optimiser::Algorithm;
 use crate::schedule::{Schedule, Shape};
 use crate::table::TableSettings;
+pub(crate) use choices::usual_chunk;
 pub use choices::{Monitor, Precision, Recipe, Split};
 use data::record::error::ensure;
 
@@ -252,6 +254,23 @@ pub struct Settings {
     #[arg(long, help_heading = "Network", value_name = "SHARE")]
     pub dropout: f64,
 
+    /// Layers of a memory of earlier beats, each CHANNELSxKERNEL[@DILATION] in beats, after the first hidden layer
+    #[arg(
+        long,
+        help_heading = "Network",
+        value_name = "LAYERS",
+        value_delimiter = ','
+    )]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<BeatLayerText>,
+    /// Consecutive beats that a network with a memory is shown at once
+    #[arg(long, help_heading = "Loss and sampling", value_name = "BEATS")]
+    #[serde(
+        default = "usual_chunk",
+        skip_serializing_if = "choices::is_usual_chunk"
+    )]
+    pub chunk: usize,
+
     /// How files of beats are read
     #[command(flatten)]
     #[serde(default, skip_serializing_if = "TableSettings::is_default")]
@@ -279,45 +298,6 @@ fn share(name: &str, value: f64, inclusive: bool) -> Result<()> {
 }
 
 impl Settings {
-    /// Lays a TOML file over these settings.
-    ///
-    /// # Errors
-    /// Names the file and what it says wrongly.
-    pub fn overlay_file(&self, path: &Path) -> Result<Settings> {
-        let text = std::fs::read_to_string(path).map_err(data::Error::io(path))?;
-        let file: toml::Table =
-            toml::from_str(&text).map_err(|e| data::Error::malformed(path, e.to_string()))?;
-        let mut table = toml::Table::try_from(self)?;
-        for (key, value) in file {
-            // The input may be given in part, too.
-            match (table.get_mut(&key), value) {
-                (Some(toml::Value::Table(old)), toml::Value::Table(new)) => old.extend(new),
-                (_, value) => {
-                    table.insert(key, value);
-                }
-            }
-        }
-        Ok(table
-            .try_into()
-            .map_err(|e: toml::de::Error| data::Error::malformed(path, e.to_string()))?)
-    }
-
-    /// The recipe and the data that a settings file asks for, if it does.
-    ///
-    /// # Errors
-    /// When the file cannot be read or names no known recipe.
-    pub fn recipe_of_file(path: &Path) -> Result<(Option<Recipe>, Option<PathBuf>)> {
-        #[derive(Deserialize)]
-        struct Only {
-            recipe: Option<Recipe>,
-            data: Option<PathBuf>,
-        }
-        let text = std::fs::read_to_string(path).map_err(data::Error::io(path))?;
-        let only: Only =
-            toml::from_str(&text).map_err(|e| data::Error::malformed(path, e.to_string()))?;
-        Ok((only.recipe, only.data))
-    }
-
     /// Refuses values that make no sense.
     ///
     /// # Errors
@@ -448,6 +428,7 @@ impl Settings {
             },
             hidden: self.hidden.clone(),
             dropout: self.dropout,
+            memory: self.memory.iter().map(|layer| layer.0).collect(),
         }
     }
 

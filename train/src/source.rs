@@ -48,12 +48,13 @@ pub struct BeatSets {
 }
 
 impl BeatSets {
-    /// Reads or makes the beats that the settings ask for.
+    /// Reads or makes the beats that the settings ask for; for a network that
+    /// remembers them, consecutive ones stay together.
     ///
     /// # Errors
     /// When there is no data, with the ways to get some; when it has no labels
     /// or too few records to hold some out.
-    pub fn load(settings: &Settings) -> Result<BeatSets> {
+    pub fn load(settings: &Settings, remembers: bool) -> Result<BeatSets> {
         if table::is_source(settings) {
             return table::beat_sets(settings);
         }
@@ -65,7 +66,7 @@ impl BeatSets {
             Recipe::InterPatient => {
                 let fit = settings.classes.fit_annotations();
                 fit.map_err(Error::flag("--classes"))?;
-                patients::beat_sets(settings, prepare::record)
+                patients::beat_sets(settings, prepare::record, remembers)
             }
         }
     }
@@ -88,6 +89,13 @@ impl BeatSets {
             test: Some(test),
             description,
         }
+    }
+
+    /// The parts, one after the other.
+    pub fn all(&self) -> impl Iterator<Item = &Beats> {
+        [&self.train, &self.validation]
+            .into_iter()
+            .chain(&self.test)
     }
 
     /// Says which classes have no beats to learn from or to be judged by: their

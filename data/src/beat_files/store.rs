@@ -11,6 +11,7 @@
 //! | `labels` | u8 | rows | indices into `classes`; with labels |
 //! | `records` | u32 | rows | indices into `record_names`; with records |
 //! | `samples` | u64 | rows | fiducial point in its record; with records |
+//! | `begins` | u8 | rows | 1 where the beat before is unknown, see [`Beats::begins`]; of recordings, absent in older files |
 //! | `record_names` | string | records | with records |
 
 mod attributes;
@@ -90,6 +91,7 @@ struct Columns {
     labels: Option<Dataset>,
     records: Option<Dataset>,
     samples: Option<Dataset>,
+    begins: Option<Dataset>,
 }
 
 impl Writer {
@@ -154,6 +156,7 @@ impl Writer {
         };
         if columns.labels.is_some() == beats.labels.is_empty()
             || columns.records.is_some() == beats.records.is_empty()
+            || columns.begins.is_some() == beats.begins.is_empty()
         {
             return Err(Error::Invalid(format!(
                 "{}: beats with labels or record names cannot share a store with beats without",
@@ -396,6 +399,8 @@ impl Store {
         }
         beats.records = self.slice(&self.columns.records, start..end)?;
         beats.samples = self.slice(&self.columns.samples, start..end)?;
+        let begins: Vec<u8> = self.slice(&self.columns.begins, start..end)?;
+        beats.begins = begins.into_iter().map(|begins| begins != 0).collect();
         if beats
             .records
             .iter()

@@ -34,6 +34,11 @@ pub struct Beats {
     /// Per row whether the signal around the beat could be read; empty where
     /// that is not known.
     pub readable: Vec<bool>,
+    /// Per row whether the beat before it in time is unknown, so that a memory of
+    /// beats begins anew: the first beat of a recording, after a gap, and after
+    /// beats that were left out because they lay within fibrillation. Empty where
+    /// the rows are not the beats of recordings in order.
+    pub begins: Vec<bool>,
 }
 
 impl Beats {
@@ -50,6 +55,7 @@ impl Beats {
             samples: Vec::new(),
             notes: Vec::new(),
             readable: Vec::new(),
+            begins: Vec::new(),
         }
     }
 
@@ -73,6 +79,23 @@ impl Beats {
     /// known.
     pub fn is_readable(&self, row: usize) -> bool {
         self.readable.get(row).copied().unwrap_or(true)
+    }
+
+    /// Whether the rows are the beats of recordings in order of time, and tell
+    /// where a stretch of them begins: what a memory of beats needs.
+    pub fn in_order(&self) -> bool {
+        self.begins.len() == self.len()
+    }
+
+    /// Per row how many beats of its stretch come before it among these rows: so
+    /// far a memory of beats reaches back. The first row is taken for a beginning.
+    pub fn ages(&self) -> Vec<usize> {
+        let mut age = 0;
+        let of = |(row, begins): (usize, &bool)| {
+            age = if row == 0 || *begins { 0 } else { age + 1 };
+            age
+        };
+        self.begins.iter().enumerate().map(of).collect()
     }
 
     /// Whether a window that keeps a beat's own range, or is scaled to it, holds
@@ -110,7 +133,8 @@ impl Beats {
         counts
     }
 
-    /// The rows at `indices`, in that order.
+    /// The rows at `indices`, in that order. Where one does not follow the row
+    /// before it, a stretch begins; whether the first does is as it was.
     pub fn select(&self, indices: &[usize]) -> Beats {
         let pick = |values: &[f32], width: usize| -> Vec<f32> {
             indices
@@ -125,6 +149,12 @@ impl Beats {
             }
             indices.iter().map(|&i| values[i]).collect()
         }
+        let mut begins = rows(&self.begins, indices);
+        for (i, pair) in indices.windows(2).enumerate() {
+            if let Some(begins) = begins.get_mut(i + 1) {
+                *begins |= pair[1] != pair[0] + 1;
+            }
+        }
         Beats {
             input: self.input.clone(),
             classes: self.classes.clone(),
@@ -136,6 +166,7 @@ impl Beats {
             samples: rows(&self.samples, indices),
             notes: self.notes.clone(),
             readable: rows(&self.readable, indices),
+            begins,
         }
     }
 
@@ -174,11 +205,16 @@ impl Beats {
             .extend(other.records.iter().map(|r| r + offset));
         self.record_names.extend_from_slice(&other.record_names);
         self.samples.extend_from_slice(&other.samples);
-        if self.readable.len() + other.len() == self.len() {
-            self.readable.extend_from_slice(&other.readable);
-        } else {
-            self.readable.clear();
-        }
+        // What only some of the rows tell is told of none.
+        let rows = self.len();
+        let join = |mine: &mut Vec<bool>, theirs: &[bool]| {
+            mine.extend_from_slice(theirs);
+            if mine.len() != rows {
+                mine.clear();
+            }
+        };
+        join(&mut self.readable, &other.readable);
+        join(&mut self.begins, &other.begins);
         Ok(())
     }
 }

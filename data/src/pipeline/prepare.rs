@@ -73,11 +73,14 @@ fn marked(
     }
     let mut beats = empty(&record.name, spec, classes);
     let mut labels = marks.iter();
+    let mut begins = false;
     run(&mut pipeline, &signals, &mut |beat| {
         // Marks come out in order; those that do not come out fell into a gap.
         let mark = labels.find(|(sample, _)| *sample == beat.sample);
+        // A beat of no class hands on that a stretch began with it.
+        begins |= beat.begins();
         if let Some(class) = mark.and_then(|(_, symbol)| classes.of_symbol(*symbol)) {
-            push(&mut beats, &beat);
+            push(&mut beats, &beat, std::mem::take(&mut begins));
             beats.labels.push(class);
         }
     });
@@ -253,9 +256,10 @@ fn unlabelled(record: &str, spec: &InputSpec) -> Beats {
     empty(record, spec, &Classes::aami5())
 }
 
-fn push(beats: &mut Beats, beat: &Beat<'_>) {
+fn push(beats: &mut Beats, beat: &Beat<'_>, begins: bool) {
     beats.windows.extend_from_slice(beat.window);
     beats.rhythm.extend_from_slice(beat.rhythm);
     beats.records.push(0);
     beats.samples.push(beat.sample);
+    beats.begins.push(begins);
 }

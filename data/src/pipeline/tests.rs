@@ -2,7 +2,7 @@ use super::*;
 use crate::pipeline::prepare;
 use crate::record::Record;
 use crate::record::aami::{Class, Convention};
-use crate::record::annotation::Annotation;
+use crate::record::annotation::{Annotation, Symbol};
 use crate::record::classes::Classes;
 use crate::simulate::synth::{self, Noise, Settings};
 use proptest::prelude::*;
@@ -414,4 +414,45 @@ fn records_are_prepared_with_their_labels() {
         message.contains("V9") && message.contains(&record.signals[0].name),
         "{message}"
     );
+}
+
+#[test]
+fn a_stretch_of_beats_begins_at_the_start_and_after_a_gap() {
+    let (mut record, _) = recording(250.0, 60.0, Noise::default());
+    let gap = 7000..8000;
+    record.signals[0].samples[gap.clone()].fill(f32::NAN);
+    let spec = InputSpec::window();
+    let classes = Classes::aami5();
+    let after_gap = |beats: &crate::pipeline::beats::Beats| {
+        let after = |sample: &u64| *sample >= gap.end as u64;
+        beats.samples.iter().position(after).unwrap()
+    };
+    let expected = |beats: &crate::pipeline::beats::Beats| {
+        let mut begins = vec![false; beats.len()];
+        begins[0] = true;
+        begins[after_gap(beats)] = true;
+        begins
+    };
+    let found = prepare::detected(&record, &spec).unwrap();
+    assert_eq!(found.begins, expected(&found));
+    assert_eq!(found.ages()[after_gap(&found)..][..3], [0, 1, 2]);
+
+    let (_, marks) = recording(250.0, 60.0, Noise::default());
+    let mut marks: Vec<Annotation> = marks
+        .iter()
+        .map(|&at| Annotation::new(at as i64, Symbol::N))
+        .collect();
+    let marked = prepare::record(&record, &marks, &spec, &classes).unwrap();
+    assert_eq!(marked.begins, expected(&marked));
+    // A first beat of no class is left out; the next one begins in its stead.
+    let first = marks.iter().position(|a| a.sample >= gap.end as i64);
+    marks[first.unwrap()].symbol = Symbol::V;
+    let only_n = "n=N L,s=A".parse().unwrap();
+    let fewer = prepare::record(&record, &marks, &spec, &only_n).unwrap();
+    assert_eq!(fewer.len(), marked.len() - 1);
+    assert_eq!(fewer.begins, expected(&fewer));
+    // What is taken out of the middle leaves two stretches.
+    let rows = [4, 5, 9, 10, 11];
+    let part = marked.select(&rows).begins;
+    assert_eq!(part, [false, false, true, false, false]);
 }

@@ -53,6 +53,10 @@ pub struct Explain {
     /// Format of the pictures.
     #[arg(long, default_value = "png")]
     pub picture: PictureChoice,
+    /// Models that remember beats: write the credits of the earlier beats' windows
+    /// too, not only a number a beat (jsonl).
+    #[arg(long)]
+    pub earlier_windows: bool,
     /// Look for inputs that the model takes for each class (or for --class),
     /// starting from the first of --rows, or from zero.
     #[arg(long)]
@@ -116,6 +120,7 @@ impl Explain {
             method: vec![Method::IntegratedGradients, Method::Gradcam],
             output: output.into(),
             format: Format::Jsonl,
+            earlier_windows: false,
             picture: PictureChoice::Png,
             optimise: false,
             score: false,

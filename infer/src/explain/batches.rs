@@ -7,6 +7,8 @@ use data::record::error::ensure;
 use models::Contract;
 
 use super::arguments::{Explain, RowList};
+use super::graph::InputBatch;
+use super::remembered::Recent;
 use crate::error::{Error, Result};
 use crate::source::{Choice, Fiducials, Source};
 
@@ -40,23 +42,42 @@ pub(super) fn sources(arguments: &Explain) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// Beats of a source, prepared as the contract says, with their row numbers, `portion`
-/// or more at a time; with `rows` those alone.
+/// Beats of a source, prepared as the contract says.
+pub(super) struct Portion {
+    /// The beats.
+    pub beats: Beats,
+    /// The row of each in its source.
+    pub numbers: Vec<u64>,
+    /// Those before each that a model with a memory knows of.
+    pub earlier: Vec<InputBatch>,
+}
+
+/// Beats of a source, `portion` or more at a time; with `rows` those alone.
 pub(super) fn portions(
     source: &Source,
     contract: &Contract,
     portion: usize,
     rows: Option<&RowList>,
-    mut each: impl FnMut(Beats, Vec<u64>) -> Result<()>,
+    mut each: impl FnMut(Portion) -> Result<()>,
 ) -> Result<()> {
-    let mut held: Option<(Beats, Vec<u64>)> = None;
+    let mut held: Option<Portion> = None;
+    let mut recent = Recent::new(contract);
     let mut seen = 0;
     for chunk in source.chunks(contract)? {
         let chunk = chunk?;
+        ensure(contract.memory.is_none() || chunk.in_order(), || {
+            Error::Unfit(format!(
+                "{}: the model remembers beats, and these do not tell where a recording begins or has a gap; give a recording, or take a model without a memory",
+                source.path.display()
+            ))
+        })?;
+        let mut before: Vec<InputBatch> = (0..chunk.len())
+            .map(|row| recent.take(&chunk, row))
+            .collect();
         let numbers = seen..seen + chunk.len() as u64;
         seen = numbers.end;
-        let (chunk, numbers): (Beats, Vec<u64>) = match rows {
-            None => (chunk, numbers.collect()),
+        let (beats, numbers, earlier): (Beats, Vec<u64>, _) = match rows {
+            None => (chunk, numbers.collect(), before),
             Some(RowList(rows)) => {
                 let wanted = rows.iter().filter(|row| numbers.contains(row));
                 let wanted: Vec<u64> = wanted.copied().collect();
@@ -64,18 +85,27 @@ pub(super) fn portions(
                     .iter()
                     .map(|row| (row - numbers.start) as usize)
                     .collect();
-                (chunk.select(&indices), wanted)
+                let earlier = indices.iter().map(|&row| std::mem::take(&mut before[row]));
+                let earlier = earlier.collect::<Vec<_>>();
+                (chunk.select(&indices), wanted, earlier)
             }
         };
         match &mut held {
-            None => held = Some((chunk, numbers)),
-            Some((beats, all)) => {
-                beats.append(&chunk)?;
-                all.extend(numbers);
+            None => {
+                held = Some(Portion {
+                    beats,
+                    numbers,
+                    earlier,
+                });
+            }
+            Some(all) => {
+                all.beats.append(&beats)?;
+                all.numbers.extend(numbers);
+                all.earlier.extend(earlier);
             }
         }
-        if let Some((beats, numbers)) = held.take_if(|(beats, _)| beats.len() >= portion) {
-            each(beats, numbers)?;
+        if let Some(full) = held.take_if(|held| held.beats.len() >= portion) {
+            each(full)?;
         }
     }
     let name = source.path.display();
@@ -89,7 +119,7 @@ pub(super) fn portions(
         )));
     }
     match held {
-        Some((beats, numbers)) if !beats.is_empty() => each(beats, numbers),
+        Some(rest) if !rest.beats.is_empty() => each(rest),
         _ => Ok(()),
     }
 }

@@ -5,19 +5,20 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use data::output::Outputs;
-use data::pipeline::beats::Beats;
+use data::record::error::ensure;
 use models::onnx::PREDICTED;
 
 use super::arguments::{Explain, RowList, row_name};
-use super::batches::{portions, sources};
+use super::batches::{Portion, portions, sources};
 use super::credit_files::{CHUNK, Explained, Results};
-use super::graph::{Explainer, InputBatch};
-use super::methods::{Attributions, attribute, settled};
+use super::graph::Explainer;
+use super::methods::{Attributions, Method};
 use super::pictures::{self, Atlas};
 use super::plots::{Pictures, kernels};
+use super::remembered::attribute_after;
 use super::score::score;
 use super::search::search;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::pool::BATCH;
 use crate::progress::Progress;
 use crate::shipped;
@@ -48,6 +49,12 @@ pub fn run_within(arguments: &Explain, outputs: &mut Outputs) -> Result<()> {
     let explainer = Explainer::of(&model, threads)?;
     shipped::check(&sources, explainer.path(), &explainer.contract.input)?;
     eprintln!("model: {}", explainer.path().display());
+    let single = arguments.score || arguments.optimise;
+    ensure(!single || explainer.contract.memory.is_none(), || {
+        Error::usage(
+            "--score and --optimise change single beats, and the model remembers those before them; leave the flag out, or take a model without a memory".into(),
+        )
+    })?;
     if arguments.score {
         score(&explainer, &sources, arguments)
     } else if arguments.optimise {
@@ -85,13 +92,15 @@ fn explain(
     let portion = (BATCH * explainer.threads()).next_multiple_of(CHUNK);
     let started = Instant::now();
     let mut progress = Progress::new("explained");
-    let mut each = |beats: Beats, numbers: Vec<u64>| {
-        let rows = InputBatch::of(&beats);
+    let mut each = |portion: Portion| {
+        let Portion {
+            beats,
+            numbers,
+            earlier,
+        } = portion;
         let targets = vec![target; beats.len()];
-        let credits: Vec<Attributions> = methods
-            .iter()
-            .map(|&m| attribute(explainer, m, &rows, &targets, arguments.seed))
-            .collect::<Result<_>>()?;
+        let credit = |&m| attribute_after(explainer, m, &beats, &earlier, &targets, arguments.seed);
+        let credits: Vec<Attributions> = methods.iter().map(credit).collect::<Result<_>>()?;
         progress.add(beats.len());
         atlas.add(&beats, &credits[0]);
         if chosen.is_some() {
@@ -104,6 +113,7 @@ fn explain(
             beats: &beats,
             numbers: &numbers,
             credits: &credits,
+            earlier_windows: arguments.earlier_windows,
         })
     };
     for source in sources {
@@ -139,20 +149,20 @@ fn pass_pictures(arguments: &Explain, rows: &[u64], outputs: &mut Outputs) -> Re
 fn examples(explainer: &Explainer, source: &Source) -> Result<RowList> {
     let mut first: BTreeMap<i64, u64> = BTreeMap::new();
     let portion = BATCH * explainer.threads();
-    portions(
-        source,
-        &explainer.contract,
-        portion,
-        None,
-        |beats, numbers| {
-            let predicted = vec![PREDICTED; beats.len()];
-            let logits = explainer.run(&InputBatch::of(&beats), &predicted)?.logits;
-            for (class, number) in settled(&predicted, &logits).into_iter().zip(numbers) {
-                first.entry(class).or_insert(number);
-            }
-            Ok(())
-        },
-    )?;
+    portions(source, &explainer.contract, portion, None, |portion| {
+        let Portion {
+            beats,
+            numbers,
+            earlier,
+        } = portion;
+        let predicted = vec![PREDICTED; beats.len()];
+        let method = Method::Gradient;
+        let found = attribute_after(explainer, method, &beats, &earlier, &predicted, 0)?;
+        for (class, number) in found.targets.into_iter().zip(numbers) {
+            first.entry(class).or_insert(number);
+        }
+        Ok(())
+    })?;
     let mut rows: Vec<u64> = first.into_values().collect();
     rows.sort_unstable();
     Ok(RowList(rows))

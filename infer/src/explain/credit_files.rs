@@ -52,6 +52,8 @@ pub struct Explained<'a> {
     pub numbers: &'a [u64],
     /// The credits by each method, in the order of the file.
     pub credits: &'a [Attributions],
+    /// Whether the credits of earlier beats' windows are written.
+    pub earlier_windows: bool,
 }
 
 /// The file being written; nothing can be seen before [`Results::commit`].
@@ -126,7 +128,7 @@ impl Results {
                     values[i * width..(i + 1) * width].to_vec()
                 };
                 let record = beats.records.get(i);
-                let line = json!({
+                let mut line = json!({
                     "row": number,
                     "record": record.map(|&r| &beats.record_names[r as usize]),
                     "sample": beats.samples.get(i),
@@ -137,6 +139,14 @@ impl Results {
                     "beat": part(&credit.window),
                     "rhythm": part(&credit.rhythm),
                 });
+                if let Some(earlier) = credit.earlier.get(i) {
+                    line["earlier"] = json!(earlier.credits);
+                    if explained.earlier_windows {
+                        let width = beats.input.window_values();
+                        let windows = earlier.windows.chunks_exact(width);
+                        line["earlier_beats"] = json!(windows.collect::<Vec<_>>());
+                    }
+                }
                 serde_json::to_writer(&mut self.output, &line)?;
                 self.output.write_all(b"\n")?;
             }
@@ -185,6 +195,8 @@ fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> hdf5::Result
         builder.create(group.as_str())?;
         table(&format!("{group}/beat"), contract.input.window_values())?;
         table(&format!("{group}/rhythm"), contract.input.rhythm.len())?;
+        let earlier = contract.memory.map_or(0, |memory| memory.beats - 1);
+        table(&format!("{group}/earlier"), earlier)?;
     }
     let names: Vec<&str> = contract.classes.names().collect();
     for (name, text) in [
@@ -232,6 +244,16 @@ fn append(file: &File, methods: &[Method], explained: &Explained, end: usize) ->
         }
         tables(&format!("{}/beat", method.name()), &credit.window)?;
         tables(&format!("{}/rhythm", method.name()), &credit.rhythm)?;
+        if !credit.earlier.is_empty() {
+            let name = format!("{}/earlier", method.name());
+            let width = file.dataset(&name)?.shape()[1];
+            // Beats that are not there have no credit.
+            let rows = credit.earlier.iter().flat_map(|earlier| {
+                let rest = std::iter::repeat(f32::NAN);
+                earlier.credits.iter().copied().chain(rest).take(width)
+            });
+            tables(&name, &rows.collect::<Vec<_>>())?;
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The gradient graph behind its contract, run in batches on every core.
 
+use std::ops::Range;
 use std::path::Path;
 
 use data::pipeline::beats::Beats;
@@ -15,12 +16,14 @@ use crate::pool::Pool;
 /// What the file of an explain graph is called beside its classifier's.
 const ENDING: &str = "explain.onnx";
 
-/// Rows to explain: windows and rhythm features, row after row.
+/// Rows to explain: windows and rhythm features, row after row. Of a model that
+/// remembers beats, a row is several consecutive beats of which the last one is
+/// explained, all rows of as many.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InputBatch {
-    /// `rows x channels x length` values.
+    /// `rows x beats x channels x length` values.
     pub windows: Vec<f32>,
-    /// `rows x features` values.
+    /// `rows x beats x features` values.
     pub rhythm: Vec<f32>,
 }
 
@@ -29,11 +32,11 @@ pub struct InputBatch {
 pub struct Gradients {
     /// `rows x classes`.
     pub logits: Vec<f32>,
-    /// Gradient of the target's logit, `rows x channels x length`.
+    /// Gradient of the target's logit, `rows x beats x channels x length`.
     pub saliency: Vec<f32>,
-    /// Gradient of the target's logit, `rows x features`.
+    /// Gradient of the target's logit, `rows x beats x features`.
     pub rhythm: Vec<f32>,
-    /// `rows x length`.
+    /// `rows x length`, of the last beat.
     pub gradcam: Vec<f32>,
 }
 
@@ -141,8 +144,13 @@ impl Explainer {
     /// The rows are not as wide as the contract says, or ONNX Runtime fails.
     pub fn run(&self, rows: &InputBatch, targets: &[i64]) -> Result<Gradients> {
         let input = &self.contract.input;
-        let widths = (input.window_values(), input.rhythm.len());
         let count = targets.len();
+        let remembers = self.contract.memory.is_some();
+        let beats = match remembers {
+            true => rows.windows.len() / (count * input.window_values()).max(1),
+            false => 1,
+        };
+        let widths = (beats * input.window_values(), beats * input.rhythm.len());
         let fits = rows.windows.len() == count * widths.0 && rows.rhythm.len() == count * widths.1;
         ensure(fits, || {
             Error::Unfit(format!(
@@ -154,12 +162,30 @@ impl Explainer {
             ))
         })?;
         let shape = [input.channels(), input.length()];
-        let parts = self.pool.batches(count, |session, batch| {
+        let run = |session: &mut Session, batch: Range<usize>, targets: &[i64]| {
             let at = |width| batch.start * width..batch.end * width;
             let (windows, rhythm) = (&rows.windows[at(widths.0)], &rows.rhythm[at(widths.1)]);
-            Gradients::of(session, shape, windows, rhythm, &targets[batch.clone()])
+            Gradients::of(session, shape, windows, rhythm, targets)
                 .map_err(|detail| Error::graph(self.path(), detail))
-        })?;
+        };
+        let parts = match remembers {
+            false => self.pool.batches(count, |session, batch| {
+                run(session, batch.clone(), &targets[batch])
+            })?,
+            true => {
+                // The graph's rows are the beats of one row, and only of the last
+                // is anything asked.
+                let each: Vec<Range<usize>> = (0..count).map(|row| row..row + 1).collect();
+                self.pool.pieces(&each, |row| {
+                    let mut of_beats = vec![onnx::NO_TARGET; beats];
+                    if let Some(last) = of_beats.last_mut() {
+                        *last = targets[row.start];
+                    }
+                    let found = self.pool.with(|session| run(session, row, &of_beats))?;
+                    Ok(found.of_the_last(beats))
+                })?
+            }
+        };
         let mut all = Gradients::default();
         for part in parts {
             all.logits.extend(part.logits);
@@ -172,6 +198,17 @@ impl Explainer {
 }
 
 impl Gradients {
+    /// What was asked of the last of several beats.
+    fn of_the_last(mut self, beats: usize) -> Gradients {
+        let last = |values: &mut Vec<f32>| {
+            let width = values.len() / beats.max(1);
+            values.drain(..values.len() - width);
+        };
+        last(&mut self.logits);
+        last(&mut self.gradcam);
+        self
+    }
+
     /// Runs one batch. Errors are in words.
     fn of(
         session: &mut Session,

@@ -51,8 +51,8 @@ pub(super) fn integrated(
     rows: &InputBatch,
     targets: &[i64],
 ) -> Result<(Vec<f32>, Vec<f32>)> {
-    let input = &explainer.contract.input;
-    let (width, features) = (input.window_values(), input.rhythm.len());
+    let count = targets.len().max(1);
+    let (width, features) = (rows.windows.len() / count, rows.rhythm.len() / count);
     let (mut window, mut rhythm) = (Vec::new(), Vec::new());
     // All credits of a row are kept until its stretches are final.
     let block = BATCH * explainer.threads();

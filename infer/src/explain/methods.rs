@@ -10,6 +10,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::graph::{Explainer, Gradients, InputBatch};
 use super::integrated_gradients::integrated;
+use super::remembered::Earlier;
 use crate::error::Result;
 
 /// Noisy copies that SmoothGrad averages over.
@@ -36,7 +37,7 @@ pub enum Method {
     /// al. 2017); one curve for all channels, none for rhythm features.
     Gradcam,
     /// How much the logit falls when a stretch becomes a straight line, or a
-    /// rhythm feature 0; needs no gradient.
+    /// rhythm feature 0, or an earlier beat is left out; needs no gradient.
     Occlusion,
 }
 
@@ -48,7 +49,8 @@ impl Method {
     }
 }
 
-/// The credit of every value of every row, row after row.
+/// The credit of every value of every row, row after row; of a row of several
+/// beats that of each.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Attributions {
     /// The output index that each row was explained for.
@@ -59,6 +61,9 @@ pub struct Attributions {
     pub window: Vec<f32>,
     /// `rows x features`.
     pub rhythm: Vec<f32>,
+    /// Of a model that remembers beats, those before each row: see
+    /// [`super::remembered`].
+    pub earlier: Vec<Earlier>,
 }
 
 /// Explains rows, each for its target: an output index, or
@@ -86,8 +91,11 @@ pub fn attribute(
             let input = &explainer.contract.input;
             let (channels, length) = (input.channels(), input.length());
             let curves = plain.gradcam.chunks_exact(length);
-            let window = curves.flat_map(|c| c.repeat(channels)).collect();
-            (window, vec![0.0; rows.rhythm.len()])
+            // The stage that it weights is the last beat's.
+            let of_row = rows.windows.len() / targets.len().max(1);
+            let before = of_row - channels * length;
+            let window = curves.flat_map(|c| [vec![0.0; before], c.repeat(channels)].concat());
+            (window.collect(), vec![0.0; rows.rhythm.len()])
         }
         Method::Smoothgrad => smoothed(explainer, rows, &targets, seed)?,
         Method::IntegratedGradients => integrated(explainer, rows, &targets)?,
@@ -98,6 +106,7 @@ pub fn attribute(
         logits,
         window,
         rhythm,
+        earlier: Vec::new(),
     })
 }
 
@@ -190,31 +199,55 @@ fn occluded(
         rows.map(|(row, &target)| row[target as usize]).collect()
     };
     let whole = of_target(logits);
+    let falls = |changed: &InputBatch| -> Result<Vec<f32>> {
+        let left = of_target(&explainer.run(changed, targets)?.logits);
+        Ok(whole
+            .iter()
+            .zip(&left)
+            .map(|(whole, left)| whole - left)
+            .collect())
+    };
+    let (width, features) = (input.window_values(), input.rhythm.len());
+    let beats = rows.windows.len() / (width * targets.len()).max(1);
+    let (row_width, row_features) = (beats * width, beats * features);
     let mut window = vec![0.0; rows.windows.len()];
     for stretch in stretches(&input) {
+        let own = row_width - width;
+        let stretch = own + stretch.start..own + stretch.end;
         let mut flat = rows.clone();
-        for row in flat.windows.chunks_exact_mut(input.window_values()) {
+        for row in flat.windows.chunks_exact_mut(row_width) {
             straighten(&mut row[stretch.clone()]);
         }
-        let left = of_target(&explainer.run(&flat, targets)?.logits);
-        let credits = whole.iter().zip(&left).map(|(whole, left)| whole - left);
-        let credited = window.chunks_exact_mut(input.window_values());
-        for (row, credit) in credited.zip(credits) {
+        let credited = window.chunks_exact_mut(row_width);
+        for (row, credit) in credited.zip(falls(&flat)?) {
             for value in &mut row[stretch.clone()] {
                 // Stretches overlap by half: a value is in two of them.
                 *value += credit / (2 * stretch.len()) as f32;
             }
         }
     }
-    let features = input.rhythm.len();
+    // An earlier beat is left out as a whole, and its values share what that does.
+    for beat in 0..beats - 1 {
+        let own = beat * width..(beat + 1) * width;
+        let mut without = rows.clone();
+        for row in without.windows.chunks_exact_mut(row_width) {
+            row[own.clone()].fill(0.0);
+        }
+        for row in without.rhythm.chunks_exact_mut(row_features.max(1)) {
+            row[beat * features..(beat + 1) * features].fill(0.0);
+        }
+        let credited = window.chunks_exact_mut(row_width);
+        for (row, credit) in credited.zip(falls(&without)?) {
+            row[own.clone()].fill(credit / width as f32);
+        }
+    }
     let mut rhythm = vec![0.0; rows.rhythm.len()];
-    for feature in 0..features {
+    for feature in row_features - features..row_features {
         let mut without = rows.clone();
         let values = without.rhythm.iter_mut().skip(feature);
-        values.step_by(features).for_each(|value| *value = 0.0);
-        let left = of_target(&explainer.run(&without, targets)?.logits);
-        for (row, (whole, left)) in whole.iter().zip(&left).enumerate() {
-            rhythm[row * features + feature] = whole - left;
+        values.step_by(row_features).for_each(|value| *value = 0.0);
+        for (row, credit) in falls(&without)?.into_iter().enumerate() {
+            rhythm[row * row_features + feature] = credit;
         }
     }
     Ok((window, rhythm))

@@ -116,6 +116,7 @@ pub fn beat(
         });
         rows.push(cells.collect());
     }
+    rows.extend(before(methods, credits, row));
     let class = credits.first().map_or(0, |c| c.targets[row] as usize);
     let label = beats.labels.get(row);
     let reference = label.map_or(String::new(), |&label| {
@@ -143,6 +144,34 @@ pub fn beat(
         rows,
         scale: Some(meaning(methods)),
     }
+}
+
+/// Earlier beats that are shown, at most.
+const SHOWN: usize = 16;
+
+/// A row of bars for the beats before, as far as the model remembers any: the one
+/// just before is called -1.
+fn before(methods: &[Method], credits: &[Attributions], row: usize) -> Option<Vec<Cell>> {
+    let cells = methods.iter().zip(credits).map(|(method, credit)| {
+        let earlier = credit.earlier.get(row)?;
+        let scale = largest(&earlier.credits);
+        let shown = earlier.credits.iter().take(SHOWN).enumerate();
+        let title = match earlier.credits.len() {
+            0 => format!("No beat before: {}", method.name()),
+            count => format!(
+                "{} of {count} beats before, largest {scale:.2}: {}",
+                count.min(SHOWN),
+                method.name()
+            ),
+        };
+        Some(Cell::Bars(Bars {
+            title,
+            bars: shown
+                .map(|(back, credit)| (format!("-{}", back + 1), credit / scale))
+                .collect(),
+        }))
+    });
+    cells.collect()
 }
 
 /// Means over the beats of each class.

@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::arguments::Explain;
-use super::batches::portions;
+use super::batches::{Portion, portions};
 use super::faithfulness::Sample;
 use super::graph::{Explainer, InputBatch};
 use super::methods::settled;
@@ -38,7 +38,7 @@ pub(super) fn score(explainer: &Explainer, sources: &[Source], arguments: &Expla
             &explainer.contract,
             portion,
             None,
-            |beats, numbers| {
+            |Portion { beats, numbers, .. }| {
                 let rows = InputBatch::of(&beats);
                 let predicted = vec![PREDICTED; beats.len()];
                 let logits = explainer.run(&rows, &predicted)?.logits;

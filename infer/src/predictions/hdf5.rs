@@ -208,6 +208,7 @@ mod tests {
             classes: data::Classes::aami5(),
             temperature: 1.0,
             reject_threshold: 0.0,
+            memory: None,
             training: Training {
                 recipe: "none".into(),
                 seed: 0,

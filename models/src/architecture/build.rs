@@ -1,15 +1,15 @@
 //! From the description to nodes.
 
 use super::nodes::{Network, Node, Op};
-use super::{Architecture, ArchitectureError, Block, PoolKind, Pooling};
+use super::{Architecture, ArchitectureError, BeatLayer, Block, PoolKind, Pooling};
 
 impl Architecture {
     /// Unrolls the description into nodes and checks every shape.
     ///
     /// # Errors
     /// [`ArchitectureError`] for an even kernel, a zero, a ratio that leaves no
-    /// channel, a window that is used up before the last block, or a rhythm
-    /// branch without rhythm features.
+    /// channel, a window that is used up before the last block, a rhythm branch
+    /// without rhythm features, or a layer of memory that sees one beat.
     pub fn network(&self) -> Result<Network, ArchitectureError> {
         self.check_numbers()?;
         let mut g = Builder::default();
@@ -103,9 +103,15 @@ impl Architecture {
 
     fn head(&self, g: &mut Builder, vector: usize) -> Result<(), ArchitectureError> {
         let mut at = vector;
+        if self.hidden.is_empty() {
+            at = g.remembering(at, &self.memory)?;
+        }
         for (i, &width) in self.hidden.iter().enumerate() {
             at = g.dense(at, format!("dense{}", i + 1), width, false)?;
             at = g.same_shape(Op::Relu, &[at]);
+            if i == 0 {
+                at = g.remembering(at, &self.memory)?;
+            }
             if self.dropout > 0.0 {
                 let probability = self.dropout;
                 at = g.same_shape(Op::Dropout { probability }, &[at]);
@@ -229,6 +235,41 @@ impl Builder {
             self.conv(from, format!("{name}.shortcut"), conv)?
         };
         Ok(self.same_shape(Op::Add, &[at, shortcut]))
+    }
+
+    /// The layers of a memory of beats over a vector.
+    fn remembering(
+        &mut self,
+        vector: usize,
+        layers: &[BeatLayer],
+    ) -> Result<usize, ArchitectureError> {
+        let mut at = vector;
+        for (i, layer) in layers.iter().enumerate() {
+            let BeatLayer {
+                channels,
+                kernel,
+                dilation,
+            } = *layer;
+            let name = format!("memory{}", i + 1);
+            if channels == 0 || kernel < 2 || dilation == 0 {
+                return Err(ArchitectureError(format!(
+                    "{name}: {channels} channels, a kernel of {kernel} beats and dilation {dilation}; channels and dilation must be above 0, and a kernel of fewer than 2 beats remembers none"
+                )));
+            }
+            let shortcut = match self.nodes[at].shape[0] == channels {
+                true => at,
+                false => self.dense(at, format!("{name}.shortcut"), channels, false)?,
+            };
+            let op = Op::BeatConv {
+                name,
+                kernel,
+                dilation,
+            };
+            let seen = self.push(op, &[at], vec![channels]);
+            at = self.same_shape(Op::Add, &[seen, shortcut]);
+            at = self.same_shape(Op::Relu, &[at]);
+        }
+        Ok(at)
     }
 
     /// Batch norm and ReLU of a raw sum.

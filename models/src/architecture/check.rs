@@ -90,6 +90,19 @@ fn fits(node: &Node, inputs: &[&Node]) -> bool {
                     .checked_sub(dilation * (kernel - 1) + 1)
                     .is_some_and(|room| room / stride + 1 == *out)
         }
+        (
+            &Op::BeatConv {
+                kernel, dilation, ..
+            },
+            [[inputs]],
+            [outputs],
+        ) => {
+            let held = dilation.checked_mul(kernel.saturating_sub(1));
+            let held = held.and_then(|beats| beats.checked_mul(*inputs));
+            (2..=MOST_VALUES).contains(&kernel)
+                && inputs * outputs <= MOST_VALUES / kernel
+                && held.is_some_and(|held| (1..=MOST_VALUES).contains(&held))
+        }
         (Op::Dense { .. }, [[inputs]], [outputs]) => inputs * outputs <= MOST_VALUES,
         (Op::Norm { .. }, [x @ [_, _]], y) => *x == y,
         (Op::Relu | Op::Sigmoid | Op::Dropout { .. }, [x], y) => *x == y,
@@ -129,6 +142,18 @@ mod tests {
         };
         assert!(refusal(|n| n.nodes[1].inputs = vec![9]).contains("node 1 takes [9]"));
         assert!(refusal(|n| n.nodes[2].shape[1] -= 1).contains("node 2"));
+        assert!(
+            refusal(|n| {
+                if let Some(node) = n.nodes.iter_mut().find(|n| n.shape == [64]) {
+                    node.op = Op::BeatConv {
+                        name: "m".into(),
+                        kernel: 3,
+                        dilation: usize::MAX,
+                    };
+                }
+            })
+            .contains("cannot make [64]")
+        );
         assert!(refusal(|n| n.nodes[0].shape = vec![usize::MAX, 3]).contains("node 0"));
         assert!(refusal(|n| n.last_stage = 1000).contains("node 1000"));
         assert!(refusal(|n| drop(n.nodes.remove(0))).contains("node"));

@@ -105,6 +105,7 @@ impl Network {
                 Op::Conv {
                     kernel, dilation, ..
                 } => dilation * (kernel - 1) + 1,
+                Op::BeatConv { kernel, .. } => kernel,
                 Op::Dense { .. } => 1,
                 _ => return false,
             };
@@ -139,7 +140,7 @@ impl Network {
         let values: usize = node.shape.iter().product();
         let inputs = || self.nodes[node.inputs[0]].shape[0];
         match node.op {
-            Op::Conv { kernel, .. } => values * inputs() * kernel,
+            Op::Conv { kernel, .. } | Op::BeatConv { kernel, .. } => values * inputs() * kernel,
             Op::Dense { .. } => values * inputs(),
             Op::Norm { .. } | Op::Gate => values,
             _ => 0,

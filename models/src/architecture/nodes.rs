@@ -43,6 +43,17 @@ pub enum Op {
         /// Whether batch norm follows.
         norm: bool,
     },
+    /// Causal convolution over beats with bias, weight `[outputs, inputs,
+    /// kernel]`: `y[t] = b + sum_j W[j] x[t - dilation (kernel - 1 - j)]`, with 0
+    /// for beats ahead of the first one.
+    BeatConv {
+        /// Prefix of its parameters.
+        name: String,
+        /// Beats that are looked at.
+        kernel: usize,
+        /// Beats from one of them to the next.
+        dilation: usize,
+    },
     /// `y = W x + b`, weight `[outputs, inputs]`.
     Dense {
         /// Prefix of its parameters.
@@ -130,6 +141,7 @@ impl Network {
         let inputs = self.nodes[node.inputs[0]].shape[0];
         let (weight, norm) = match node.op {
             Op::Conv { kernel, norm, .. } => (Some(vec![outputs, inputs, kernel]), norm),
+            Op::BeatConv { kernel, .. } => (Some(vec![outputs, inputs, kernel]), false),
             Op::Dense { norm, .. } => (Some(vec![outputs, inputs]), norm),
             Op::Norm { folded, .. } => (folded.then(|| vec![outputs]), !folded),
             _ => (None, false),
@@ -163,9 +175,10 @@ impl Network {
             return LOGITS.into();
         }
         let kind = match &self.nodes[i].op {
-            Op::Conv { name, .. } | Op::Dense { name, .. } | Op::Norm { name, .. } => {
-                return name.clone();
-            }
+            Op::Conv { name, .. }
+            | Op::BeatConv { name, .. }
+            | Op::Dense { name, .. }
+            | Op::Norm { name, .. } => return name.clone(),
             Op::Beat => return "beat.map".into(),
             Op::Rhythm => return RHYTHM.into(),
             Op::Relu => "relu",
@@ -200,7 +213,10 @@ impl Op {
     /// The name of a layer, which prefixes its parameters.
     pub fn name(&self) -> Option<&str> {
         match self {
-            Op::Conv { name, .. } | Op::Dense { name, .. } | Op::Norm { name, .. } => Some(name),
+            Op::Conv { name, .. }
+            | Op::BeatConv { name, .. }
+            | Op::Dense { name, .. }
+            | Op::Norm { name, .. } => Some(name),
             _ => None,
         }
     }

@@ -36,13 +36,30 @@ pub(super) struct Graph(GraphProto);
 impl Graph {
     /// Declares an input of `[batch, shape..]`.
     pub fn input(&mut self, name: &str, kind: DataType, shape: &[usize], doc: &str) -> Value {
-        self.0.input.push(value_info(name, kind, shape, doc));
+        self.0.input.push(value_info(name, kind, batch(shape), doc));
         name.into()
+    }
+
+    /// Declares an input of floats `[count]`, the same for any batch.
+    pub fn vector_input(&mut self, name: &str, count: usize, doc: &str) -> Value {
+        let shape = vec![Extent::DimValue(count as i64)];
+        let input = value_info(name, DataType::Float, shape, doc);
+        self.0.input.push(input);
+        name.into()
+    }
+
+    /// Declares the value `name` as an output of floats `[count]`.
+    pub fn vector_output(&mut self, name: &str, count: usize, doc: &str) {
+        let shape = vec![Extent::DimValue(count as i64)];
+        let output = value_info(name, DataType::Float, shape, doc);
+        self.0.output.push(output);
     }
 
     /// Declares the value `name` as an output of `[batch, shape..]`.
     pub fn output(&mut self, name: &str, kind: DataType, shape: &[usize], doc: &str) {
-        self.0.output.push(value_info(name, kind, shape, doc));
+        self.0
+            .output
+            .push(value_info(name, kind, batch(shape), doc));
     }
 
     /// A constant of 32-bit floats.
@@ -108,6 +125,25 @@ impl Graph {
         let mut index = |i: usize| self.integers(&format!("index{i}"), &[i as i64]);
         let (start, end, axis) = (index(range.start), index(range.end), index(axis as usize));
         self.node("Slice", name, &[x, &start, &end, &axis], vec![])
+    }
+
+    /// The rows of `x` from `start` to `end`, along the batch; those below 0 count
+    /// from its end, and `None` is the end itself.
+    pub fn rows(&mut self, name: &str, x: &Value, start: i64, end: Option<i64>) -> Value {
+        let mut index = |i: i64| self.integers(&format!("index{i}"), &[i]);
+        let (start, axis) = (index(start), index(0));
+        let end = match end {
+            Some(end) => index(end),
+            None => self.integers("index.end", &[i64::MAX]),
+        };
+        self.node("Slice", name, &[x, &start, &end, &axis], vec![])
+    }
+
+    /// `x` in another shape, its batch included.
+    pub fn shaped(&mut self, name: &str, x: &Value, shape: &[usize]) -> Value {
+        let target: Vec<i64> = shape.iter().map(|&d| d as i64).collect();
+        let target = self.integers(&format!("whole{shape:?}"), &target);
+        self.node("Reshape", name, &[x, &target], vec![])
     }
 
     /// `x` cut along `axis` into parts of one.
@@ -193,12 +229,19 @@ impl Graph {
     }
 }
 
-fn value_info(name: &str, kind: DataType, shape: &[usize], doc: &str) -> ValueInfoProto {
+/// `[batch, shape..]`.
+fn batch(shape: &[usize]) -> Vec<Extent> {
+    let fixed = shape.iter().map(|&d| Extent::DimValue(d as i64));
+    std::iter::once(Extent::DimParam(BATCH.into()))
+        .chain(fixed)
+        .collect()
+}
+
+fn value_info(name: &str, kind: DataType, shape: Vec<Extent>, doc: &str) -> ValueInfoProto {
     let axis = |extent| Dimension {
         value: Some(extent),
     };
-    let mut dim = vec![axis(Extent::DimParam(BATCH.into()))];
-    dim.extend(shape.iter().map(|&d| axis(Extent::DimValue(d as i64))));
+    let dim = shape.into_iter().map(axis).collect();
     ValueInfoProto {
         name: name.into(),
         doc_string: doc.into(),

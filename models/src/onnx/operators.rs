@@ -70,12 +70,17 @@ pub(super) fn apply(node: &NodeProto, x: &[&Dense]) -> Result<Vec<Dense>, String
         }
         ("Transpose", [x]) => transpose(node, x)?,
         ("Slice", [x, start, end, axis]) => {
-            let ([start], [end], [axis]) =
-                (&places(start)[..], &places(end)[..], &places(axis)[..])
+            let ([start], [end], [axis]) = (&start.values[..], &end.values[..], &places(axis)[..])
             else {
                 return Err("it cuts along several axes".into());
             };
-            rows(x, *axis, |row| row[*start..*end].to_vec())
+            rows(x, *axis, |row| {
+                // Below 0 they count from the end, and beyond it is the end.
+                let length = row.len() as f64;
+                let place = |at: f64| if at < 0.0 { at + length } else { at };
+                let place = |at: f64| place(at).clamp(0.0, length) as usize;
+                row[place(*start)..place(*end)].to_vec()
+            })
         }
         ("Pad", [x, pads]) => {
             let zeros = pads.values.last().map_or(0, |z| *z as usize);

@@ -9,6 +9,7 @@ mod channelwise;
 mod convolution;
 mod dense;
 pub(super) mod head;
+pub(super) mod memory;
 mod pointwise;
 mod pooling;
 pub(super) mod shape;
@@ -27,6 +28,9 @@ pub(super) struct Place<'a> {
     pub inputs: Vec<&'a Node>,
     /// The parameters of a network without batch norm.
     pub weights: &'a Weights,
+    /// Whether the batch axis is time: what is computed of a beat may then not
+    /// depend, to the last bit, on how many come with it.
+    pub in_time: bool,
 }
 
 /// A rule's shapes: channels and length of a feature map.
@@ -47,6 +51,7 @@ fn map(node: &Node) -> Map {
 }
 
 /// Adds every node of a network without batch norm; returns the value of each.
+/// [`memory::recall`] or [`memory::forget`] comes before.
 pub(super) fn forward(g: &mut Graph, network: &Network, weights: &Weights) -> Vec<Value> {
     let mut values: Vec<Value> = Vec::with_capacity(network.nodes.len());
     for i in 0..network.nodes.len() {
@@ -71,6 +76,7 @@ pub(super) fn place<'a>(
         node,
         inputs: node.inputs.iter().map(|&i| &network.nodes[i]).collect(),
         weights,
+        in_time: network.memory().is_some(),
     }
 }
 
@@ -79,6 +85,7 @@ fn forward_rule(g: &mut Graph, at: &Place, x: &[&Value]) -> Value {
         Op::Beat => shape::map(g, at.name, &super::BEAT.into()),
         Op::Rhythm => super::RHYTHM.into(),
         Op::Conv { .. } => convolution::forward(g, at, x[0]),
+        Op::BeatConv { .. } => memory::forward(g, at, x[0]),
         Op::Dense { .. } => dense::forward(g, at, x[0]),
         Op::Norm { .. } => channelwise::norm(g, at, x[0]),
         Op::Relu => pointwise::relu(g, at.name, x[0]),
@@ -112,6 +119,7 @@ pub(super) fn gradient_rule(
         Op::Concat => return shape::concat_gradient(g, at, dy),
         Op::Gate => return channelwise::gate_gradient(g, at, x[0], dy),
         Op::Conv { .. } => convolution::gradient(g, at, dy),
+        Op::BeatConv { .. } => memory::gradient(g, at, dy),
         Op::Dense { .. } => dense::gradient(g, at, dy),
         Op::Norm { .. } => channelwise::norm_gradient(g, at, dy),
         Op::Relu => pointwise::relu_gradient(g, at.name, y, dy),

@@ -62,6 +62,7 @@ pub(super) fn contract_of(network: &Network) -> Contract {
         classes: Classes::aami5(),
         temperature: 1.5,
         reject_threshold: 0.0,
+        memory: network.memory(),
         training: Training {
             recipe: "test".into(),
             seed: 0,
@@ -154,6 +155,7 @@ fn forward_only(network: &Network, weights: &Weights) -> Vec<u8> {
     let (network, weights) = weights.folded(network).unwrap();
     let mut g = Graph::default();
     declare_inputs(&mut g, &network);
+    memory::forget(&mut g, &network);
     rules::forward(&mut g, &network, &weights);
     let mut shape = network.nodes.last().unwrap().shape.clone();
     if shape.len() == 2 {
@@ -312,23 +314,25 @@ pub(super) fn two_inputs() -> Network {
         rhythm_hidden: vec![4],
         hidden: vec![6],
         dropout: 0.2,
+        memory: Vec::new(),
     };
     architecture.network().unwrap()
 }
 
 /// Networks of every option, by chance.
-pub(super) fn random() -> impl Iterator<Item = Network> {
+pub(super) fn random() -> impl Iterator<Item = Architecture> {
     let input = InputSpec {
         rhythm: vec![BeatFeature::Previous; 3],
         ..contract_of(&two_inputs()).input
     };
-    (0..8).map(move |seed| random_architecture(&input, seed).network().unwrap())
+    (0..8).map(move |seed| random_architecture(&input, seed))
 }
 
 #[test]
 fn whole_networks_with_any_batch() {
     let written = [Architecture::notebook().network().unwrap(), two_inputs()];
-    for network in written.into_iter().chain(random()) {
+    let drawn = random().map(|architecture| architecture.network().unwrap());
+    for network in written.into_iter().chain(drawn) {
         let weights = weights(&network, 3);
         let contract = contract_of(&network);
         let bytes = classifier(&network, &weights, &contract).unwrap();

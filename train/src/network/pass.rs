@@ -24,17 +24,24 @@ pub struct Lesson {
 impl ResidualCnn {
     /// Logits `[N, classes]` of windows `[N, channels, length]` and, for a
     /// network that has them, rhythm features `[N, features]`: with the running
-    /// statistics, without dropout, in `f32`.
-    pub fn forward(&self, beat: &Tensor, rhythm: Option<&Tensor>) -> Tensor {
-        Pass::new(self, &self.statistics, None).run(beat, rhythm)
+    /// statistics, without dropout, in `f32`. `ages` are those of the rows, `[N]`
+    /// of `i64`; without them no row knows of another.
+    pub fn forward(&self, beat: &Tensor, rhythm: Option<&Tensor>, ages: Option<&Tensor>) -> Tensor {
+        Pass::new(self, &self.statistics, None).run(beat, rhythm, ages)
     }
 
     /// The same to learn from: with the statistics of this batch, with dropout,
     /// and with convolutions in `precision`. The network stays as it is.
-    pub fn learn(&self, beat: &Tensor, rhythm: Option<&Tensor>, precision: Kind) -> Lesson {
+    pub fn learn(
+        &self,
+        beat: &Tensor,
+        rhythm: Option<&Tensor>,
+        ages: Option<&Tensor>,
+        precision: Kind,
+    ) -> Lesson {
         // libtorch moves the statistics that it is given.
         let statistics = self.statistics.copy();
-        let logits = Pass::new(self, &statistics, Some(precision)).run(beat, rhythm);
+        let logits = Pass::new(self, &statistics, Some(precision)).run(beat, rhythm, ages);
         Lesson { logits, statistics }
     }
 
@@ -44,21 +51,43 @@ impl ResidualCnn {
     }
 
     /// Logits `[N, classes]` of any number of beats, on their device, without
-    /// a gradient.
-    pub fn logits(&self, beats: &Tensor, rhythm: Option<&Tensor>) -> Tensor {
+    /// a gradient; as [`ResidualCnn::forward`].
+    pub fn logits(&self, beats: &Tensor, rhythm: Option<&Tensor>, ages: Option<&Tensor>) -> Tensor {
         let _guard = tch::no_grad_guard();
         let rows = beats.size()[0];
-        let parts: Vec<Tensor> = (0..rows)
+        let nodes = &self.network.nodes;
+        let is_memory = |node: &Node| matches!(node.op, Op::BeatConv { .. });
+        let memory = nodes.iter().position(is_memory).unwrap_or(nodes.len());
+        // Windows go through in parts; what remembers sees all beats at once.
+        let wanted = |i: &usize| {
+            let later = nodes[memory..].iter().flat_map(|node| &node.inputs);
+            later.chain([&(nodes.len() - 1)]).any(|input| input == i)
+        };
+        let wanted: Vec<usize> = (0..memory).filter(wanted).collect();
+        let pass = Pass::new(self, &self.statistics, None);
+        let parts: Vec<Vec<Tensor>> = (0..rows)
             .step_by(EVALUATION_BATCH as usize)
             .map(|start| {
                 let count = EVALUATION_BATCH.min(rows - start);
                 let rhythm = rhythm.map(|r| r.narrow(0, start, count));
-                self.forward(&beats.narrow(0, start, count), rhythm.as_ref())
+                let inputs = (&beats.narrow(0, start, count), rhythm.as_ref(), None);
+                let mut results = Vec::with_capacity(memory);
+                pass.go_on(&mut results, memory, inputs);
+                wanted.iter().map(|&i| results[i].shallow_clone()).collect()
             })
             .collect();
-        Tensor::cat(&parts, 0)
+        let mut results: Vec<Tensor> = (0..memory).map(|_| Tensor::new()).collect();
+        for (place, &i) in wanted.iter().enumerate() {
+            let of_parts: Vec<&Tensor> = parts.iter().map(|part| &part[place]).collect();
+            results[i] = Tensor::cat(&of_parts, 0);
+        }
+        pass.go_on(&mut results, nodes.len(), (beats, rhythm, ages));
+        results.pop().unwrap_or_else(|| beats.shallow_clone())
     }
 }
+
+/// Windows, rhythm features and ages.
+type Inputs<'a> = (&'a Tensor, Option<&'a Tensor>, Option<&'a Tensor>);
 
 /// One pass, with views of the values by parameter.
 struct Pass<'a> {
@@ -92,10 +121,18 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn run(&self, beat: &Tensor, rhythm: Option<&Tensor>) -> Tensor {
+    fn run(&self, beat: &Tensor, rhythm: Option<&Tensor>, ages: Option<&Tensor>) -> Tensor {
+        let count = self.model.network.nodes.len();
+        let mut results = Vec::with_capacity(count);
+        self.go_on(&mut results, count, (beat, rhythm, ages));
+        results.pop().unwrap_or_else(|| beat.shallow_clone())
+    }
+
+    /// Adds the results of the nodes after those that are there, up to `end`.
+    fn go_on(&self, results: &mut Vec<Tensor>, end: usize, (beat, rhythm, ages): Inputs) {
         let nodes = &self.model.network.nodes;
-        let mut results: Vec<Tensor> = Vec::with_capacity(nodes.len());
-        for (node, layer) in nodes.iter().zip(&self.model.layers) {
+        let layers = nodes.iter().zip(&self.model.layers);
+        for (node, layer) in layers.take(end).skip(results.len()) {
             let result = match &node.op {
                 Op::Beat => channels_last(&beat.to_kind(self.precision)),
                 Op::Rhythm => rhythm.map_or_else(
@@ -105,6 +142,9 @@ impl<'a> Pass<'a> {
                     },
                     |r| r.to_kind(Kind::Float),
                 ),
+                Op::BeatConv { .. } => {
+                    self.over_beats(node, *layer, &results[node.inputs[0]], ages)
+                }
                 _ => {
                     let inputs: Vec<&Tensor> = node.inputs.iter().map(|&i| &results[i]).collect();
                     self.result(node, *layer, &inputs)
@@ -112,7 +152,38 @@ impl<'a> Pass<'a> {
             };
             results.push(result);
         }
-        results.pop().unwrap_or_else(|| beat.shallow_clone())
+    }
+
+    /// The beats under the kernel side by side, then a dense layer.
+    fn over_beats(&self, node: &Node, layer: Layer, x: &Tensor, ages: Option<&Tensor>) -> Tensor {
+        let (
+            &Op::BeatConv {
+                kernel, dilation, ..
+            },
+            Some(affine),
+        ) = (&node.op, layer.affine)
+        else {
+            unreachable!("only convolutions over beats come here, and they have a slot");
+        };
+        let rows = x.size()[0];
+        let options = (Kind::Int64, x.device());
+        let alone = Tensor::zeros([rows], options);
+        let ages = ages.unwrap_or(&alone);
+        let place = Tensor::arange(rows, options);
+        // One row more, of zeros, stands for beats that are not there.
+        let nobody = Tensor::full([rows], rows, options);
+        let known = x.constant_pad_nd([0, 0, 0, 1]);
+        let taps = (0..kernel).map(|j| match (dilation * (kernel - 1 - j)) as i64 {
+            0 => x.shallow_clone(),
+            back => {
+                let index = (&place - back).where_self(&ages.ge(back), &nobody);
+                known.index_select(0, &index)
+            }
+        });
+        let taps = Tensor::cat(&taps.collect::<Vec<_>>(), 1);
+        // Flat values lie as `[outputs, kernel, inputs]`.
+        let weight = self.full[affine.weight].view([node.shape[0] as i64, -1]);
+        taps.linear(&weight, Some(&self.full[affine.bias]))
     }
 
     /// What a node makes of its inputs.
@@ -153,7 +224,10 @@ impl<'a> Pass<'a> {
             (Op::Flatten, _) => x.flatten(1, -1).to_kind(Kind::Float),
             (Op::Concat, _) => Tensor::cat(inputs, 1),
             (Op::Dropout { probability }, _) => x.dropout(*probability, self.training),
-            (Op::Beat | Op::Rhythm | Op::Conv { .. } | Op::Dense { .. }, _) => {
+            (
+                Op::Beat | Op::Rhythm | Op::Conv { .. } | Op::BeatConv { .. } | Op::Dense { .. },
+                _,
+            ) => {
                 unreachable!("inputs are given, and every layer has a slot")
             }
         }

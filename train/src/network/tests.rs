@@ -28,6 +28,7 @@ fn architecture() -> Architecture {
         rhythm_hidden: vec![7],
         hidden: vec![9],
         dropout: 0.2,
+        memory: Vec::new(),
     }
 }
 
@@ -75,7 +76,7 @@ fn weights_survive_extraction() {
     for mut model in [built(), build(&with_options())] {
         let (beat, rhythm) = inputs(5);
         // Moves the running statistics away from where they start.
-        let lesson = model.learn(&beat, Some(&rhythm), Kind::Float);
+        let lesson = model.learn(&beat, Some(&rhythm), None, Kind::Float);
         model.keep(lesson.statistics);
         let weights = model.weights().unwrap();
         let network = model.network().clone();
@@ -83,7 +84,7 @@ fn weights_survive_extraction() {
         assert_eq!(again.values, model.values);
         assert_eq!(again.statistics, model.statistics);
         assert_eq!(again.weights().unwrap(), weights);
-        let logits = |m: &ResidualCnn| m.logits(&beat, Some(&rhythm));
+        let logits = |m: &ResidualCnn| m.logits(&beat, Some(&rhythm), None);
         assert_eq!(logits(&again), logits(&model));
     }
 }
@@ -140,7 +141,7 @@ fn a_convolution_block_is_the_textbook_one() {
         1,
     );
     let expected = linear(&linear(&pooled, "dense1").relu(), "logits");
-    let found = model.logits(&beat, Some(&rhythm));
+    let found = model.logits(&beat, Some(&rhythm), None);
     let difference = (found - expected).abs().max().double_value(&[]);
     assert!(difference < 1e-5, "{difference:e}");
 }
@@ -154,7 +155,7 @@ fn reduced_precision_stays_close() {
             ..architecture
         });
         let pass = |kind| {
-            let lesson = model.learn(&beat, Some(&rhythm), kind);
+            let lesson = model.learn(&beat, Some(&rhythm), None, kind);
             lesson.logits.to_kind(Kind::Float)
         };
         let (full, reduced) = (pass(Kind::Float), pass(Kind::BFloat16));
@@ -175,7 +176,7 @@ fn a_norm_by_itself_learns_and_folds() {
     let (beat, rhythm) = inputs(40);
     let before = model.weights().unwrap();
     for _ in 0..30 {
-        let lesson = model.learn(&beat, Some(&rhythm), Kind::Float);
+        let lesson = model.learn(&beat, Some(&rhythm), None, Kind::Float);
         model.keep(lesson.statistics);
     }
     let weights = model.weights().unwrap();
@@ -186,7 +187,7 @@ fn a_norm_by_itself_learns_and_folds() {
     let (network, folded) = weights.folded(model.network()).unwrap();
     assert!(folded.0.keys().all(|name| !name.contains("norm")));
     let plain = ResidualCnn::from_weights(network, &folded, Device::Cpu).unwrap();
-    let logits = |model: &ResidualCnn| model.logits(&beat, Some(&rhythm));
+    let logits = |model: &ResidualCnn| model.logits(&beat, Some(&rhythm), None);
     let scale = logits(&model).abs().max().double_value(&[]);
     let difference = (logits(&model) - logits(&plain)).abs().max();
     assert!(
@@ -210,12 +211,12 @@ fn a_pass_changes_nothing_and_tells_what_it_would() {
     let mut model = built();
     let (beat, rhythm) = inputs(7);
     let before = (model.values.copy(), model.statistics.copy());
-    let lesson = model.learn(&beat, Some(&rhythm), Kind::Float);
-    let _ = model.forward(&beat, Some(&rhythm));
+    let lesson = model.learn(&beat, Some(&rhythm), None, Kind::Float);
+    let _ = model.forward(&beat, Some(&rhythm), None);
     assert_eq!((model.values.copy(), model.statistics.copy()), before);
     assert_ne!(lesson.statistics, before.1);
     // The same batch from the same statistics teaches the same.
-    let again = model.learn(&beat, Some(&rhythm), Kind::Float);
+    let again = model.learn(&beat, Some(&rhythm), None, Kind::Float);
     assert_eq!(again.statistics, lesson.statistics);
     let told = lesson.statistics.copy();
     model.keep(lesson.statistics);

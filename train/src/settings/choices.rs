@@ -78,3 +78,14 @@ pub enum Monitor {
 pub(super) fn reference() -> String {
     data::datasets::dataset::REFERENCE.into()
 }
+
+/// Beats of a chunk where nothing else is said: with a memory of 15 to 31 beats
+/// most of them see all that they will see.
+pub(crate) fn usual_chunk() -> usize {
+    64
+}
+
+/// What is not set is not written: files from before the setting stay the same.
+pub(super) fn is_usual_chunk(beats: &usize) -> bool {
+    *beats == usual_chunk()
+}

@@ -16,6 +16,7 @@ impl Columns {
             labels: optional::<u8>(file, "labels")?,
             records: optional::<u32>(file, "records")?,
             samples: optional::<u64>(file, "samples")?,
+            begins: optional::<u8>(file, "begins")?,
         })
     }
 
@@ -44,7 +45,7 @@ impl Columns {
         let complete = (self.rhythm.is_some() || features == 0)
             && self.records.is_some() == self.samples.is_some()
             && fits(&self.rhythm, &[rows, features])
-            && [&self.labels, &self.records, &self.samples]
+            && [&self.labels, &self.records, &self.samples, &self.begins]
                 .iter()
                 .all(|column| fits(column, &[rows]));
         if !complete {

@@ -40,6 +40,7 @@ impl Columns {
         });
         let labels = !like.labels.is_empty();
         let records = !like.records.is_empty();
+        let begins = !like.begins.is_empty();
         Ok(Columns {
             windows,
             rhythm: rhythm.transpose()?,
@@ -51,6 +52,9 @@ impl Columns {
                 .transpose()?,
             samples: records
                 .then(|| column("samples", file.new_dataset::<u64>()))
+                .transpose()?,
+            begins: begins
+                .then(|| column("begins", file.new_dataset::<u8>()))
                 .transpose()?,
         })
     }
@@ -73,7 +77,9 @@ impl Columns {
         let records: Vec<u32> = beats.records.iter().map(|&r| numbers[r as usize]).collect();
         extend(&self.labels, start..end, &labels)?;
         extend(&self.records, start..end, &records)?;
-        extend(&self.samples, start..end, &beats.samples)
+        extend(&self.samples, start..end, &beats.samples)?;
+        let begins: Vec<u8> = beats.begins.iter().map(|&begins| begins.into()).collect();
+        extend(&self.begins, start..end, &begins)
     }
 }
 

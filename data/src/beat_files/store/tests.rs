@@ -31,6 +31,7 @@ fn beats(rows: usize, features: bool, labels: bool, records: bool) -> Beats {
         beats.record_names = vec!["100".into(), "größer".into()];
         beats.records.extend((0..rows).map(|i| i as u32 % 2));
         beats.samples.extend((0..rows).map(|i| i as u64 * 1000));
+        beats.begins.extend((0..rows).map(|i| i % 7 == 0));
     }
     beats
 }

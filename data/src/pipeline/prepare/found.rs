@@ -24,6 +24,8 @@ pub(super) struct Found {
     fibrillation: Vec<Span>,
     annotator: Annotator,
     notes: Vec<Annotation>,
+    /// Whether the beat before the next one was left out.
+    left_out: bool,
 }
 
 impl Found {
@@ -36,6 +38,7 @@ impl Found {
             fibrillation: Vec::new(),
             annotator: Annotator::new(fs),
             notes: Vec::new(),
+            left_out: false,
         }
     }
 
@@ -44,7 +47,8 @@ impl Found {
         self.annotator.take(output);
         match output {
             Output::Beat(beat) => {
-                push(&mut self.beats, beat);
+                let begins = beat.begins() || std::mem::take(&mut self.left_out);
+                push(&mut self.beats, beat, begins);
                 self.beats.readable.push(beat.readable);
             }
             Output::Episode(episode) if episode.kind == Kind::Fibrillation => {
@@ -110,8 +114,14 @@ impl Found {
                 .any(|(start, end)| sample >= start && end.is_none_or(|e| sample < e))
         };
         let stays = |row: &usize| !(ready..decided).contains(row) || !within(samples[*row]);
-        let rows: Vec<usize> = (0..samples.len()).filter(stays).collect();
-        let dropped = samples.len() - rows.len();
+        let (rows, dropped): (Vec<usize>, Vec<usize>) = (0..samples.len()).partition(stays);
+        for row in &dropped {
+            match self.beats.begins.get_mut(row + 1) {
+                Some(begins) => *begins = true,
+                None => self.left_out = true,
+            }
+        }
+        let dropped = dropped.len();
         if dropped > 0 {
             self.beats = self.beats.select(&rows);
         }
@@ -131,7 +141,8 @@ mod tests {
 
     /// Beats every 80 samples, told 240 later, and two episodes, each told when
     /// nearly too late; handed out `most` at a time, as they settle or at the end.
-    fn found(most: usize, settle: bool) -> (Vec<u64>, Vec<Annotation>) {
+    /// Samples, those with which a stretch begins, and notes.
+    fn found(most: usize, settle: bool) -> (Vec<u64>, Vec<u64>, Vec<Annotation>) {
         let spec = InputSpec::window();
         let (window, rhythm) = (
             vec![0.0; spec.window_values()],
@@ -139,10 +150,14 @@ mod tests {
         );
         let mut found = Found::new(Beats::new(spec, &Classes::aami5()), FS);
         let (mut samples, mut notes) = (Vec::new(), Vec::new());
+        let mut begins = Vec::new();
         let mut hand_out = |found: &mut Found, all: bool| {
             while found.len() >= most || all && found.len() > 0 {
                 let batch = found.next(most);
                 assert!(batch.len() == most || all);
+                assert!(batch.in_order());
+                let firsts = batch.samples.iter().zip(&batch.begins);
+                begins.extend(firsts.filter(|(_, begins)| **begins).map(|(s, _)| *s));
                 samples.extend(batch.samples);
                 notes.extend(batch.notes);
             }
@@ -155,7 +170,7 @@ mod tests {
                     decided: now,
                     window: &window,
                     rhythm: &rhythm,
-                    rr: None,
+                    rr: (now > 240).then_some(0.8),
                     quality: 1.0,
                     fibrillation: false,
                     readable: true,
@@ -183,21 +198,23 @@ mod tests {
         }
         found.end();
         hand_out(&mut found, true);
-        (samples, notes)
+        (samples, begins, notes)
     }
 
     #[test]
     fn beats_within_fibrillation_are_left_out_whenever_they_settle() {
-        let (samples, notes) = found(usize::MAX, false);
+        let (samples, begins, notes) = found(usize::MAX, false);
         let expected = (0..8760).step_by(80);
         let within = |s: &u64| (1200..3200).contains(s) || (3280..6400).contains(s);
         let expected: Vec<u64> = expected.filter(|s| !within(s)).collect();
         assert_eq!(samples, expected);
         assert_eq!(notes.len(), 4);
+        // The first beat, and those after the two episodes.
+        assert_eq!(begins, [0, 3200, 6400]);
         for most in [1, 7, 64] {
             assert_eq!(
                 found(most, true),
-                (samples.clone(), notes.clone()),
+                (samples.clone(), begins.clone(), notes.clone()),
                 "{most}"
             );
         }
