@@ -279,7 +279,7 @@ impl Classifier {
         session: &mut Session,
         beats: &Beats,
         rows: Range<usize>,
-        state: &mut Vec<f32>,
+        state: &mut [f32],
     ) -> Result<Vec<Prediction>> {
         let input = &self.contract.input;
         let values = |width: usize| rows.start * width..rows.end * width;
@@ -294,7 +294,7 @@ impl Classifier {
             let rhythm = TensorRef::from_array_view(([rows.len(), width], rhythm));
             inputs.push((RHYTHM.into(), rhythm.map_err(failed)?.into()));
         }
-        let held = state.clone();
+        let held = state.to_vec();
         if !held.is_empty() {
             let held = TensorRef::from_array_view(([held.len()], &held[..]));
             inputs.push((STATE.into(), held.map_err(failed)?.into()));
