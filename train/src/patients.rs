@@ -404,9 +404,9 @@ impl Make<'_> {
     /// one in so many chunks is kept whole, and not single beats.
     fn kept(&self, beats: &Beats, k: usize) -> (Vec<usize>, Vec<bool>) {
         let (kind, normal, supraventricular) = RETIMINGS[k];
-        let one_in = |row: usize| (row + k) % normal == 0;
+        let one_in = |row: usize| (row + k).is_multiple_of(normal);
         let of_class = |row: usize| match self.settings.classes.aami(beats.labels[row]) {
-            Some(Class::S) => row % supraventricular == 0,
+            Some(Class::S) => row.is_multiple_of(supraventricular),
             Some(Class::N) => self.remembers || one_in(row),
             Some(Class::F) => kind == Retiming::Fusion,
             _ => false,
