@@ -67,7 +67,7 @@ impl Init {
         let differ = differences(&settings.input, &self.contract.input);
         ensure(differ.is_empty(), || {
             Error::usage(format!(
-                "--init: the model reads beats that are prepared in another way: {}; leave out --input and --leads",
+                "--init: the model reads beats that are prepared in another way: {}; start from a model of such beats, or leave out --input and --leads",
                 differ.join("; ")
             ))
         })?;

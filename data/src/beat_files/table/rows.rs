@@ -202,7 +202,7 @@ impl Extent {
         }
         (self.high < LEAST_HIGH || self.low > MOST_LOW).then(|| {
             format!(
-                "all samples lie between {} and {}; each beat must be scaled so that its lowest sample is 0 and its highest 1 (--normalise does it here)",
+                "all samples lie between {} and {}; each beat must be scaled so that its lowest sample is 0 and its highest 1 (--normalise does it here; a model that `train --as-is` makes takes values as they are)",
                 self.low, self.high
             )
         })
