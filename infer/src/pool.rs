@@ -146,12 +146,13 @@ impl Pool {
         each: impl Fn(Range<usize>) -> Result<T> + Sync,
     ) -> Result<Vec<T>> {
         let next = AtomicUsize::new(0);
+        let take = || {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            pieces.get(at).map(|piece| (at, piece.clone()))
+        };
         let work = || {
             let mut done = Vec::new();
-            while let Some((at, piece)) = {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                pieces.get(at).map(|piece| (at, piece.clone()))
-            } {
+            while let Some((at, piece)) = take() {
                 done.push((at, each(piece)));
             }
             done

@@ -134,7 +134,9 @@ fn a_stream_forgets_at_a_gap_as_a_prepared_recording_does() {
 /// of all features.
 fn in_libtorch(case: &Case, beats: &Beats) -> [Vec<f32>; 2] {
     let network = case.network.clone();
-    let cnn = ResidualCnn::from_weights(network, &case.weights, Device::Cpu).unwrap();
+    let mut cnn = ResidualCnn::from_weights(network, &case.weights, Device::Cpu).unwrap();
+    // Nobody asks for the gradient of the weights.
+    cnn.values = cnn.values.detach();
     let input = &case.contract.input;
     let rows = beats.len() as i64;
     let tensor = |values: &[f32], shape: &[i64]| {

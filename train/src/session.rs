@@ -54,20 +54,7 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
 
     let remembers = network.memory().is_some();
     let sets = BeatSets::load(settings, remembers)?;
-    ensure(
-        sets.train.input == settings.input && sets.validation.input == settings.input,
-        || {
-            Error::usage(
-                "the beats are not cut as the settings say (--input); take another recipe or other data",
-            )
-        },
-    )?;
-    let in_order = sets.all().all(Beats::in_order);
-    ensure(!remembers || in_order, || {
-        Error::usage(
-            "the network has a memory of beats, and these do not tell where a recording begins or has a gap; train on recordings, or on a store that `data convert` has made of them, or leave out --memory",
-        )
-    })?;
+    fit_for(&sets, settings, remembers)?;
     sets.tell_absent_classes();
     let mut train = Examples::new(&sets.train, device)?;
     train.weights = sets.weights.clone();
@@ -132,6 +119,24 @@ pub fn run(request: &Request, stop: &Stop) -> Result<Ending> {
     let validation = Examples::new(&sets.validation, device)?;
     finish(request, &sets, &state, &validation, device)?;
     Ok(Ending::Finished)
+}
+
+/// Refuses beats that the network cannot learn from.
+fn fit_for(sets: &BeatSets, settings: &Settings, remembers: bool) -> Result<()> {
+    ensure(
+        sets.train.input == settings.input && sets.validation.input == settings.input,
+        || {
+            Error::usage(
+                "the beats are not cut as the settings say (--input); take another recipe or other data",
+            )
+        },
+    )?;
+    let in_order = sets.all().all(Beats::in_order);
+    ensure(!remembers || in_order, || {
+        Error::usage(
+            "the network has a memory of beats, and these do not tell where a recording begins or has a gap; train on recordings, or on a store that `data convert` has made of them, or leave out --memory",
+        )
+    })
 }
 
 /// Refuses outputs that would replace an input, before any work.
