@@ -29,7 +29,7 @@ use crate::loss_and_confusion::LossAndConfusion;
 use crate::pictures::LossCurve;
 use crate::report::{self, PartReport, RunReport};
 use crate::run::RunFolder;
-use crate::settings::Settings;
+use crate::settings::{Monitor, Settings};
 use crate::source::{self, BeatSets};
 use crate::state::{State, best_of};
 use crate::table;
@@ -238,7 +238,11 @@ fn finish(
 
     let (on_validation, figures) = part_report(&logits, validation, temperature)?;
     let mut text = format!(
-        "validation part, best of {} epochs\n{}",
+        "validation part, {} {} epochs\n{}",
+        match settings.monitor {
+            Monitor::Last => "after",
+            _ => "best of",
+        },
         state.counters.epoch,
         on_validation.report()
     );
