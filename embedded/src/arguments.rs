@@ -293,6 +293,33 @@ impl Arguments {
         }
     }
 
+    /// Refuses what is said of samples or of a recording where rows of a table are
+    /// classified: it would not be heard.
+    ///
+    /// # Errors
+    /// Names the flag.
+    pub fn of_rows(&self) -> Result<()> {
+        let said = [
+            ("annotator", self.annotator.is_some()),
+            ("format", self.format.is_some()),
+            ("fs", self.fs.is_some()),
+            ("channels", self.channels.is_some()),
+            ("columns", !self.columns.is_empty()),
+            ("gain", self.gain.is_some()),
+            ("speed", self.speed.is_some()),
+        ];
+        let flag = said.iter().find(|(_, said)| *said);
+        ensure!(
+            flag.is_none(),
+            Usage(format!(
+                "--{} is of a recording, and {} is a table of beats for this model; leave it out, or name a model for recordings with --model",
+                flag.map_or("", |(flag, _)| flag),
+                self.input
+            ))
+        );
+        Ok(())
+    }
+
     /// The limits of the rhythm events.
     ///
     /// # Errors

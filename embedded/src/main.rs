@@ -61,6 +61,7 @@ fn run(arguments: &Arguments) -> Result<i32> {
                 arguments.input
             );
         };
+        arguments.of_rows()?;
         let out = (!arguments.quiet).then(|| BufWriter::new(stdout().lock()));
         prepared_beats::run(&mut classifier, path, &arguments.reading(), out)?;
         return Ok(0);

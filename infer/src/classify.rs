@@ -12,7 +12,7 @@ use data::output::{OutputFile, Outputs};
 use data::pipeline::annotator::Annotator;
 use data::plot::{ConfusionMatrix, PictureFormat};
 use data::scoring::metrics::Confusion;
-use models::contract::Reject;
+use models::contract::{Reject, reject_rule};
 
 use crate::classifier::Classifier;
 use crate::cli::Classify;
@@ -55,6 +55,7 @@ pub fn run(arguments: &Classify) -> Result<()> {
     shipped::protect(&model, &mut outputs);
     sources.iter().for_each(|s| s.protect(&mut outputs));
     let annotations = pass_outputs(arguments, &sources, &mut outputs)?;
+    Source::heed(&sources, &choice)?;
     if let Some(explain) = &explain {
         explain.pass_outputs(&mut outputs)?;
     }
@@ -248,8 +249,10 @@ fn report(tally: &Tally, classifier: &Classifier) -> String {
     } else if threshold > 0.0 {
         let _ = writeln!(
             text,
-            "{} of {} beats are left to a human (probability below {threshold})",
-            tally.rejected, tally.beats
+            "{} of {} beats are left to a human ({})",
+            tally.rejected,
+            tally.beats,
+            reject_rule(threshold)
         );
     }
     if tally.unreadable > 0 {

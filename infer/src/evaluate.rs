@@ -4,6 +4,7 @@ mod beats;
 mod figures;
 mod noise_stress;
 mod table;
+mod trained;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,10 @@ use data::datasets::patients::Patients;
 use data::datasets::splits;
 use data::formats;
 use data::output::{self, Outputs, made_here::MAKER};
+use data::pipeline::input::Layout;
 use data::plot::{self, ConfusionMatrix};
 use data::record::aami::Convention;
+use data::record::classes::LeftOut;
 use data::record::error::ensure;
 use data::scoring::ec57;
 use data::scoring::metrics::Confusion;
@@ -148,7 +151,8 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     };
     pass_outputs(arguments, &folder, &names, &model)?;
     let classifier = Classifier::load(&model)?;
-    can_detect(arguments, &classifier.contract.classes)?;
+    suits(arguments, &model, &classifier.contract)?;
+    tell_known(&classifier.contract, &folder, &names);
     let request = Request {
         folder: &folder,
         reference: &arguments.reference,
@@ -216,6 +220,25 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> Result<()> {
     let title = heading(&model, contract, &folder, &gathered, &evaluation);
     write_tables(&title, &evaluation, &detected, &noise, out).map_err(Error::Stdout)?;
     Ok(failures.finish()?)
+}
+
+/// Refuses a model that takes no beats of recordings, or of which what is asked
+/// for cannot be told.
+fn suits(arguments: &Arguments, model: &Path, contract: &Contract) -> Result<()> {
+    ensure(contract.input.layout != Layout::Table, || {
+        Error::Unfit(format!(
+            "{}: the model takes rows of a table, and recordings have none; classify and count such rows with `infer FILE`, or name a model for recordings with --model",
+            model.display()
+        ))
+    })?;
+    can_detect(arguments, &contract.classes)
+}
+
+/// Says where records are judged that the model has learnt from.
+fn tell_known(contract: &Contract, folder: &Path, names: &[String]) {
+    if let Some(caution) = trained::caution(&contract.training.data, folder, names) {
+        eprintln!("{caution}");
+    }
 }
 
 /// Refuses --detect for a model whose classes EC57's figures cannot be made of.
@@ -385,6 +408,13 @@ fn heading(
             "; {} more have no window (gaps, or the end of a record)",
             evaluation.unseen
         );
+    }
+    let mut left_out = LeftOut::default();
+    for record in &gathered.records {
+        left_out.add(&contract.classes.left_out(&record.reference));
+    }
+    if !left_out.is_empty() {
+        text += &format!("; left out, of none of the model's classes: {left_out}");
     }
     text.push('\n');
     for (_, reason) in &gathered.skipped {

@@ -33,10 +33,16 @@ pub fn check(sources: &[Source], model: &Path, expected: &InputSpec) -> Result<(
         let unfit = source.unfit(expected);
         ensure(unfit.is_empty(), || {
             Error::Unfit(format!(
-                "{} does not fit {}: {}; choose another model with --model, or prepare the input for this one with `data convert`",
+                "{} does not fit {}: {}; choose another model with --model{}",
                 source.path.display(),
                 model.display(),
-                unfit.join("; ")
+                unfit.join("; "),
+                // Beats are cut from recordings, and for other models than those of tables.
+                match (source.record_name(), expected.layout) {
+                    (None, Layout::Kaggle | Layout::Window) =>
+                        ", or cut beats for this one from recordings with `data convert`",
+                    _ => "",
+                }
             ))
         })?;
     }

@@ -105,7 +105,7 @@ impl Source {
     /// # Errors
     /// There is nothing of the kind, or a file is not readable.
     pub fn find(path: &Path, choice: &Choice) -> Result<Vec<Source>> {
-        let place = Place::of(path)?;
+        let place = Place::found(path)?;
         if let Some(remark) = &place.remark {
             eprintln!("{remark}");
         }
@@ -117,14 +117,7 @@ impl Source {
                     .map(|name| Source::record(&found.folder, name, choice))
                     .collect());
             }
-            dataset::Kind::Absent => {
-                return Err(Error::Input(format!(
-                    "{}: there is no such input; give a table of beats (CSV, Parquet), an HDF5 store, or a WFDB record as FOLDER/100 for {}",
-                    path.display(),
-                    formats::main_file(Path::new("FOLDER/100")).display()
-                )));
-            }
-            dataset::Kind::File => {
+            dataset::Kind::File | dataset::Kind::Absent => {
                 let dataset = choice.table.columns.samples.is_some();
                 if table::is_hdf5(path)? && !dataset {
                     Kind::Store(Box::new(Store::open(path)?.input().clone()))
@@ -175,9 +168,41 @@ impl Source {
             Kind::Store(input) => differences(input, expected),
             Kind::Record { .. } => reasons(
                 (expected.layout == Layout::Table)
-                    .then_some("it takes rows of a table, and this is a recording"),
+                    .then_some("the model takes rows of a table, and this is a recording"),
             ),
         }
+    }
+
+    /// Refuses what is said of tables or of recordings where none is among the
+    /// inputs: it would not be heard.
+    ///
+    /// # Errors
+    /// Names the flags.
+    pub fn heed(sources: &[Source], choice: &Choice) -> Result<()> {
+        let any = |of: fn(&Kind) -> bool| sources.iter().any(|source| of(&source.kind));
+        let tables = any(|kind| matches!(kind, Kind::Table(_)));
+        let records = any(|kind| matches!(kind, Kind::Record { .. }));
+        for (said, there, flags, what) in [
+            (
+                choice.table != Reading::default(),
+                tables,
+                "--table and --normalise",
+                "tables",
+            ),
+            (
+                choice.lead.is_some() || choice.fiducials != Fiducials::Either,
+                records,
+                "--reference, --detect and --lead",
+                "recordings",
+            ),
+        ] {
+            ensure(there || !said, || {
+                Error::usage(format!(
+                    "{flags} are of {what}, and no input is one; leave them out"
+                ))
+            })?;
+        }
+        Ok(())
     }
 
     /// Its name in its folder, where this is a recording.
@@ -283,6 +308,13 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> R
             let file = AnnotationFile::read(&path_of_file)?;
             let own = file.own_labels();
             let annotations = clock.annotations(file);
+            let left_out = contract.classes.left_out(&annotations);
+            if !left_out.is_empty() {
+                eprintln!(
+                    "{}: beats of none of the model's classes are left out: {left_out}",
+                    path_of_file.display()
+                );
+            }
             let beats = prepare::record(&record, &annotations, &spec, &contract.classes)?;
             if beats.is_empty() && !own.is_empty() {
                 return Err(Error::Input(format!(

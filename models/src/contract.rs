@@ -32,6 +32,10 @@ pub const PROBABILITIES: &str = "probabilities";
 /// Version of the contract's own layout; a consumer refuses any other.
 pub const VERSION: u32 = 1;
 
+/// Reject thresholds from here on set apart rounding errors rather than doubts:
+/// thresholds have four decimals.
+const SURE: f64 = 0.9999;
+
 /// Most values of a window, far above any real one: a limit on what a hostile
 /// file can allocate.
 const LARGEST_WINDOW: usize = 1 << 20;
@@ -157,6 +161,17 @@ impl Decision {
         let mut annotation = classes.annotation(self.class, sample);
         annotation.subtype = i8::from(self.rejected());
         annotation
+    }
+}
+
+/// When a beat is left to a human by a reject threshold, in words.
+pub fn reject_rule(threshold: f64) -> String {
+    let rule = format!("probability below {threshold}");
+    match threshold >= SURE {
+        true => format!(
+            "{rule}: the model was certain of nearly all beats that it was validated with, so that this threshold tells little"
+        ),
+        false => rule,
     }
 }
 
@@ -349,6 +364,13 @@ mod tests {
         assert_eq!((tie.class, tie.reject), (0, Some(Reject::Uncertain)));
         assert_eq!(contract().decide(&[0.5, 0.5]), None);
         assert_eq!(contract().decide(&[f32::NAN, 0.5, 0.5]), None);
+    }
+
+    #[test]
+    fn a_threshold_of_certainty_is_told_as_one() {
+        assert_eq!(reject_rule(0.5), "probability below 0.5");
+        let sure = reject_rule(1.0);
+        assert!(sure.starts_with("probability below 1:") && sure.contains("tells little"));
     }
 
     #[test]

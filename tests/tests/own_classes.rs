@@ -198,7 +198,9 @@ fn two_classes_go_from_training_to_every_engine() {
     .stderr(contains("is EC57's S or V"));
     desk.evaluated(&[])
         .success()
-        .stdout(contains("is EC57's S or V").and(contains("100 jk").not()));
+        .stdout(contains("is EC57's S or V").and(contains("100 jk").not()))
+        .stdout(contains("Below nor is normal, abn is abnormal."))
+        .stderr(contains("8 of these 8 records are of records"));
     desk.evaluated(&["--detect"])
         .code(2)
         .stderr(contains("leave out --detect"));
@@ -236,7 +238,25 @@ fn three_classes_go_from_training_to_every_engine() {
     // EC57 has these three: nothing is left out.
     desk.evaluated(&["--detect"])
         .success()
-        .stdout(contains("QRS Se"));
+        .stdout(contains("QRS Se").and(contains("Below").not()))
+        .stdout(contains("of none of the model's classes: / "));
+    // What no class names is counted wherever it is left out.
+    desk.train_on("again", "")
+        .success()
+        .stderr(contains("of none of --classes are left out: / "));
+    desk.run(
+        "data",
+        &[
+            "convert",
+            "records",
+            "--classes",
+            "aami3",
+            "--output",
+            "k.h5",
+        ],
+    )
+    .success()
+    .stdout(contains("left out, of no class: / "));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What the programs say of a slip: the word that mends it is in the message.
 
+use std::path::Path;
+
 use assert_cmd::Command;
+use data::pipeline::input::InputSpec;
 use data::simulate::synth;
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -82,25 +85,139 @@ fn a_slip_is_answered_with_its_remedy() {
         ("infer", "evaluate --data TABLE", "`infer FILE`"),
         ("infer", "TABLE --model resnet", "cut from recordings"),
     ];
+    answered(folder.path(), &slips);
+}
+
+/// Programs, arguments that have no effect there, and words of the answer.
+const WITHOUT_EFFECT: [(&str, &str, &str); 21] = [
+    (
+        "infer",
+        "records/s000 --model records/t.onnx",
+        "rows of a table, and this is a recording",
+    ),
+    (
+        "infer",
+        "evaluate --data records --model records/t.onnx",
+        "`infer FILE`",
+    ),
+    (
+        "embedded",
+        "records/s000 --model records/t.onnx",
+        "layout 'window'",
+    ),
+    (
+        "train",
+        "--data records --init records/t.onnx",
+        "cannot monitor",
+    ),
+    (
+        "train",
+        "--data records --init resnet --dropout 0.1",
+        "leave out --dropout",
+    ),
+    (
+        "train",
+        "--data records --init resnet --config records/net.toml",
+        "leave out --hidden",
+    ),
+    ("train", "--data records records", "--extra"),
+    (
+        "train",
+        "--data TABLE --recipe table --fs 100 --table label=last --extra no.csv",
+        "--extra no.csv",
+    ),
+    (
+        "train",
+        "--data TABLE --recipe table --fs 100 --table label=last --classes ptbdb",
+        "--classes, such as",
+    ),
+    (
+        "train",
+        "--data TABLE --recipe table --fs 100 --table label=last --input normalisation=\"as-is\" --normalise",
+        "leave out --normalise",
+    ),
+    (
+        "train",
+        "--data records --recipe kaggle --classes N,odd=NN",
+        "'NN'",
+    ),
+    (
+        "infer",
+        "TABLE --model kaggle --reference lab",
+        "are of recordings",
+    ),
+    ("infer", "records/s000 --normalise", "are of tables"),
+    (
+        "infer",
+        "explain records/s000 --table label=last",
+        "are of tables",
+    ),
+    ("infer", "describe resnett", "kaggle, resnet"),
+    (
+        "data",
+        "info TABLE --annotator lab",
+        "--annotator is of recordings",
+    ),
+    (
+        "data",
+        "info records/s000 --table label=last",
+        "files of beats",
+    ),
+    (
+        "data",
+        "convert TABLE --output x.h5 --annotator lab",
+        "leave them out",
+    ),
+    (
+        "data",
+        "convert TABLE --output x.h5 --fs 100000",
+        "--fs is 100000",
+    ),
+    (
+        "embedded",
+        "TABLE --model kaggle --annotator mon",
+        "--annotator is of a recording",
+    ),
+    (
+        "embedded",
+        "TABLE --model kaggle --fs 100",
+        "--fs is of a recording",
+    ),
+];
+
+/// What would not be heard is refused, and what goes with it is named.
+#[test]
+fn flags_without_effect_are_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let records = folder.path().join("records");
+    std::fs::create_dir(&records).unwrap();
+    for recording in synth::cohort(2, 0.5, 250.0, 4).unwrap() {
+        desk::write(&records, &recording, "atr");
+    }
+    let model = models::untrained::classifier_for(&InputSpec::table(100.0, 187), 1).unwrap();
+    std::fs::write(records.join("t.onnx"), model).unwrap();
+    std::fs::write(records.join("net.toml"), "hidden = [7]\n").unwrap();
+    answered(folder.path(), &WITHOUT_EFFECT);
+}
+
+/// Every slip is answered with its remedy, and leaves nothing behind.
+fn answered(folder: &Path, slips: &[(&str, &str, &str)]) {
     for (name, arguments, remedy) in slips {
         let words = arguments
             .split(' ')
             .map(|w| if w == "TABLE" { TABLE } else { w });
         let answer = Command::new(program(name))
-            .current_dir(folder.path())
+            .current_dir(folder)
             .env_remove("ECTOPY_DATA")
             .args(words)
             .assert()
             .failure();
         let said = String::from_utf8_lossy(&answer.get_output().stderr).into_owned();
-        assert!(said.contains(remedy), "{name} {arguments}: {said}");
+        assert!(said.contains(*remedy), "{name} {arguments}: {said}");
         assert!(!said.contains("panicked"), "{name} {arguments}: {said}");
     }
     // Nothing was begun.
-    let left: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .flatten()
-        .collect();
+    let left: Vec<_> = std::fs::read_dir(folder).unwrap().flatten().collect();
     let names = left.iter().map(|entry| entry.file_name());
     let unasked: Vec<_> = names.filter(|n| n != "records" && n != "runs").collect();
     assert!(unasked.is_empty(), "{unasked:?}");
@@ -153,4 +270,18 @@ fn explanations_are_of_the_beats_that_were_asked_for() {
         half.len(),
         all.len()
     );
+}
+
+#[test]
+fn a_model_of_beats_that_end_with_the_next_is_told_to_monitor_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for recording in synth::cohort(2, 0.5, 250.0, 4).unwrap() {
+        desk::write(folder.path(), &recording, "atr");
+    }
+    Command::new(program("train"))
+        .current_dir(folder.path())
+        .args("--data . --init kaggle --epochs 1 --shown 64 --retimed 0 --second-lead 0 --device cpu --out run".split(' '))
+        .assert()
+        .success()
+        .stderr(contains("cannot monitor"));
 }

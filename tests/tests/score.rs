@@ -202,7 +202,19 @@ fn a_record_shorter_than_the_learning_period_is_named() {
     score(&[text(folder.path()), "--test", "tst"])
         .assert()
         .success()
-        .stderr(contains("r1 lasts 11 s").and(contains("--start")));
+        .stderr(contains("scoring starts at 5:00").and(contains("ends at 11 s")))
+        .stderr(contains("--start 0"));
+    // What ends where the scoring starts is not scored either, nor is a record
+    // whose header does not say how long it is.
+    score(&[text(folder.path()), "--test", "tst", "--start", "0:11"])
+        .assert()
+        .success()
+        .stderr(contains("nothing of it is scored"));
+    std::fs::write(folder.path().join("r1.hea"), "r1 0 100\n").unwrap();
+    score(&[text(folder.path()), "--test", "tst"])
+        .assert()
+        .success()
+        .stderr(contains("nothing of it is scored"));
 }
 
 #[test]

@@ -158,6 +158,10 @@ fn two_files_of_two_classes_go_from_training_to_every_engine() {
     .success();
     let credits = std::fs::read_to_string(desk.path("why/attributions.jsonl")).unwrap();
     assert!(credits.contains("\"class\":\"abnormal\""), "{credits}");
+    // Nobody knows where the waves of a row are.
+    let picture = std::fs::read_to_string(desk.path("why/row-3.svg")).unwrap();
+    assert!(picture.contains("Time from the start of the row (s)"));
+    assert!(!picture.contains("QRS") && !picture.contains("R peak"));
     // A recording has no rows for this model.
     desk.run("embedded", "- --model model.onnx")
         .failure()

@@ -46,8 +46,8 @@ fn a_run_leaves_its_files_and_a_model() {
     desk.train(&[&QUICK[..], &export].concat())
         .assert()
         .success()
-        .stdout(contains("test part"))
-        .stderr(contains("agree with libtorch's"));
+        .stdout(contains("best of 3 epochs").and(contains("test part")))
+        .stderr(contains("  best\n").and(contains("agree with libtorch's")));
     // What they show is tested where they are painted.
     for name in ["loss.png", "confusion.png", "kernels.png"] {
         let picture = std::fs::read(desk.path(&format!("run/{name}"))).unwrap();
@@ -73,9 +73,12 @@ fn the_inter_patient_recipe_exports_two_inputs() {
     let desk = Desk::new();
     let rows = ["--shown", "0", "--retimed", "0", "--second-lead", "0"];
     let files = ["--out", "run", "--export", "resnet.onnx"];
+    // The last epoch is the best one here: nothing needs to say so of each.
     desk.train(&[&QUICK[..], &rows, &files].concat())
         .assert()
-        .success();
+        .success()
+        .stdout(contains("validation part, after 3 epochs"))
+        .stderr(contains("epoch 3/3").and(contains("best").not()));
     let contract =
         models::onnx::contract(&std::fs::read(desk.path("resnet.onnx")).unwrap()).unwrap();
     assert_eq!(contract.training.recipe, "inter-patient");

@@ -1,12 +1,12 @@
 //! Arguments to settings: recipe defaults, then the settings file, then flags.
 
 mod glossary;
+mod refusals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::parser::ValueSource;
 use clap::{
     Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, ValueEnum, value_parser,
 };
@@ -88,16 +88,6 @@ const COMPARE: &str = "compare";
 const ABOUT_COMPARE: &str =
     "Print the settings in which finished runs differ, and their figures side by side";
 
-/// The settings that describe a network.
-const NETWORK: [&str; 6] = [
-    "stem",
-    "blocks",
-    "pooling",
-    "rhythm_hidden",
-    "hidden",
-    "memory",
-];
-
 /// What the command line asks for.
 #[derive(Debug)]
 pub enum Asked {
@@ -141,7 +131,8 @@ impl Asked {
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked> {
         let command = command()?;
         let typed: Vec<OsString> = arguments.into_iter().collect();
-        let mut matches = command.clone().try_get_matches_from(&typed)?;
+        let matches = command.clone().try_get_matches_from(&typed);
+        let mut matches = matches.map_err(refusals::typed)?;
         match matches.remove_subcommand() {
             Some((name, flags)) if name == COMPARE => {
                 let folders = flags.get_many("runs").into_iter().flatten();
@@ -224,17 +215,11 @@ fn resolve(matches: &ArgMatches, arguments: &Arguments) -> Result<(Settings, Opt
     let mut settings = saved.clone();
     settings.update_from_arg_matches(matches)?;
     if let (None, Some(path)) = (&run, &settings.init) {
-        let typed = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        let ignored = NETWORK.into_iter().find(typed);
-        ensure(ignored.is_none(), || {
-            Error::usage(format!(
-                "--init brings its own network: leave out --{}",
-                ignored.unwrap_or_default().replace('_', "-")
-            ))
-        })?;
+        let defaults = settings.recipe.defaults();
+        refusals::network(matches, &settings, &defaults)?;
         // What the model expects and tells apart, where nothing else is asked for.
         let contract = Init::read(path)?.contract;
-        let defaults = settings.recipe.defaults();
+        table::refuse_recordings(&settings, path, &contract)?;
         if settings.classes == defaults.classes {
             settings.classes = contract.classes;
         }

@@ -247,7 +247,7 @@ fn steps(
     let schedule: Schedule = settings.schedule();
     let plan = Plan::new(settings, train, state.model.network())?;
     let batch = settings.batch.min(train.rows());
-    let mut progress = Progress::new(settings.epochs, &settings.classes);
+    let mut progress = Progress::new(settings);
     let last = request.stop_after.map(|n| state.counters.epoch + n);
 
     while !finished(settings, state) {

@@ -12,6 +12,7 @@ use data::pipeline::input::InputSpec;
 use data::pipeline::prepare;
 use data::record::Record;
 use data::record::annotation::Annotation;
+use data::record::classes::LeftOut;
 use data::simulate::retime::{Retiming, retime};
 use data::{Class, Classes};
 
@@ -20,7 +21,7 @@ use crate::even_split::most_even;
 use crate::progress;
 use crate::sampler::mix;
 use crate::settings::{Settings, Split as Rule};
-use crate::source::{BeatSets, cohort, is_synthetic, join, name_of, shares};
+use crate::source::{self, BeatSets, cohort, is_synthetic, join, name_of, shares};
 use data::record::error::ensure;
 
 /// What each recording is turned into by `--retimed`, each with its own seed,
@@ -53,6 +54,8 @@ struct Prepared {
     retimed: Option<Beats>,
     /// Which of those count.
     counted: Vec<bool>,
+    /// Annotated beats that no class names.
+    left_out: LeftOut,
 }
 
 /// Beats that train, and how much they count.
@@ -119,6 +122,9 @@ pub fn beat_sets(settings: &Settings, prepare: Prepare, remembers: bool) -> Resu
         let description = description + &fit.lacking;
         add(fit.records, description);
     }
+    let mut left_out = LeftOut::default();
+    records.iter().for_each(|r| left_out.add(&r.left_out));
+    source::tell_left_out(&left_out);
     let tested = tested(&records, settings)?;
     for (range, description) in &sources {
         let rest: Vec<usize> = range.clone().filter(|i| !tested.contains(i)).collect();
@@ -395,6 +401,7 @@ impl Make<'_> {
             second,
             retimed,
             counted,
+            left_out: classes.left_out(annotations),
         })
     }
 

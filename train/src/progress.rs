@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use data::Classes;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::settings::{Monitor, Settings};
 use crate::state::Epoch;
 
 /// Without a terminal, a line about a long epoch comes so often.
@@ -16,6 +17,8 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// Shows a run's progress on standard error.
 pub struct Progress {
     epochs: usize,
+    /// Whether the best epoch is told: the last one needs no word.
+    tells_best: bool,
     classes: Classes,
     bar: Option<ProgressBar>,
     /// The epoch under way, its steps, and when something was last said of it.
@@ -80,8 +83,8 @@ pub(crate) fn left(spent: Duration, done: usize, all: usize) -> String {
 }
 
 impl Progress {
-    /// Of a run of so many epochs over beats of these classes.
-    pub fn new(epochs: usize, classes: &Classes) -> Progress {
+    /// Of a run with these settings.
+    pub fn new(settings: &Settings) -> Progress {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(5));
             let style =
@@ -92,8 +95,9 @@ impl Progress {
             bar
         });
         Progress {
-            epochs,
-            classes: classes.clone(),
+            epochs: settings.epochs,
+            tells_best: settings.monitor != Monitor::Last,
+            classes: settings.classes.clone(),
             bar,
             epoch: 0,
             steps: 0,
@@ -136,13 +140,21 @@ impl Progress {
 
     /// The last of these epochs is done.
     pub fn end(&mut self, history: &[Epoch]) {
-        let Some(epoch) = history.last() else {
-            return;
-        };
+        if let Some(epoch) = history.last() {
+            let line = self.told(epoch);
+            match &self.bar {
+                Some(bar) => bar.suspend(|| eprintln!("{line}")),
+                None => eprintln!("{line}"),
+            }
+        }
+    }
+
+    /// What an epoch came to.
+    fn told(&self, epoch: &Epoch) -> String {
         let figures = &epoch.validation;
         let named = self.classes.names().zip(&figures.f1);
         let by_class: Vec<String> = named.map(|(c, f1)| format!("{c} {f1:.3}")).collect();
-        let line = format!(
+        format!(
             "epoch {}/{}  train loss {:.4}  validation loss {:.4} accuracy {:.4} macro-F1 {:.4} ({})  {:.0} beats/s{}",
             epoch.epoch,
             self.epochs,
@@ -152,12 +164,11 @@ impl Progress {
             figures.macro_f1,
             by_class.join(" "),
             epoch.beats_per_second,
-            if epoch.best { "  best" } else { "" }
-        );
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
-        }
+            match epoch.best && self.tells_best {
+                true => "  best",
+                false => "",
+            }
+        )
     }
 }
 

@@ -242,12 +242,12 @@ fn finish(
     };
 
     let (on_validation, figures) = part_report(&logits, validation, temperature)?;
-    let which = match settings.monitor {
-        Monitor::Last => "the last",
-        _ => "best",
-    };
     let mut text = format!(
-        "validation part, {which} of {} epochs\n{}",
+        "validation part, {} {} epochs\n{}",
+        match settings.monitor {
+            Monitor::Last => "after",
+            _ => "best of",
+        },
         state.counters.epoch,
         on_validation.report()
     );

@@ -10,6 +10,7 @@ use data::formats;
 use data::pipeline::beats::Beats;
 use data::pipeline::{kaggle_cut, prepare};
 use data::record::checksum::hexadecimal;
+use data::record::classes::LeftOut;
 use data::simulate::synth;
 use sha2::{Digest, Sha256};
 
@@ -170,8 +171,10 @@ pub(crate) fn join(parts: Vec<Beats>) -> Result<Beats> {
 
 fn kaggle_sets(settings: &Settings) -> Result<BeatSets> {
     let classes = &settings.classes;
+    let of_symbols = || classes.fit_annotations().map_err(Error::flag("--classes"));
     let cut = |of: &Annotated| kaggle_cut::from_record(&of.record, &of.annotations, None, classes);
     let (rest, test, description) = if is_synthetic(settings) {
+        of_symbols()?;
         let records = cohort(settings)?;
         let beats = records.iter().map(cut);
         let (rest, test) = split_off_test(&join(beats.collect::<data::Result<_>>()?)?);
@@ -184,14 +187,20 @@ fn kaggle_sets(settings: &Settings) -> Result<BeatSets> {
             description,
         )
     } else {
+        of_symbols()?;
         let folder = dataset::locate(settings.data.as_deref())?;
         let names = formats::find(&folder)?;
         let bar = progress::reading(names.len(), &name_of(&folder));
-        let beats = dataset::map(&folder, &names, &settings.annotator, |r| {
+        let made = dataset::map(&folder, &names, &settings.annotator, |r| {
             bar.one_more();
-            cut(&r)
+            Ok((cut(&r)?, classes.left_out(&r.annotations)))
         })?;
         bar.end();
+        let mut left_out = LeftOut::default();
+        made.iter()
+            .for_each(|(_, of_record)| left_out.add(of_record));
+        tell_left_out(&left_out);
+        let beats = made.into_iter().map(|(beats, _)| beats).collect();
         let (rest, test) = split_off_test(&join(beats)?);
         (
             rest,
@@ -205,6 +214,14 @@ fn kaggle_sets(settings: &Settings) -> Result<BeatSets> {
     };
     let split = splits::stratified(&rest.labels, settings.validation, settings.seed);
     Ok(BeatSets::divided(&rest, &split, test, description))
+}
+
+/// Says which annotated beats are of no class, so that a symbol that was forgotten
+/// or misspelt is seen.
+pub(crate) fn tell_left_out(left_out: &LeftOut) {
+    if !left_out.is_empty() {
+        eprintln!("beats that are of none of --classes are left out: {left_out}");
+    }
 }
 
 fn split_off_test(all: &Beats) -> (Beats, Beats) {

@@ -11,6 +11,7 @@ use data::datasets::splits::{self, KAGGLE_SEED, KAGGLE_TEST, Split};
 use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Layout, Normalisation};
 use data::record::error::ensure;
+use models::Contract;
 use models::fit::differences;
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +104,21 @@ pub(crate) fn is_source(settings: &Settings) -> bool {
     file(settings.data.as_deref()).is_some()
 }
 
+/// Refuses to train a model of a table's rows on recordings: nothing says where
+/// in them such a row begins and ends.
+pub(crate) fn refuse_recordings(settings: &Settings, init: &Path, of: &Contract) -> Result<()> {
+    ensure(
+        of.input.layout != Layout::Table || is_source(settings),
+        || {
+            Error::usage(format!(
+                "--init {}: the model takes rows of a table of {} samples, which are not cut from recordings, and it cannot monitor any; give a file of beats with --data FILE, or start from a model for recordings",
+                init.display(),
+                of.input.length()
+            ))
+        },
+    )
+}
+
 /// The store in a file; `None` for a table.
 fn store(path: &Path, columns: &Columns) -> Result<Option<Store>> {
     match table::is_hdf5(path)? && columns.samples.is_none() {
@@ -148,6 +164,7 @@ pub(crate) fn defaults(asked: Option<Recipe>, data: Option<&Path>) -> Result<Set
 /// The recipe does not fit the file, the rate is not said, or nothing tells
 /// which column is what.
 pub(crate) fn input(settings: &Settings, rows: Rows) -> Result<InputSpec> {
+    there(settings)?;
     let recipe = settings.recipe;
     let Some(path) = file(settings.data.as_deref()) else {
         let said = rows.fs.is_some() || rows.as_is || !settings.table.is_default();
@@ -173,28 +190,7 @@ pub(crate) fn input(settings: &Settings, rows: Rows) -> Result<InputSpec> {
         ))
     })?;
     if let Some(store) = store(path, &settings.table.columns)? {
-        let input = store.input();
-        ensure(
-            rows.fs.is_none_or(|fs| fs == input.fs) && !rows.as_is,
-            || {
-                Error::usage(format!(
-                    "{name}: a store says itself that it has {} Hz and how it was scaled; leave out --fs and --as-is",
-                    input.fs
-                ))
-            },
-        )?;
-        let fits = match (recipe, input.layout) {
-            (Recipe::InterPatient, layout) => layout == Layout::Window,
-            (Recipe::Table, layout) => layout != Layout::Window,
-            (Recipe::Kaggle | Recipe::Notebook, layout) => layout == Layout::Kaggle,
-        };
-        ensure(fits, || {
-            Error::usage(format!(
-                "{name}: its beats are not cut for --recipe {}; leave the recipe out and the fitting one is taken",
-                recipe.name()
-            ))
-        })?;
-        return Ok(input.clone());
+        return of_store(&store, settings, rows, path);
     }
     match recipe {
         Recipe::InterPatient => Err(Error::usage(format!(
@@ -231,6 +227,54 @@ pub(crate) fn input(settings: &Settings, rows: Rows) -> Result<InputSpec> {
             Ok(rows.over(&InputSpec::table(fs, shape.length)))
         }
     }
+}
+
+/// The input of a store's beats, which it says itself.
+fn of_store(store: &Store, settings: &Settings, rows: Rows, path: &Path) -> Result<InputSpec> {
+    let (recipe, name) = (settings.recipe, path.display());
+    let input = store.input();
+    ensure(
+        rows.fs.is_none_or(|fs| fs == input.fs) && !rows.as_is && !scaled_in_vain(settings),
+        || {
+            Error::usage(format!(
+                "{name}: a store says itself that it has {} Hz and how it was scaled; leave out --fs, --as-is and --normalise",
+                input.fs
+            ))
+        },
+    )?;
+    let fits = match (recipe, input.layout) {
+        (Recipe::InterPatient, layout) => layout == Layout::Window,
+        (Recipe::Table, layout) => layout != Layout::Window,
+        (Recipe::Kaggle | Recipe::Notebook, layout) => layout == Layout::Kaggle,
+    };
+    ensure(fits, || {
+        Error::usage(format!(
+            "{name}: its beats are not cut for --recipe {}; leave the recipe out and the fitting one is taken",
+            recipe.name()
+        ))
+    })?;
+    Ok(input.clone())
+}
+
+/// Whether rows are to be scaled, and the store of --data is the only file.
+fn scaled_in_vain(settings: &Settings) -> bool {
+    let alone = settings.extra.is_empty() && settings.table.test.is_none();
+    settings.table.normalise && alone
+}
+
+/// Refuses files that are not there, by the flag that names them.
+fn there(settings: &Settings) -> Result<()> {
+    let extra = settings.extra.iter().map(|path| ("--extra", path));
+    let test = settings.table.test.iter().map(|path| ("--test", path));
+    for (flag, path) in extra.chain(test) {
+        ensure(path.exists(), || {
+            Error::usage(format!(
+                "{flag} {}: there is no such file or folder",
+                path.display()
+            ))
+        })?;
+    }
+    Ok(())
 }
 
 /// The beats of the files that the settings name.

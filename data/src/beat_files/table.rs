@@ -29,11 +29,14 @@ use crate::output::OutputFile;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::{InputSpec, Layout, Normalisation};
 use crate::record::classes::Classes;
-use crate::record::error::{Error, Result};
+use crate::record::error::{Error, Result, ensure};
 pub use columns::{Choice, Columns, Place};
 use columns::{Plan, Role};
 use rows::Taker;
 use text::Text;
+
+/// Labels that are told one by one.
+const TOLD: usize = 20;
 
 /// Rows in memory while a whole file is read.
 pub(super) const ROWS: usize = 4096;
@@ -125,6 +128,13 @@ pub fn open(
             path.display()
         )));
     }
+    let as_is = input.normalisation == Normalisation::AsIs;
+    ensure(!(as_is && reading.normalise), || {
+        Error::Invalid(format!(
+            "{}: --normalise scales rows, and by the contract they are taken as they are (as-is); leave out --normalise",
+            path.display()
+        ))
+    })?;
     let asked = Asked {
         input,
         reading,
@@ -225,6 +235,21 @@ pub struct Survey {
     pub patients: BTreeSet<String>,
 }
 
+impl Survey {
+    /// The labels in words, with how often each occurs: `"a" 3, "n" 12`.
+    pub fn labels_in_words(&self) -> String {
+        let told = self.labels.iter().take(TOLD);
+        let mut words: Vec<String> = told
+            .map(|(label, count)| format!("{label:?} {count}"))
+            .collect();
+        match self.labels.len().saturating_sub(TOLD) {
+            0 => {}
+            more => words.push(format!("and {more} more")),
+        }
+        words.join(", ")
+    }
+}
+
 /// Reads a table of `length` samples a row for what it holds, whatever its labels
 /// and the scale of its samples.
 ///
@@ -261,6 +286,14 @@ pub fn survey(path: &Path, columns: &Columns, length: usize) -> Result<Survey> {
         labels: taker.counts.take().unwrap_or_default(),
         patients,
     })
+}
+
+/// The labels of a table in words, with how often each occurs; `None` where its
+/// rows cannot be read again.
+fn labels(path: &Path, columns: &Columns, spec: &InputSpec) -> Option<String> {
+    let regular = std::fs::metadata(path).is_ok_and(|file| file.is_file());
+    let found = regular.then(|| survey(path, columns, spec.length()).ok())??;
+    (!found.labels.is_empty()).then(|| found.labels_in_words())
 }
 
 /// The error for a kind of file that this program was built without.

@@ -14,6 +14,7 @@ use data::pipeline::input::{InputSpec, Normalisation};
 use data::pipeline::prepare;
 use data::program::Usage;
 use data::record::checksum;
+use data::record::classes::LeftOut;
 
 /// Records read before their beats are written.
 const RECORDS_AT_ONCE: usize = 8;
@@ -76,6 +77,12 @@ impl Arguments {
         self.layout.or(by_rate).unwrap_or(Cut::Kaggle)
     }
 
+    /// Whether anything is said that is of recordings alone.
+    fn is_of_recordings(&self) -> bool {
+        let said = self.annotator != dataset::REFERENCE || self.records != "all";
+        said || !self.leads.is_empty()
+    }
+
     /// Whether anything is said that is of tables alone.
     fn is_of_table(&self) -> bool {
         let said = self.fs.is_some() || self.table.is_some() || self.normalise || self.as_is;
@@ -86,7 +93,7 @@ impl Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let format = Format::of(&arguments.output)?;
-    let place = Place::of(&arguments.input)?;
+    let place = Place::found(&arguments.input)?;
     let mut outputs = Outputs::new(arguments.force);
     if matches!(place.kind, Kind::Folder | Kind::Record) {
         if arguments.is_of_table() {
@@ -96,6 +103,12 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
             )));
         }
         return records(arguments, format, &mut outputs, out);
+    }
+    if arguments.is_of_recordings() {
+        bail!(Usage(format!(
+            "{}: a file of beats; --annotator, --records and --leads are of recordings, leave them out",
+            arguments.input.display()
+        )));
     }
     outputs.input(&arguments.input);
     outputs.file(&arguments.output)?;
@@ -179,6 +192,7 @@ fn records(
     }
     let classes = &arguments.classes;
     let (mut rows, mut support) = (0, vec![0; classes.len()]);
+    let mut left_out = LeftOut::default();
     let mut count = |beats: &Beats| {
         rows += beats.len();
         for (total, n) in support.iter_mut().zip(beats.support()) {
@@ -191,12 +205,17 @@ fn records(
                 prepare::record(&annotated.record, &annotated.annotations, &input, classes)?;
             match beats.is_empty() {
                 true => Err(data::Error::Invalid("no beat can be cut out of it".into())),
-                false => Ok((beats, annotated.record.passed_over())),
+                false => Ok((
+                    beats,
+                    annotated.record.passed_over(),
+                    classes.left_out(&annotated.annotations),
+                )),
             }
         });
         let mut kept = Vec::new();
         for (name, result) in names.iter().zip(read) {
-            if let Some((beats, remark)) = failures.keep(name, result)? {
+            if let Some((beats, remark, of_no_class)) = failures.keep(name, result)? {
+                left_out.add(&of_no_class);
                 if let Some(remark) = remark.filter(|_| input.leads.is_empty()) {
                     eprintln!("{remark}");
                 }
@@ -230,6 +249,9 @@ fn records(
         }
     }
     report(&arguments.output, rows, classes, &support, out)?;
+    if !left_out.is_empty() {
+        writeln!(out, "  left out, of no class: {left_out}")?;
+    }
     Ok(failures.finish()?)
 }
 
@@ -288,14 +310,18 @@ fn table_input(arguments: &Arguments, columns: &Columns) -> anyhow::Result<Input
     }
     let mut input = InputSpec::kaggle();
     if arguments.cut() == Cut::Table {
-        let Some(fs) = arguments.fs.filter(|fs| table::RATES.contains(fs)) else {
+        let (low, high) = (table::RATES.start(), table::RATES.end());
+        let Some(fs) = arguments.fs else {
             bail!(Usage(format!(
-                "--layout table: how many samples per second has {}? give --fs HZ, {} to {}",
-                arguments.input.display(),
-                table::RATES.start(),
-                table::RATES.end()
+                "--layout table: how many samples per second has {}? give --fs HZ, {low} to {high}",
+                arguments.input.display()
             )));
         };
+        if !table::RATES.contains(&fs) {
+            bail!(Usage(format!(
+                "--fs is {fs}; tables have {low} to {high} samples per second"
+            )));
+        }
         let shape = table::shape(&arguments.input, columns)?;
         eprintln!("{}: {}", arguments.input.display(), shape.words);
         input = InputSpec::table(fs, shape.length);

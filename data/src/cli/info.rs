@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use data::beat_files::table::{self, Columns};
 use data::datasets::dataset::{Failures, Kind, Place, REFERENCE, record_path};
 use data::formats::wfdb::AnnotationFile;
 use data::formats::{self, Clock, Extent, Recording, annotation_path};
+use data::program::Usage;
 use data::record::aami::{Class, Convention};
 
 /// Shows a recording's signals and annotations, or what a file of beats holds.
@@ -28,9 +30,9 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
-    let mut paths = Vec::new();
+    let (mut paths, mut files) = (Vec::new(), 0);
     for path in &arguments.records {
-        let place = Place::of(path)?;
+        let place = Place::found(path)?;
         if let Some(remark) = place.remark {
             eprintln!("{remark}");
         }
@@ -39,7 +41,30 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
                 let names = formats::find(path)?.into_iter();
                 paths.extend(names.map(|name| (record_path(path, &name), name)));
             }
-            _ => paths.push((Ok(place.path), path.display().to_string())),
+            kind => {
+                files += usize::from(kind == Kind::File);
+                paths.push((Ok(place.path), path.display().to_string()));
+            }
+        }
+    }
+    for (said, heard, flag, what) in [
+        (
+            arguments.annotator.is_some(),
+            paths.len() > files,
+            "--annotator",
+            "recordings",
+        ),
+        (
+            arguments.table.is_some(),
+            files > 0,
+            "--table",
+            "files of beats",
+        ),
+    ] {
+        if said && !heard {
+            bail!(Usage(format!(
+                "{flag} is of {what}, and none is given; leave it out"
+            )));
         }
     }
     let mut failures = Failures::among(paths.len());

@@ -263,13 +263,18 @@ impl Recording {
         }
     }
 
-    /// Says so if the record ends before it is scored.
+    /// Says so if the record ends before it is scored: all its figures are then
+    /// none.
     fn note_if_too_short(&self, start: f64) {
-        let seconds = self.length.map(|length| length as f64 / self.clock.fs());
-        if let Some(seconds) = seconds.filter(|s| *s <= start) {
+        let last = self.reference.last().map_or(0, |a| a.sample + 1);
+        let seconds = self.length.unwrap_or(last) as f64 / self.clock.fs();
+        if start > 0.0 && seconds <= start {
+            let whole = start as u64;
             eprintln!(
-                "record {} lasts {seconds:.0} s, not more than the learning period of {start:.0} s: nothing of it is scored (set --start)",
-                self.name
+                "record {}: nothing of it is scored; scoring starts at {}:{:02}, and the record ends at {seconds:.0} s (--start 0 scores all of it)",
+                self.name,
+                whole / 60,
+                whole % 60
             );
         }
     }

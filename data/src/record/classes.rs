@@ -6,6 +6,8 @@
 
 mod text;
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use serde::de::Error as _;
@@ -224,6 +226,18 @@ impl Classes {
         Ok(())
     }
 
+    /// The beats among these annotations that are of no class.
+    pub fn left_out(&self, annotations: &[Annotation]) -> LeftOut {
+        let mut left_out = LeftOut::default();
+        for annotation in annotations {
+            let symbol = annotation.symbol;
+            if aami_of(symbol.as_str()).is_some() && self.of_symbol(symbol).is_none() {
+                *left_out.0.entry(symbol).or_default() += 1;
+            }
+        }
+        left_out
+    }
+
     /// The class that a value of a table's column of labels means: one of its
     /// labels, its name, or its place in the list, counted from 0, as a number
     /// (`1`, `1.0`, `1e0`).
@@ -311,6 +325,33 @@ impl Classes {
             annotation.aux_note = name.into();
         }
         annotation
+    }
+}
+
+/// Beats of symbols that are in no class, which nothing learns from and nothing
+/// is judged by: how many of each symbol. As text `/ 12, Q 3`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut(BTreeMap<Symbol, usize>);
+
+impl LeftOut {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those of both.
+    pub fn add(&mut self, other: &LeftOut) {
+        for (symbol, count) in &other.0 {
+            *self.0.entry(*symbol).or_default() += count;
+        }
+    }
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = self.0.iter();
+        let counts: Vec<String> = counts.map(|(symbol, n)| format!("{symbol} {n}")).collect();
+        f.write_str(&counts.join(", "))
     }
 }
 

@@ -171,6 +171,9 @@ impl Ready {
             .filter(|a| Class::from_symbol(a.symbol, Convention::Literature).is_some())
             .map(|a| (a.sample, a.symbol))
             .collect();
+        let classes = &self.beats.classes;
+        let of_class = |symbol: &&Symbol| classes.of_symbol(**symbol).is_some();
+        let in_class = symbols.values().filter(of_class).count();
         let beats: Vec<ScoredBeat> = self
             .beats
             .samples
@@ -191,7 +194,7 @@ impl Ready {
             name: name.into(),
             fs: self.fs,
             length: self.length,
-            unseen: symbols.len().saturating_sub(beats.len()),
+            unseen: in_class.saturating_sub(beats.len()),
             beats,
             reference: self.annotations,
         }

@@ -5,6 +5,7 @@ use std::io::{Result, Write};
 use data::scoring::ec57;
 use data::scoring::metrics::{ClassScore, Interval, fraction, percent};
 use data::{Class, Classes};
+use models::contract::reject_rule;
 
 use super::figures::{Evaluation, Period, View};
 use super::noise_stress::NoiseRow;
@@ -104,7 +105,23 @@ fn write_overall(views: &[(String, &View)], out: &mut impl Write) -> Result<()> 
     writeln!(out)
 }
 
+/// Which classes of the model stand under each heading, where it is not their name.
+fn legend(columns: &Columns, classes: &Classes) -> Option<String> {
+    let told = columns.iter().filter_map(|(heading, places)| {
+        let names: Vec<&str> = places.iter().map(|&place| classes.name(place)).collect();
+        (names != [heading]).then(|| format!("{heading} is {}", names.join(" and ")))
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
 fn write_classes(views: &[(String, &View)], columns: &Columns, out: &mut impl Write) -> Result<()> {
+    let classes = views
+        .first()
+        .map(|(_, view)| view.summary.confusion.classes());
+    if let Some(legend) = classes.and_then(|classes| legend(columns, classes)) {
+        writeln!(out, "Below {legend}.")?;
+    }
     write!(out, "{:NAME$}", "Classes, %")?;
     for (name, _) in columns {
         write!(out, "{:>6} {:>5} {:>5}", format!("{name} Se"), "+P", "F1")?;
@@ -215,6 +232,13 @@ fn write_ec57(period: &Period, classes: &Classes, out: &mut impl Write) -> Resul
     let Some(summary) = &period.ec57 else {
         return writeln!(out, "EC57: {}\n", classes.lacking().unwrap_or_default());
     };
+    if period.literature.beats == 0 {
+        return writeln!(
+            out,
+            "EC57: no beat comes after {}, where its scoring starts; --start 0 scores all\n",
+            since(period).trim_start_matches("from ")
+        );
+    }
     writeln!(
         out,
         "EC57, {}, e j as S (as `data score` counts), %",
@@ -278,14 +302,14 @@ fn write_risk(evaluation: &Evaluation, out: &mut impl Write) -> Result<()> {
             percent(Some(point.risk))
         )?;
     }
-    if let Some(reject) = &evaluation.reject {
-        writeln!(
+    match &evaluation.reject {
+        Some(reject) => writeln!(
             out,
-            "The model's reject threshold is {:.4}.",
-            reject.threshold
-        )?;
+            "The model leaves beats to a human by its reject threshold ({}).",
+            reject_rule(reject.threshold)
+        ),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Writes the noise table.
@@ -326,4 +350,22 @@ pub fn write_noise(rows: &[NoiseRow], out: &mut impl Write) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headings_that_are_no_names_are_explained() {
+        let told = |classes: &str| {
+            let classes: Classes = classes.parse().unwrap();
+            legend(&columns(&classes), &classes)
+        };
+        let own = "normal=N L R,early=A a,wide=V E";
+        assert_eq!(told(own).unwrap(), "V is wide, S is early");
+        assert_eq!(told("symbols N A S V").unwrap(), "S is A and S");
+        assert_eq!(told("normal=N,odd=A V").unwrap(), "nor is normal");
+        assert_eq!(told("aami5"), None);
+    }
 }

@@ -26,12 +26,15 @@ pub(super) fn sources(arguments: &Explain) -> Result<Vec<Source>> {
         },
     };
     if Place::of(&arguments.input)?.kind != Kind::Folder {
-        return Source::find(&arguments.input, &choice);
+        let sources = Source::find(&arguments.input, &choice)?;
+        Source::heed(&sources, &choice)?;
+        return Ok(sources);
     }
     let names = dataset::select(&arguments.input, &arguments.records)?.into_iter();
     let sources: Vec<Source> = names
         .map(|name| Source::record(&arguments.input, name, &choice))
         .collect();
+    Source::heed(&sources, &choice)?;
     ensure(arguments.rows.is_none() || sources.len() == 1, || {
         Error::Input(format!(
             "--rows counts the beats of one input; {} has {} records, name one of them",

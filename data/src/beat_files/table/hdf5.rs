@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use hdf5::types::{FixedAscii, FixedUnicode, TypeDescriptor, VarLenAscii, VarLenUnicode};
 use hdf5::{Dataset, File};
 
-use super::columns::{Choice, LABELS, PATIENTS, Place, Plan, Role};
+use super::columns::{Choice, Columns, LABELS, PATIENTS, Place, Plan, Role};
 use super::rows::{Fault, Taker};
-use super::{Asked, ROWS, Rows};
+use super::{Asked, ROWS, Rows, labels};
 use crate::beat_files::store::refusal;
 use crate::pipeline::beats::Beats;
 use crate::record::error::{Error, Result, ensure};
@@ -19,6 +19,7 @@ const TEXT: usize = 256;
 /// Reads a file in chunks of rows.
 pub(super) struct Hdf5 {
     path: PathBuf,
+    columns: Columns,
     samples: Dataset,
     label: Option<Side>,
     patient: Option<Side>,
@@ -93,6 +94,7 @@ impl Hdf5 {
         ensure(count > 0, || refused("the table has no rows".into()))?;
         Ok(Hdf5 {
             path: path.into(),
+            columns: columns.clone(),
             samples,
             label,
             patient,
@@ -145,12 +147,15 @@ impl Hdf5 {
                 let (rule, remedy) = self.taker.beyond();
                 return self.at_sample(at, &format!("is {value}; {rule}{remedy}"));
             }
-            Fault::Class(shown) => format!(
-                "value {} of '{}' (counted from 0) is {shown}; as a class expected {}",
-                self.at,
-                name(&self.label),
-                self.taker.classes.values_in_words()
-            ),
+            Fault::Class(shown) => {
+                let found = labels(&self.path, &self.columns, &self.taker.spec);
+                format!(
+                    "value {} of '{}' (counted from 0) {}",
+                    self.at,
+                    name(&self.label),
+                    self.taker.unknown_class(&shown, found.as_deref())
+                )
+            }
             Fault::Other(why) => format!(
                 "value {} of '{}' (counted from 0): {why}",
                 self.at,

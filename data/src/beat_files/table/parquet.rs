@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::columns::{Columns, Plan, Role};
 use super::rows::{Fault, Taker};
-use super::{Asked, ROWS, Rows};
+use super::{Asked, ROWS, Rows, labels};
 use crate::pipeline::beats::Beats;
 use crate::record::error::{Error, Result, ensure};
 
@@ -66,6 +66,7 @@ impl Leaf {
 /// Reads a file in chunks of rows.
 pub(super) struct Parquet {
     path: PathBuf,
+    columns: Columns,
     file: SerializedFileReader<File>,
     leaves: Vec<Leaf>,
     plan: Plan,
@@ -108,6 +109,7 @@ impl Parquet {
         }
         Ok(Parquet {
             path: path.into(),
+            columns: asked.reading.columns.clone(),
             file,
             leaves,
             plan,
@@ -231,7 +233,10 @@ impl Parquet {
                 }
                 (_, Values::Numbers(values)) => {
                     if let Some(other) = lengths.iter().position(|n| *n != length) {
-                        let what = format!("has {} samples; expected {length}", lengths[other]);
+                        let what = format!(
+                            "has {} samples; expected {length} as in every row; cut or pad the lists to one length",
+                            lengths[other]
+                        );
                         return Err(self.at_row(first + other as u64, at, &what));
                     }
                     samples.push(values);
@@ -279,8 +284,8 @@ impl Parquet {
                 self.at_row(row, self.sample_column(at), &what)
             }
             Fault::Class(shown) => {
-                let expected = self.taker.classes.values_in_words();
-                let what = format!("is {shown}; as a class expected {expected}");
+                let found = labels(&self.path, &self.columns, &self.taker.spec);
+                let what = self.taker.unknown_class(&shown, found.as_deref());
                 self.at_row(row, of(Role::Label), &what)
             }
             Fault::Other(why) => self.at_row(row, of(Role::Patient), &format!("is empty; {why}")),

@@ -122,11 +122,23 @@ impl Taker {
         }
     }
 
+    /// Words for a label that means no class: what would, and the remedy. `found`
+    /// are the labels of the whole table.
+    pub fn unknown_class(&self, shown: &str, found: Option<&str>) -> String {
+        let found = found.map_or(String::new(), |labels| {
+            format!(" (the table has the labels {labels})")
+        });
+        format!(
+            "is {shown}; expected {}: say which labels mean which class with --classes, such as 'normal=0,ectopic=1 2', or take a model of these classes{found}",
+            self.classes.values_in_words()
+        )
+    }
+
     /// Words for a sample that the contract does not allow, and the remedy.
     pub fn beyond(&self) -> (&'static str, &'static str) {
         (
             self.spec.normalisation.rule(),
-            "; scale each beat here with --normalise, or cut beats from the recording with `data convert`",
+            "; scale each beat here with --normalise, cut beats from the recording with `data convert`, or train a model that takes values as they are, such as mV, with --as-is",
         )
     }
 }
@@ -202,7 +214,7 @@ impl Extent {
         }
         (self.high < LEAST_HIGH || self.low > MOST_LOW).then(|| {
             format!(
-                "all samples lie between {} and {}; each beat must be scaled so that its lowest sample is 0 and its highest 1 (--normalise does it here; a model that `train --as-is` makes takes values as they are)",
+                "all samples lie between {} and {}; each beat must be scaled so that its lowest sample is 0 and its highest 1 (--normalise does it here), or the model be trained to take values as they are (--as-is)",
                 self.low, self.high
             )
         })

@@ -257,22 +257,22 @@ fn rows_of_rubbish_are_refused_with_line_finding_and_remedy() {
         (
             format!("{head}0,1,0.5,normal\n0,1,normal\n"),
             "",
-            &["line 3", "column 3", "\"normal\""],
+            &["line 3", "column 3", "\"normal\"", "3 columns; expected 4"],
         ),
         (
             format!("{head}0,1,0.5,normal\n0,1,0.5\n"),
             "",
-            &["line 3", "3 columns; expected 4 as in line 1"],
+            &["3 columns; expected 4 as in line 1", "take it out"],
         ),
         (
             format!("{head}0,1,0.5,normal,7\n"),
             "",
-            &["line 2", "5 columns; expected 4"],
+            &["line 2", "5 columns; expected 4", "in quotes"],
         ),
         (
             format!("{head}0,one,0.5,normal\n"),
             "",
-            &["line 2", "column 2", "\"one\""],
+            &["line 2", "column 2", "\"one\"", "drop="],
         ),
         (
             format!("{head}0,,0.5,normal\n"),
@@ -286,6 +286,8 @@ fn rows_of_rubbish_are_refused_with_line_finding_and_remedy() {
                 "line 2",
                 "column 4 is \"weird\"",
                 "0 to 1 for normal abnormal",
+                "--classes",
+                "the labels \"weird\" 1)",
             ],
         ),
         (
@@ -313,7 +315,7 @@ fn tables_of_rubbish_are_refused_with_line_finding_and_remedy() {
         (
             format!("{head}0,3,0.5,normal\n"),
             "",
-            &["line 2", "column 2", "is 3", "between 0", "--normalise"],
+            &["line 2", "column 2", "is 3", "--normalise", "--as-is"],
         ),
         (
             "who,s0,s1,label\n,0,1,normal\n".into(),
@@ -409,4 +411,20 @@ fn what_is_read_is_said() {
         found.words,
         "3 samples (columns 's0' to 's2'), class in column 'class', patient in column 'patient'"
     );
+}
+
+#[test]
+fn rows_are_not_scaled_for_a_contract_that_takes_them_as_they_are() {
+    let desk = Desk::new();
+    let path = desk.file("s0,s1,label\n0,7,normal\n");
+    let as_is = InputSpec {
+        normalisation: Normalisation::AsIs,
+        ..InputSpec::table(100.0, 2)
+    };
+    let both = Reading {
+        normalise: true,
+        ..Reading::default()
+    };
+    let refusal = read(&path, &as_is, &both, &two()).unwrap_err().to_string();
+    assert!(refusal.contains("leave out --normalise"), "{refusal}");
 }

@@ -10,7 +10,7 @@ use flate2::bufread::MultiGzDecoder;
 use super::columns::{Columns, Plan, Role};
 use super::dialect::{Dialect, First, check_kaggle};
 use super::rows::{Fault, Taker};
-use super::{Asked, ROWS, Rows, number};
+use super::{Asked, ROWS, Rows, labels, number};
 use crate::formats::foreign;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::Layout;
@@ -266,12 +266,17 @@ impl Text {
         }
         let hint = match columns {
             n if n == expected + 1 && *line == 1 && self.taker.extent.rows == 0 => {
-                "; is column 1 an index? write the file without it"
+                "is column 1 an index? write the file without it"
             }
-            _ => "",
+            n if n < expected => {
+                "is the line cut short? complete it, or take it out; shorter beats are padded to one length"
+            }
+            _ => {
+                "take out the cells that are too many, or the line; a cell with a separator in it stands in quotes"
+            }
         };
         Err(self.malformed(format!(
-            "{columns} columns; expected {expected} as in line {line}{hint}"
+            "{columns} columns; expected {expected} as in line {line}; {hint}"
         )))
     }
 
@@ -291,10 +296,11 @@ impl Text {
                     }
                     false => "",
                 };
+                let found = labels(&self.path, &self.columns, &self.taker.spec);
                 self.malformed(format!(
-                    "the class in column {} is {shown}; expected {}{hint}",
+                    "the class in column {} {}{hint}",
                     place(Role::Label),
-                    self.taker.classes.values_in_words()
+                    self.taker.unknown_class(&shown, found.as_deref())
                 ))
             }
             Fault::Other(why) => self.malformed(format!("column {}: {why}", place(Role::Patient))),
@@ -334,7 +340,15 @@ impl Text {
         }
         let (cell, _) = number::split(rest, self.dialect.separator);
         let shown: String = String::from_utf8_lossy(cell).chars().take(20).collect();
-        self.malformed(format!("column {column} is {shown:?}, not a finite number"))
+        let columns = self.dialect.cells(&self.buffer).len();
+        // Where the line has too few or too many cells, that is what mends it.
+        let remedy = match self.like_before(columns) {
+            Err(Error::Malformed { detail, .. }) => detail,
+            _ => "write a number, or say with --table that the column is no sample (drop=, label=, patient=)".into(),
+        };
+        self.malformed(format!(
+            "column {column} is {shown:?}, not a finite number; {remedy}"
+        ))
     }
 
     /// The error for a header line that is not the first line.

@@ -7,8 +7,6 @@ use std::path::Path;
 use data::beat_files::store::Store;
 use data::beat_files::table::{self, Columns};
 
-/// Values of the column of the class that are told one by one.
-const TOLD: usize = 20;
 /// Rows of a store in memory at once.
 #[cfg(feature = "hdf5")]
 const ROWS: usize = 8192;
@@ -30,19 +28,8 @@ pub fn show(path: &Path, columns: &Columns, out: &mut impl Write) -> anyhow::Res
         shape.words
     )?;
     writeln!(out, "  samples from {low} to {high}")?;
-    let mut labels: Vec<String> = found
-        .labels
-        .iter()
-        .take(TOLD)
-        .map(|(label, count)| format!("{label:?} {count}"))
-        .collect();
-    match found.labels.len() {
-        0 => {}
-        all if all > TOLD => labels.push(format!("and {} more", all - TOLD)),
-        _ => {}
-    }
-    if !labels.is_empty() {
-        writeln!(out, "  classes: {}", labels.join(", "))?;
+    if !found.labels.is_empty() {
+        writeln!(out, "  classes: {}", found.labels_in_words())?;
     }
     if !found.patients.is_empty() {
         writeln!(out, "  patients: {}", found.patients.len())?;

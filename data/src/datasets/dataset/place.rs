@@ -54,6 +54,22 @@ impl Place {
         Ok(place)
     }
 
+    /// As [`Place::of`], where something must be there.
+    ///
+    /// # Errors
+    /// As [`Place::of`]; [`Error::Invalid`] where there is nothing.
+    pub fn found(path: &Path) -> Result<Place> {
+        let place = Place::of(path)?;
+        match place.kind {
+            Kind::Absent => Err(Error::Invalid(format!(
+                "{}: there is no such input; give a table of beats (CSV, Parquet), an HDF5 store, a folder of WFDB records, or a record as FOLDER/100 for {}",
+                path.display(),
+                formats::main_file(Path::new("FOLDER/100")).display()
+            ))),
+            _ => Ok(place),
+        }
+    }
+
     /// As [`Place::of`], for a program that reads any file: one of a record is a
     /// [`Kind::File`].
     pub fn of_any(path: &Path) -> Place {
@@ -157,6 +173,8 @@ mod tests {
         assert_eq!(Place::of(&at("100/")).unwrap().kind, Kind::Folder);
         assert_eq!(Place::of(&at("100.csv")).unwrap().kind, Kind::File);
         assert_eq!(Place::of(&at("101")).unwrap().kind, Kind::Absent);
+        let refusal = Place::found(&at("101")).unwrap_err().to_string();
+        assert!(refusal.contains("101: there is no such input; give a table"));
         assert_eq!(Place::of_any(&at("100.dat")).kind, Kind::File);
         let refusal = Place::of(&at("100.dat")).unwrap_err().to_string();
         assert!(refusal.ends_with(&format!("give the record: {}", at("100").display())));

@@ -149,3 +149,14 @@ fn labels_that_no_recording_has_and_a_forgotten_comma_are_told() {
         read(classes).fit_annotations().unwrap();
     }
 }
+
+#[test]
+fn beats_of_no_class_are_counted_by_their_symbol() {
+    let beat = |symbol: &str| Annotation::new(0, Symbol::from_mnemonic(symbol).unwrap());
+    let annotations = ["N", "/", "Q", "/", "+", "V", "~"].map(beat);
+    let mut left_out = read("aami3").left_out(&annotations);
+    assert_eq!(left_out.to_string(), "/ 2, Q 1");
+    left_out.add(&read("N,other=/").left_out(&annotations));
+    assert_eq!(left_out.to_string(), "V 1, / 2, Q 2");
+    assert!(Classes::aami5().left_out(&annotations).is_empty());
+}
