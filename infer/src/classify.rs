@@ -241,12 +241,7 @@ fn report(tally: &Tally, classifier: &Classifier) -> String {
         let _ = writeln!(text, "{labelled} of {} beats have a label", tally.beats);
     }
     let threshold = classifier.contract.reject_threshold;
-    if threshold >= 1.0 {
-        let _ = writeln!(
-            text,
-            "all beats are left to a human: validation found no probability from which this model is right often enough"
-        );
-    } else if threshold > 0.0 {
+    if threshold > 0.0 {
         let _ = writeln!(
             text,
             "{} of {} beats are left to a human ({})",

@@ -263,7 +263,7 @@ fn models_that_cannot_be_honoured_are_refused() {
         (
             "another rate",
             patched(&rate, "\"fs\":250.0"),
-            "the model needs 250.0",
+            "187 samples of 120 Hz",
         ),
     ];
     for (what, bytes, message) in table {
