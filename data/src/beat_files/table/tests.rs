@@ -265,9 +265,9 @@ fn rows_of_rubbish_are_refused_with_line_finding_and_remedy() {
             &["3 columns; expected 4 as in line 1", "take it out"],
         ),
         (
-            format!("{head}0,1,0.5,normal,7\n"),
+            format!("{head}0,1,0.5,normal\n0,1,0.5,normal,7\n"),
             "",
-            &["line 2", "5 columns; expected 4", "in quotes"],
+            &["line 3", "5 columns; expected 4", "in quotes"],
         ),
         (
             format!("{head}0,one,0.5,normal\n"),
@@ -394,12 +394,12 @@ fn values_are_scaled_where_that_is_asked_and_kept_where_the_contract_says() {
     assert_eq!(scaled.windows, [0.0, 0.5, 1.0, 0.0, 0.0, 0.0]);
     assert!(!scaled.is_flat(0) && scaled.is_flat(1));
     input.normalisation = Normalisation::AsIs;
-    for normalise in [false, true] {
-        asked.normalise = normalise;
-        let kept = read(&path, &input, &asked, &two()).unwrap();
-        assert_eq!(kept.windows, [-1.0, 1.0, 3.0, 5.0, 5.0, 5.0]);
-        assert!(!kept.is_flat(0) && kept.is_flat(1));
-    }
+    let refusal = read(&path, &input, &asked, &two()).unwrap_err().to_string();
+    assert!(refusal.contains("leave out --normalise"), "{refusal}");
+    asked.normalise = false;
+    let kept = read(&path, &input, &asked, &two()).unwrap();
+    assert_eq!(kept.windows, [-1.0, 1.0, 3.0, 5.0, 5.0, 5.0]);
+    assert!(!kept.is_flat(0) && kept.is_flat(1));
 }
 
 #[test]
