@@ -11,6 +11,16 @@ use predicates::str::contains;
 use crate::desk;
 use crate::programs::program;
 
+/// A program that finds the shipped models wherever it was built.
+fn command(name: &str) -> Command {
+    let mut command = Command::new(program(name));
+    command.env(
+        "ECTOPY_MODELS",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../models"),
+    );
+    command
+}
+
 /// Beats in the Kaggle format that come with the project.
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../beats.csv");
 
@@ -120,7 +130,6 @@ const WITHOUT_EFFECT: [(&str, &str, &str); 21] = [
         "--data records --init resnet --config records/net.toml",
         "leave out --hidden",
     ),
-    ("train", "--data records records", "--extra"),
     (
         "train",
         "--data TABLE --recipe table --fs 100 --table label=last --extra no.csv",
@@ -206,7 +215,7 @@ fn answered(folder: &Path, slips: &[(&str, &str, &str)]) {
         let words = arguments
             .split(' ')
             .map(|w| if w == "TABLE" { TABLE } else { w });
-        let answer = Command::new(program(name))
+        let answer = command(name)
             .current_dir(folder)
             .env_remove("ECTOPY_DATA")
             .args(words)
@@ -225,7 +234,7 @@ fn answered(folder: &Path, slips: &[(&str, &str, &str)]) {
 
 #[test]
 fn a_quiet_table_is_summed_up() {
-    Command::new(program("embedded"))
+    command("embedded")
         .args([TABLE, "--model", "kaggle", "--quiet"])
         .assert()
         .success()
@@ -247,7 +256,7 @@ fn explanations_are_of_the_beats_that_were_asked_for() {
         desk::write(folder.path(), &recording, "half");
     }
     let samples = |flags: &[&str]| -> Vec<u64> {
-        Command::new(program("infer"))
+        command("infer")
             .current_dir(folder.path())
             .args([
                 "explain", "s000", "--model", "resnet", "--output", "why", "--force",
@@ -278,7 +287,7 @@ fn a_model_of_beats_that_end_with_the_next_is_told_to_monitor_nothing() {
     for recording in synth::cohort(2, 0.5, 250.0, 4).unwrap() {
         desk::write(folder.path(), &recording, "atr");
     }
-    Command::new(program("train"))
+    command("train")
         .current_dir(folder.path())
         .args("--data . --init kaggle --epochs 1 --shown 64 --retimed 0 --second-lead 0 --device cpu --out run".split(' '))
         .assert()

@@ -227,7 +227,10 @@ fn bad_input_gives_one_message_and_no_output() {
     let cases: [(&[&str], &str); 9] = [
         (&[here], "--test"),
         (&["/no/such/folder", "--test", "tst"], "/no/such/folder"),
-        (&[here, "--test", "none"], "r1.none: No such file"),
+        (
+            &[here, "--test", "none"],
+            "r1.none: there is no such annotation file",
+        ),
         (&[here, "--test", "cut"], "cut short"),
         (
             &[here, "--test", "tst", "--records", "r1,r2"],

@@ -164,7 +164,6 @@ pub(crate) fn defaults(asked: Option<Recipe>, data: Option<&Path>) -> Result<Set
 /// The recipe does not fit the file, the rate is not said, or nothing tells
 /// which column is what.
 pub(crate) fn input(settings: &Settings, rows: Rows) -> Result<InputSpec> {
-    there(settings)?;
     let recipe = settings.recipe;
     let Some(path) = file(settings.data.as_deref()) else {
         let said = rows.fs.is_some() || rows.as_is || !settings.table.is_default();
@@ -180,6 +179,7 @@ pub(crate) fn input(settings: &Settings, rows: Rows) -> Result<InputSpec> {
         })?;
         return Ok(settings.input.clone());
     };
+    there(settings)?;
     let name = path.display();
     ensure(!(rows.as_is && settings.table.normalise), || {
         Error::usage("--as-is keeps values and --normalise scales them; leave one of the two out")
