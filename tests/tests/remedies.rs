@@ -99,7 +99,7 @@ fn a_slip_is_answered_with_its_remedy() {
 }
 
 /// Programs, arguments that have no effect there, and words of the answer.
-const WITHOUT_EFFECT: [(&str, &str, &str); 21] = [
+const WITHOUT_EFFECT: [(&str, &str, &str); 20] = [
     (
         "infer",
         "records/s000 --model records/t.onnx",
