@@ -99,7 +99,7 @@ fn a_slip_is_answered_with_its_remedy() {
 }
 
 /// Programs, arguments that have no effect there, and words of the answer.
-const WITHOUT_EFFECT: [(&str, &str, &str); 20] = [
+const WITHOUT_EFFECT: [(&str, &str, &str); 21] = [
     (
         "infer",
         "records/s000 --model records/t.onnx",
@@ -130,6 +130,7 @@ const WITHOUT_EFFECT: [(&str, &str, &str); 20] = [
         "--data records --init resnet --config records/net.toml",
         "leave out --hidden",
     ),
+    ("train", "--data records records", "--extra"),
     (
         "train",
         "--data TABLE --recipe table --fs 100 --table label=last --extra no.csv",

@@ -271,13 +271,10 @@ impl Classes {
             .map(String::as_str)
             .filter(|label| aami_of(label).is_none())
             .collect();
-        let values = match own.is_empty() {
+        match own.is_empty() {
             true => numbers,
             false => format!("{}, or {numbers}", own.join(" ")),
-        };
-        format!(
-            "{values}; `data info` lists the labels of a file, and --classes of `train` and `data` says what they mean"
-        )
+        }
     }
 
     /// The class of EC57 of the class at a place: see [`BeatClass::aami`].

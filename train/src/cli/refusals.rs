@@ -5,9 +5,12 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use data::record::error::ensure;
 
-use super::flat;
+use super::{COMPARE, DESCRIBE, SWEEP, flat};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
+
+/// What `train` does beside training.
+const TASKS: [&str; 3] = [DESCRIBE, SWEEP, COMPARE];
 
 /// The settings that describe a network.
 const NETWORK: [&str; 7] = [
@@ -45,13 +48,19 @@ pub(super) fn network(matches: &ArgMatches, asked: &Settings, defaults: &Setting
 pub(super) fn typed(error: clap::Error) -> Error {
     let place = match error.kind() {
         ErrorKind::UnknownArgument => ContextKind::InvalidArg,
-        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        // After other flags clap takes any word for a task.
+        ErrorKind::InvalidSubcommand | ErrorKind::ArgumentConflict => {
+            ContextKind::InvalidSubcommand
+        }
         _ => return error.into(),
     };
     match error.get(place) {
-        Some(ContextValue::String(word)) if !word.starts_with('-') => Error::usage(format!(
-            "'{word}' is neither a flag nor a task (describe, sweep, compare); a second folder or file to train on goes with --extra: --data FIRST --extra {word}"
-        )),
+        Some(ContextValue::String(word)) if !word.starts_with('-') && !TASKS.contains(&&**word) => {
+            Error::usage(format!(
+                "'{word}' is neither a flag nor a task ({}); a second folder or file to train on goes with --extra: --data FIRST --extra {word}",
+                TASKS.join(", ")
+            ))
+        }
         _ => error.into(),
     }
 }
