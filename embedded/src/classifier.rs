@@ -6,7 +6,7 @@ use data::pipeline::beats::Beats;
 use data::record::checksum::hexadecimal;
 use data::record::error::ensure;
 use models::contract::{BEAT, ContractError, Decision, METADATA_KEY, RHYTHM, STATE, STATE_OUT};
-use models::fit::differences;
+use models::fit::{differences, out_of_order};
 use models::messages::{GraphProto, ModelProto};
 use models::{Contract, seal};
 use prost::Message;
@@ -160,12 +160,9 @@ impl Classifier {
             ))
         })?;
         let remembers = self.contract.memory.is_some();
-        ensure(!remembers || beats.in_order(), || {
-            Error::Unfit(format!(
-                "{} remembers beats, and these do not tell where a recording begins or has a gap; give a recording, or take a model without a memory",
-                self.path.display()
-            ))
-        })?;
+        if let Some(why) = out_of_order(self.contract.memory, beats) {
+            return Err(Error::Unfit(format!("{}: {why}", self.path.display())));
+        }
         (0..beats.len())
             .map(|row| {
                 if remembers && (row == 0 || beats.begins[row]) {

@@ -9,7 +9,7 @@ use data::pipeline::beats::Beats;
 use data::record::error::ensure;
 use models::Contract;
 use models::contract::{Decision, Reject};
-use models::fit::differences;
+use models::fit::{differences, out_of_order};
 use models::onnx::{BEAT, LOGITS, PROBABILITIES, RHYTHM, STATE, STATE_OUT, TARGET};
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, TensorRef};
@@ -265,11 +265,10 @@ impl Classifier {
                 differ.join("; ")
             ))
         })?;
-        ensure(self.contract.memory.is_none() || beats.in_order(), || {
-            Error::Unfit(
-                "the model remembers beats, and these do not tell where a recording begins or has a gap; give a recording, or a store that this version's `data convert` makes of recordings, or take a model without a memory".into(),
-            )
-        })
+        match out_of_order(self.contract.memory, beats) {
+            Some(why) => Err(Error::Unfit(why.into())),
+            None => Ok(()),
+        }
     }
 
     /// The answers for one batch of rows; `state` is what is held of those before

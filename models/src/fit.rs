@@ -1,7 +1,10 @@
 //! Whether prepared beats are what a model expects.
 
+use data::pipeline::beats::Beats;
 use data::pipeline::input::InputSpec;
 use serde_json::{Map, Value};
+
+use crate::contract::Memory;
 
 /// Names of a list that are told one by one; of more their number is.
 const NAMED: usize = 5;
@@ -24,6 +27,14 @@ pub fn differences(prepared: &InputSpec, expected: &InputSpec) -> Vec<String> {
             }
         })
         .collect()
+}
+
+/// Why a model with this memory cannot take these beats; `None` where it can, and
+/// for every model without one.
+pub fn out_of_order(memory: Option<Memory>, beats: &Beats) -> Option<&'static str> {
+    (memory.is_some() && !beats.in_order()).then_some(
+        "the model remembers beats, and these do not tell where a recording begins or has a gap; give a recording, or a store that this version's `data convert` makes of recordings, or take a model without a memory",
+    )
 }
 
 fn settings(input: &InputSpec) -> Map<String, Value> {

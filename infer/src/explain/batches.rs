@@ -5,6 +5,7 @@ use data::datasets::dataset::{self, Kind, Place};
 use data::pipeline::beats::Beats;
 use data::record::error::ensure;
 use models::Contract;
+use models::fit::out_of_order;
 
 use super::arguments::{Explain, RowList};
 use super::graph::InputBatch;
@@ -68,12 +69,9 @@ pub(super) fn portions(
     let mut seen = 0;
     for chunk in source.chunks(contract)? {
         let chunk = chunk?;
-        ensure(contract.memory.is_none() || chunk.in_order(), || {
-            Error::Unfit(format!(
-                "{}: the model remembers beats, and these do not tell where a recording begins or has a gap; give a recording, or take a model without a memory",
-                source.path.display()
-            ))
-        })?;
+        if let Some(why) = out_of_order(contract.memory, &chunk) {
+            return Err(Error::Unfit(format!("{}: {why}", source.path.display())));
+        }
         let mut before: Vec<InputBatch> = (0..chunk.len())
             .map(|row| recent.take(&chunk, row))
             .collect();
