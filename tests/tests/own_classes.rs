@@ -16,12 +16,13 @@ use crate::desk;
 use crate::programs::program;
 
 /// Recordings whose normal beats carry other symbols here and there, so that
-/// raw symbols have beats.
+/// raw symbols have beats. The fifth and the sixth have bundle branch block, and
+/// no beat `N` to rename.
 fn recordings(folder: &Path) {
-    let renamed = ["N", "L", "R", "j", "/", "f"];
-    let cohort = synth::cohort(8, 2.0, 360.0, 4).unwrap();
-    for (index, mut recording) in cohort.into_iter().enumerate() {
-        let symbol = Symbol::from_mnemonic(renamed[index % renamed.len()]).unwrap();
+    let renamed = ["N", "L", "R", "j", "N", "N", "/", "f"];
+    let cohort = synth::cohort(renamed.len(), 2.0, 360.0, 4).unwrap();
+    for (mut recording, symbol) in cohort.into_iter().zip(renamed) {
+        let symbol = Symbol::from_mnemonic(symbol).unwrap();
         let normal = |a: &&mut Annotation| a.symbol == Symbol::N;
         let normal = recording.annotations.iter_mut().filter(normal);
         for annotation in normal.step_by(3) {
