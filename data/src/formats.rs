@@ -8,8 +8,11 @@
 //! |---|---|
 //! | WFDB, every signal format | yes; FLAC (508, 516, 524) a block at a time |
 
+#[cfg(feature = "parquet")]
+pub(crate) mod columns;
 pub mod foreign;
 mod recording;
+pub(crate) mod text;
 pub mod wfdb;
 
 use std::path::{Path, PathBuf};
