@@ -11,6 +11,8 @@
 #[cfg(feature = "parquet")]
 pub(crate) mod columns;
 pub mod foreign;
+mod interleaved;
+pub mod ishne;
 mod recording;
 pub(crate) mod text;
 pub mod wfdb;
