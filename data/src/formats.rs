@@ -10,6 +10,7 @@
 
 #[cfg(feature = "parquet")]
 pub(crate) mod columns;
+mod dicom;
 pub mod foreign;
 mod interleaved;
 pub mod ishne;
