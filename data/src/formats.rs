@@ -15,6 +15,7 @@ pub mod foreign;
 mod interleaved;
 pub mod ishne;
 mod recording;
+pub mod samples;
 pub(crate) mod text;
 pub mod wfdb;
 
