@@ -24,10 +24,10 @@
 //! has an ECG lead and was recorded, rather than computed from others such as a
 //! mean beat; the rest is said in a remark.
 //!
-//! The reader of data elements is our own: the crates that read DICOM in general
-//! bring dictionaries, character sets and transfer syntaxes that a waveform does
-//! not need, and do not decode waveforms; and they hold the samples in memory,
-//! where here a piece is read at a time.
+//! The reader of data elements is our own. The crate `dicom-object` 0.10 brings 18
+//! crates that nothing else here needs, among them dictionaries and the alphabets of
+//! East Asia, does not decode waveforms, and holds the samples in memory, where here
+//! a piece is read at a time.
 
 mod elements;
 mod group;
@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::formats::interleaved::Frames;
-use crate::formats::recording::Lead;
+use crate::formats::lead::Lead;
 use crate::record::Start;
 use crate::record::error::{Error, Result, ensure};
 use elements::{Element, Elements, MARK, PREAMBLE, Syntax, Tag};
@@ -147,20 +147,17 @@ impl Layout {
 
     /// The leads, voltages in mV.
     pub fn leads(&self) -> Vec<Lead> {
-        let lead = |channel: &Channel| {
-            let all: Vec<&str> = self
-                .doubt
-                .iter()
-                .chain(&channel.doubts)
-                .map(String::as_str)
-                .collect();
-            Lead {
-                name: channel.name.clone(),
-                units: channel.units.clone(),
-                remark: (!all.is_empty()).then(|| all.join("; ")),
-            }
+        let lead = |channel: &Channel| Lead {
+            name: channel.name.clone(),
+            units: channel.units.clone(),
+            remark: (!channel.doubts.is_empty()).then(|| channel.doubts.join("; ")),
         };
         self.channels.iter().map(lead).collect()
+    }
+
+    /// What is doubtful about the file as a whole.
+    pub fn remark(&self) -> Option<String> {
+        self.doubt.clone()
     }
 
     /// Samples per second of each lead.

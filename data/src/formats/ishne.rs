@@ -40,9 +40,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::formats::interleaved::Frames;
-use crate::formats::recording::Lead;
+use crate::formats::lead::Lead;
 use crate::record::Start;
-use crate::record::error::Result;
+use crate::record::annotation::Annotation;
+use crate::record::error::{Error, Result, ensure};
 use crate::record::units::Units;
 pub use annotations::AnnotationFile;
 use header::{Header, SIGNALS};
@@ -77,23 +78,13 @@ impl Layout {
 
     /// The leads, in mV where the header gives their resolution.
     pub fn leads(&self) -> Vec<Lead> {
-        let doubts = |own: &[String]| {
-            let all: Vec<&str> = self
-                .header
-                .doubts
-                .iter()
-                .chain(own)
-                .map(String::as_str)
-                .collect();
-            (!all.is_empty()).then(|| all.join("; "))
-        };
         let leads = self.header.leads.iter().map(|lead| Lead {
             name: lead.name.clone(),
             units: match lead.resolution {
                 Some(_) => Units::Millivolt,
                 None => Units::Other("ADC units".into()),
             },
-            remark: doubts(&lead.doubts),
+            remark: joined(&lead.doubts),
         });
         leads.collect()
     }
@@ -113,10 +104,44 @@ impl Layout {
         Some(self.frames)
     }
 
+    /// What is doubtful about the file as a whole.
+    pub fn remark(&self) -> Option<String> {
+        joined(&self.header.doubts)
+    }
+
+    /// The annotations of the file beside this one, `night.ann` of `night.ecg`;
+    /// none where there is no such file.
+    ///
+    /// # Errors
+    /// As [`AnnotationFile::read`]; [`crate::Error::Malformed`] where it counts in
+    /// another rate.
+    pub fn annotations(&self) -> Result<Vec<Annotation>> {
+        let path = self.header.path.with_extension("ann");
+        if !annotations::is_one(&path) {
+            return Ok(Vec::new());
+        }
+        let file = AnnotationFile::read(&path)?;
+        ensure(file.fs == self.header.fs, || {
+            Error::malformed(
+                &path,
+                format!(
+                    "annotations at {} Hz beside a recording at {} Hz; is it that of another recording? move it away",
+                    file.fs, self.header.fs
+                ),
+            )
+        })?;
+        Ok(file.annotations)
+    }
+
     /// What the file says of the recording, the patient's name and number left out.
     pub fn comments(&self) -> Vec<String> {
         self.header.comments.clone()
     }
+}
+
+/// Doubts in one text.
+fn joined(doubts: &[String]) -> Option<String> {
+    (!doubts.is_empty()).then(|| doubts.join("; "))
 }
 
 /// Reads leads in step.

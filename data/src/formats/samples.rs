@@ -31,7 +31,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::formats::recording::Lead;
+use crate::formats::lead::Lead;
 use crate::record::Start;
 use crate::record::error::{Error, Result, ensure};
 pub use options::{Column, Options, Time};

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod door;
+mod edf_faults;
+mod edf_file;
+mod edf_files;
+mod edf_reference;
 mod environment;
 mod faults;
 mod faulty_tables;

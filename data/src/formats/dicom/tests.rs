@@ -184,7 +184,7 @@ fn every_way_of_writing_is_read() {
         assert_eq!((layout.fs(), layout.length()), (500.0, Some(3)));
         let leads = layout.leads();
         assert_eq!([&*leads[0].name, &*leads[1].name], ["II", "V1"]);
-        assert!(leads[0].remark.as_ref().unwrap().contains("derived"));
+        assert!(layout.remark().unwrap().contains("derived"));
         let start = layout.start().unwrap();
         assert_eq!((start.seconds, start.date), (39_559.5, Some((2013, 1, 25))));
         assert_eq!(layout.comments(), ["manufacturer: Maker"]);

@@ -109,13 +109,7 @@ fn samples_are_counted_of_one_lead_or_of_all_or_not() {
     bytes.extend(samples(&[1, 2]));
     let (layout, out) = read(&bytes).unwrap();
     assert_eq!(out[0].len(), 3);
-    assert!(
-        layout.leads()[0]
-            .remark
-            .as_ref()
-            .unwrap()
-            .contains("8 samples in all")
-    );
+    assert!(layout.remark().unwrap().contains("8 samples in all"));
 }
 
 #[test]
@@ -124,13 +118,7 @@ fn a_wrong_checksum_is_a_remark_and_an_absent_resolution_no_voltage() {
     bytes[28] = b'X';
     let (layout, out) = read(&bytes).unwrap();
     assert_eq!(out[1][0], -1.0);
-    assert!(
-        layout.leads()[0]
-            .remark
-            .as_ref()
-            .unwrap()
-            .contains("checksum")
-    );
+    assert!(layout.remark().unwrap().contains("checksum"));
     let leads = [[0, 0, -9], [1, -9, 1000], [-9, -9, 1000], [99, 0, 1000]];
     let (layout, out) = read(&file(SIGNALS, &leads, 1, b"", &samples(&[7, 8, 9, 10]))).unwrap();
     let leads = layout.leads();
