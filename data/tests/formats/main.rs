@@ -11,6 +11,8 @@ mod environment;
 mod faults;
 mod faulty_tables;
 mod folders;
+mod holter_files;
+mod holter_reference;
 mod kaggle_rebuild;
 mod wfdb_files;
 mod wfdb_reference;
