@@ -32,6 +32,10 @@ const SEQUENCE_END: Tag = (0xfffe, 0xe0dd);
 /// Group and element.
 pub(super) type Tag = (u16, u16);
 
+/// What is done with an item: it is read up to a byte, or to an element that ends
+/// it, and lies so many sequences deep.
+pub(super) type Each<'a> = &'a mut dyn FnMut(&mut Elements, Option<u64>, usize) -> Result<()>;
+
 /// How elements are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
@@ -261,12 +265,7 @@ impl Elements {
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] for what is no sequence, or lies deeper
     /// in others than any in use.
-    pub fn items(
-        &mut self,
-        element: &Element,
-        depth: usize,
-        each: &mut dyn FnMut(&mut Elements, Option<u64>, usize) -> Result<()>,
-    ) -> Result<()> {
+    pub fn items(&mut self, element: &Element, depth: usize, each: Each<'_>) -> Result<()> {
         ensure(depth < DEEPEST, || {
             self.malformed(&format!("more than {DEEPEST} sequences lie in each other"))
         })?;

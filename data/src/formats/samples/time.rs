@@ -34,6 +34,7 @@ pub(super) fn start(text: &str) -> Option<Start> {
 }
 
 /// The start that seconds since 1970 stand for.
+#[cfg(feature = "parquet")]
 pub(super) fn start_of_seconds(seconds: f64) -> Option<Start> {
     let day = (seconds / DAY).floor();
     Some(Start {
