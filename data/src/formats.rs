@@ -113,7 +113,7 @@ pub fn find(folder: &Path) -> Result<Vec<String>> {
 
 /// The names of all recordings in a folder, sorted, whatever its list of them
 /// says; none where there is none. A file beside a WFDB record of its name is that
-/// record in another format, and is not listed.
+/// record in another format, and is not listed; nor is one of annotations alone.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when the folder cannot be listed.
@@ -123,7 +123,7 @@ pub fn find_unlisted(folder: &Path) -> Result<Vec<String>> {
     for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
         let path = entry.map_err(Error::io(folder))?.path();
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        if !records.contains(&*stem) && layout::is_recording(&path) {
+        if !records.contains(&*stem) && layout::is_listed(&path) {
             let name = path.file_name().unwrap_or_default();
             names.push(name.to_string_lossy().into_owned());
         }

@@ -9,6 +9,8 @@
 //! - A physical range that is inverted turns the polarity, as the format means it.
 //!   A signal whose range is empty cannot be scaled: it has no valid sample, and
 //!   to choose it is refused.
+//! - The lowest sample that fits into its bytes is invalid where it lies below the
+//!   digital minimum: so do converters fill up gaps and the last record.
 //! - Where the last record is cut short, its samples are kept and those that miss
 //!   are invalid: a recorder lost its power. Where more is missing, the file is
 //!   refused as a WFDB signal file is that is shorter than its header says.

@@ -74,6 +74,13 @@ pub(super) fn is_recording(path: &Path) -> bool {
     format_of(path).is_some()
 }
 
+/// Whether a file is a whole recording with signals, or one that cannot be read:
+/// what a folder's recordings are. A file of annotations alone is none of them.
+pub(super) fn is_listed(path: &Path) -> bool {
+    let read = format_of(path).map(|format| (format.read)(path));
+    read.is_some_and(|layout| layout.map_or(true, |layout| !layout.leads().is_empty()))
+}
+
 /// Whether files with this ending may be a whole recording.
 pub(super) fn is_ending(ending: &str) -> bool {
     let mut endings = ONE_FILE.iter().flat_map(|format| format.endings);

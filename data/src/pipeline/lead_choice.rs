@@ -222,7 +222,7 @@ impl Seen {
 fn figures(recording: &Recording, measured: &[Quality], best: usize) -> String {
     let name = |place: usize| match recording.leads[place].name.as_str() {
         "" => format!("signal {}", place + 1),
-        name => name.to_owned(),
+        name => format!("{name} (signal {})", place + 1),
     };
     let mut text = format!(
         "record {}: the lead is {}, on which beats stand out best; quality",
@@ -230,9 +230,13 @@ fn figures(recording: &Recording, measured: &[Quality], best: usize) -> String {
         name(best)
     );
     for (at, lead) in measured.iter().enumerate() {
-        let between = if at == 0 { "" } else { "," };
+        let between = if at == 0 { "" } else { ";" };
         let (name, beats) = (name(lead.place), lead.beats);
-        let _ = write!(text, "{between} {name} {:.2} ({beats} beats)", lead.quality);
+        let _ = write!(
+            text,
+            "{between} {:.2} on {name}, {beats} beats",
+            lead.quality
+        );
     }
     text
 }
@@ -296,7 +300,7 @@ mod tests {
         assert_eq!((best.places, best.names), (vec![1], vec!["II".to_owned()]));
         let said = best.remarks.join("\n");
         assert!(
-            said.contains("the lead is II") && said.contains("V5 0."),
+            said.contains("the lead is II") && said.contains(" on V5"),
             "{said}"
         );
         assert!(said.contains("signal 2 (II) are mainly negative"), "{said}");

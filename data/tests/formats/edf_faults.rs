@@ -27,7 +27,7 @@ fn spoilt() -> Vec<(Vec<u8>, &'static str)> {
             "512 bytes, but the header demands 1712",
         ),
         (good.bytes()[..1100].to_vec(), "cut short"),
-        (with(&|f| f.records = "99999999"), "demands 60000000"),
+        (with(&|f| f.records = "99999999"), "demands 59999999912"),
         (with(&|f| f.channels[0].samples = 99_999_999), "cut short"),
         (
             with(&|f| f.channels[0].samples = 0),

@@ -175,6 +175,11 @@ fn twenty_four_bits_are_read() {
         record.signals[0].samples,
         [1000.0, -0.001, 8388.607, -8388.608]
     );
+    // What lies below the digital minimum stands for no sample.
+    file.channels[0].limits = ["-8388607", "8388607", "-8388607", "8388607"];
+    let record = file.read().unwrap();
+    assert_eq!(record.signals[0].samples[..3], [1000.0, -0.001, 8388.607]);
+    assert!(record.signals[0].samples[3].is_nan());
 }
 
 #[test]

@@ -60,6 +60,11 @@ pub(super) struct Signal {
     pub units: Units,
     /// A sample times the first plus the second is in those units.
     pub scale: [f64; 2],
+    /// The digital minimum.
+    pub least: f64,
+    /// The sample that stands for none, where there is one: the lowest that fits
+    /// into its bytes, where the header's digital range does not reach it.
+    pub invalid: Option<i32>,
     /// Samples of a record.
     pub samples: usize,
     /// Where in a record they begin.
@@ -130,6 +135,8 @@ impl Header {
         let mut record_bytes = 0_u64;
         for signal in &mut signals {
             signal.offset = record_bytes;
+            let lowest = -1_i32 << (8 * width - 1);
+            signal.invalid = Some(lowest).filter(|lowest| signal.least > f64::from(*lowest));
             // At most 9,999 signals of eight digits: far from an overflow.
             record_bytes += (signal.samples * width) as u64;
         }
@@ -278,6 +285,8 @@ impl Signal {
             name,
             units,
             scale: [f64::NAN, f64::NAN],
+            least: number(limits[2]).unwrap_or(f64::NAN),
+            invalid: None,
             samples,
             offset: 0,
             annotations,

@@ -231,7 +231,10 @@ impl Reader {
                 [low, middle, high] => i32::from_le_bytes([0, low, middle, high]) >> 8,
                 _ => return f32::NAN,
             };
-            (f64::from(value) * signal.scale[0] + signal.scale[1]) as f32
+            match signal.invalid == Some(value) {
+                true => f32::NAN,
+                false => (f64::from(value) * signal.scale[0] + signal.scale[1]) as f32,
+            }
         };
         if own == common && end - first == count as u64 {
             out.extend(bytes.chunks_exact(width).map(physical));
