@@ -226,6 +226,7 @@ mod tests {
         }
         let start = start("2024-02-29T10:00:01").unwrap();
         assert_eq!((start.seconds, start.date), (36_001.0, Some((2024, 2, 29))));
+        #[cfg(feature = "parquet")]
         assert_eq!(
             start_of_seconds(11_016.5 * DAY).unwrap().date,
             Some((2000, 2, 29))
