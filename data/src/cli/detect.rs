@@ -21,7 +21,7 @@ const FRAMES: usize = 4096;
 /// malignant rhythms; beats within ventricular fibrillation are left out.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of recordings (WFDB, EDF, BDF), or one
+    /// Folder of recordings (WFDB, EDF, BDF, ISHNE, DICOM), or one
     folder: PathBuf,
     /// Records: ds1, ds2, all, a file that lists them, or names with commas between
     #[arg(long, value_name = "LIST", default_value = "all")]

@@ -117,7 +117,7 @@ impl Layout {
     /// another rate.
     pub fn annotations(&self) -> Result<Vec<Annotation>> {
         let path = self.header.path.with_extension("ann");
-        if !annotations::is_one(&path) {
+        if !AnnotationFile::is_at(&path) {
             return Ok(Vec::new());
         }
         let file = AnnotationFile::read(&path)?;

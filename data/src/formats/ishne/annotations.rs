@@ -35,15 +35,15 @@ pub struct AnnotationFile {
     pub remarks: Vec<String>,
 }
 
-/// Whether there is a file of annotations at a path.
-pub(super) fn is_one(path: &Path) -> bool {
-    let mut start = [0; ANNOTATIONS.len()];
-    let file = path.is_file().then(|| File::open(path).ok()).flatten();
-    let read = file.and_then(|mut file| file.read_exact(&mut start).ok());
-    read.is_some() && start == *ANNOTATIONS
-}
-
 impl AnnotationFile {
+    /// Whether there is such a file at a path.
+    pub(in crate::formats) fn is_at(path: &Path) -> bool {
+        let mut start = [0; ANNOTATIONS.len()];
+        let file = path.is_file().then(|| File::open(path).ok()).flatten();
+        let read = file.and_then(|mut file| file.read_exact(&mut start).ok());
+        read.is_some() && start == *ANNOTATIONS
+    }
+
     /// Reads a file of annotations, such as `FOLDER/1001.ann`.
     ///
     /// # Errors
