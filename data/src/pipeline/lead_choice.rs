@@ -22,6 +22,9 @@ const QRS: f64 = 0.08;
 /// mainly negative.
 const NEGATIVE: f32 = 1.5;
 
+/// Leads whose qualities differ by less are alike: the first is taken.
+const ALIKE: f64 = 0.01;
+
 /// The leads that are read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chosen {
@@ -67,7 +70,8 @@ pub fn choose(recording: &Recording, extents: &[Extent], names: &[String]) -> Re
 }
 
 /// The same for leads that a user asks for, [`AUTO`] among them, which reads the
-/// recording once: the lead of the highest [`Quality`]. A chosen lead whose QRS
+/// recording once: the lead of the highest
+/// [`Quality`], the first of those alike. A chosen lead whose QRS
 /// complexes are mainly negative, where that is not usual, is remarked on.
 ///
 /// # Errors
@@ -97,7 +101,7 @@ pub fn choose_asked(recording: &Recording, extents: &[Extent], names: &[String])
     let measured = measure(recording, &leads.all_ecg(), u64::MAX)?;
     let mut best = measured[0];
     for lead in &measured {
-        if lead.quality > best.quality {
+        if lead.quality > best.quality + ALIKE {
             best = *lead;
         }
     }
