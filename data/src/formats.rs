@@ -1,22 +1,40 @@
 //! Recordings on disk: one door, and a folder of readers and writers per format
 //! behind it. Nothing outside knows how the files of a recording are called.
 //!
-//! A recording is named by its path without an ending, `FOLDER/100`. An
-//! annotator is named by a word, such as `atr`, and has a file beside it.
+//! A recording is named by its path: without an ending, `FOLDER/100`, where it
+//! consists of several files, and with it, `FOLDER/night.edf`, where it is one
+//! file, whose format is found by its bytes. An annotator is named by a word, such
+//! as `atr`, and has a file beside it, `FOLDER/100.atr` or `FOLDER/night.atr`.
 //!
-//! | format | read in pieces |
-//! |---|---|
-//! | WFDB, every signal format | yes; FLAC (508, 516, 524) a block at a time |
+//! | format | files | read in pieces |
+//! |---|---|---|
+//! | WFDB, every signal format | several | yes; FLAC (508, 516, 524) a block at a time |
+//! | EDF, EDF+C, EDF+D, BDF, BDF+ | one | yes; gaps of `+D` are invalid samples |
+//! | ISHNE 1.0 | one, and one of annotations | yes |
+//! | DICOM waveforms of an ECG | one | yes |
+//! | samples as CSV, TSV or Parquet, where [`open_samples`] is asked for | one | yes |
 
+#[cfg(feature = "parquet")]
+pub(crate) mod columns;
+mod dicom;
+mod edf;
 pub mod foreign;
+mod interleaved;
+pub mod ishne;
+mod layout;
+mod lead;
 mod recording;
+pub mod samples;
+pub(crate) mod text;
 pub mod wfdb;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::output::is_own_file;
 use crate::record::error::{Error, Result};
-pub use recording::{Chunks, Extent, Lead, Recording};
+pub use lead::Lead;
+pub use recording::{Chunks, Extent, Recording};
 pub use wfdb::Clock;
 pub(crate) use wfdb::is_inside;
 
@@ -24,9 +42,10 @@ pub(crate) use wfdb::is_inside;
 /// and the signals.
 pub const OWN_FILES: [&str; 2] = ["hea", "dat"];
 
-/// Opens a recording by its path, `FOLDER/100`, or by its main file.
+/// Opens a recording by its path, `FOLDER/100` or `FOLDER/night.edf`, or by its
+/// main file.
 ///
-/// All storage formats of WFDB are read, multi-segment records of fixed and
+/// Of WFDB, all storage formats of WFDB are read, multi-segment records of fixed and
 /// variable layout included. Samples are in physical units, mV for every voltage:
 /// the `f32` nearest to `(sample - baseline) / gain`, NaN where the file marks a
 /// sample invalid or a segment lacks the signal. Skew is undone. They come at the
@@ -54,40 +73,87 @@ pub const OWN_FILES: [&str; 2] = ["hea", "dat"];
 /// # Errors
 /// [`crate::Error::Io`] when a file is missing, [`crate::Error::Malformed`] when
 /// a header makes no sense, [`crate::Error::Unsupported`] for what the format does
-/// not define.
+/// not define and for a file of another format.
 pub fn open(path: &Path) -> Result<Recording> {
     Recording::open(path)
 }
 
-/// The names of a folder's recordings: those of its list of them, or else every
-/// recording in it, sorted; see [`wfdb::record_names`].
+/// Opens a table of samples, a row for each, as a recording: CSV, TSV and the like,
+/// perhaps packed with gzip, or Parquet. Because such a file may as well hold beats,
+/// [`open`] does not; see [`samples`] for what the options say.
+///
+/// # Errors
+/// [`crate::Error::Io`]; [`crate::Error::Malformed`] for what is no such table;
+/// [`crate::Error::Invalid`] where nothing tells how many samples a second has.
+pub fn open_samples(path: &Path, options: &samples::Options) -> Result<Recording> {
+    Recording::open_samples(path, options)
+}
+
+/// The names of a folder's recordings: those of its list of them (`RECORDS`), or
+/// else every recording in it, sorted. A recording in one file keeps its ending.
+///
+/// In `RECORDS`, blank lines and lines that start with `#` are passed over; `a/100`
+/// is a recording in a subfolder, and `a/` stands for the recordings of a folder. A
+/// name that is not UTF-8 has U+FFFD in place of what is not.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when the folder cannot be listed;
 /// [`crate::Error::Invalid`] when there is no recording in it.
 pub fn find(folder: &Path) -> Result<Vec<String>> {
-    wfdb::record_names(folder)
+    let names = wfdb::record_names(folder, &find_unlisted)?;
+    if names.is_empty() {
+        return Err(Error::Invalid(format!(
+            "{}: no WFDB records here, and no other recordings; name a folder that holds .hea and .dat files, a RECORDS file that lists them, or recordings in one file each; formats: {}",
+            folder.display(),
+            layout::known()
+        )));
+    }
+    Ok(names)
 }
 
 /// The names of all recordings in a folder, sorted, whatever its list of them
-/// says; none where there is none.
+/// says; none where there is none. A file beside a WFDB record of its name is that
+/// record in another format, and is not listed; nor is one of annotations alone.
 ///
 /// # Errors
 /// [`crate::Error::Io`] when the folder cannot be listed.
 pub fn find_unlisted(folder: &Path) -> Result<Vec<String>> {
-    wfdb::header_names(folder)
+    let mut names = wfdb::header_names(folder)?;
+    let records: BTreeSet<String> = names.iter().cloned().collect();
+    for entry in std::fs::read_dir(folder).map_err(Error::io(folder))? {
+        let path = entry.map_err(Error::io(folder))?.path();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        if !records.contains(&*stem) && layout::is_listed(&path) {
+            let name = path.file_name().unwrap_or_default();
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// The recording at a path, `FOLDER/100`, whether the path has the ending of its
-/// main file or not; `None` where there is none.
+/// main file or not, or the file that it is; `None` where there is none.
 pub fn at(path: &Path) -> Option<PathBuf> {
-    let main = main_file(path);
-    main.is_file().then(|| main.with_extension(""))
+    let header = wfdb::header_path(path);
+    match header.is_file() {
+        true => Some(header.with_extension("")),
+        false => layout::is_recording(path).then(|| path.to_owned()),
+    }
 }
 
-/// The file that makes a path a recording, there or not: its header.
+/// The file that makes a path a recording, there or not: the file itself where it
+/// is a recording, else its header.
 pub fn main_file(path: &Path) -> PathBuf {
-    wfdb::header_path(path)
+    match is_one_file(path) {
+        true => path.to_owned(),
+        false => wfdb::header_path(path),
+    }
+}
+
+/// Whether a path is a recording in one file. A header goes first.
+fn is_one_file(path: &Path) -> bool {
+    !wfdb::header_path(path).is_file() && layout::is_recording(path)
 }
 
 /// Every file that a recording consists of, the main file first, annotations
@@ -96,6 +162,9 @@ pub fn main_file(path: &Path) -> PathBuf {
 /// # Errors
 /// As [`open`].
 pub fn files(recording: &Path) -> Result<Vec<PathBuf>> {
+    if is_one_file(recording) {
+        return Ok(vec![recording.to_owned()]);
+    }
     match wfdb::files(recording) {
         (files, None) => Ok(files),
         (_, Some(error)) => Err(error),
@@ -105,22 +174,71 @@ pub fn files(recording: &Path) -> Result<Vec<PathBuf>> {
 /// The files of a recording as far as they are known, the main file first: what
 /// no output may replace, even where the recording is damaged.
 pub fn known_files(recording: &Path) -> Vec<PathBuf> {
-    wfdb::files(recording).0
+    match is_one_file(recording) {
+        true => vec![recording.to_owned()],
+        false => wfdb::files(recording).0,
+    }
 }
 
 /// The recording that a file belongs to: it has the recording's name, or the
 /// recording names it. `None` for a file of no recording.
 pub fn owner(file: &Path) -> Option<PathBuf> {
-    wfdb::record_of(file)
+    wfdb::record_of(file).or_else(|| one_file_beside(file))
+}
+
+/// The recording in one file of which this is an annotation file.
+fn one_file_beside(file: &Path) -> Option<PathBuf> {
+    if !has_annotations(file) {
+        return None;
+    }
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let stem = file.file_stem();
+    let mut beside: Vec<PathBuf> = paths
+        .filter(|path| path.file_stem() == stem && layout::is_recording(path))
+        .collect();
+    beside.sort();
+    Some(file.with_file_name(beside.first()?.file_name()?))
+}
+
+/// Whether a file holds annotations.
+fn has_annotations(file: &Path) -> bool {
+    file.is_file() && wfdb::AnnotationFile::read(file).is_ok_and(|f| !f.annotations.is_empty())
 }
 
 /// The file of what `annotator` says about a recording: for `FOLDER/100` and
-/// `atr` the file `FOLDER/100.atr`.
+/// `atr` the file `FOLDER/100.atr`, for `FOLDER/night.edf` `FOLDER/night.atr`, or
+/// `FOLDER/night.edf.atr` where only that is there.
 pub fn annotation_path(recording: &Path, annotator: &str) -> PathBuf {
+    let path = beside(recording, annotator);
+    let longer = with_ending(recording, annotator);
+    match !path.is_file() && longer.is_file() {
+        true => longer,
+        false => path,
+    }
+}
+
+/// Where annotations are written.
+fn beside(recording: &Path, annotator: &str) -> PathBuf {
+    with_ending(&without_ending(recording), annotator)
+}
+
+/// A recording's path without the ending that a recording in one file has: by its
+/// name, since its annotations may lie in another folder.
+fn without_ending(recording: &Path) -> PathBuf {
+    let ending = recording.extension().and_then(|e| e.to_str());
+    match ending.is_some_and(layout::is_ending) && !wfdb::header_path(recording).is_file() {
+        true => recording.with_extension(""),
+        false => recording.to_owned(),
+    }
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     // A name that is no file's, such as one with a slash, must not panic.
-    let mut path = recording.as_os_str().to_owned();
+    let mut path = path.as_os_str().to_owned();
     path.push(".");
-    path.push(annotator);
+    path.push(ending);
     PathBuf::from(path)
 }
 
@@ -150,15 +268,14 @@ pub fn found_annotations(recording: &Path, annotator: &str) -> Result<PathBuf> {
 /// The annotators of a recording, sorted: whose files lie beside it and can be read.
 fn annotators(recording: &Path) -> Vec<String> {
     let own = known_files(recording);
-    let stem = recording.file_name();
+    let plain = without_ending(recording);
+    let stems = [recording.file_name(), plain.file_name()];
     let folder = recording.parent().filter(|p| !p.as_os_str().is_empty());
     let files = std::fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter();
     let paths = files.flatten().filter_map(|entry| Some(entry.ok()?.path()));
-    let beside = paths.filter(|path| path.file_stem() == stem && !own.contains(path));
+    let beside = paths.filter(|path| stems.contains(&path.file_stem()) && !own.contains(path));
     let mut found: Vec<String> = beside
-        .filter(|path| {
-            wfdb::AnnotationFile::read(path).is_ok_and(|file| !file.annotations.is_empty())
-        })
+        .filter(|path| has_annotations(path))
         .filter_map(|path| Some(path.extension()?.to_str()?.to_owned()))
         .collect();
     found.sort();
@@ -180,5 +297,5 @@ pub fn new_annotation_path(recording: &Path, annotator: &str) -> Result<PathBuf>
     if OWN_FILES.contains(&&*annotator.to_ascii_lowercase()) {
         return Err(is_own_file(annotator));
     }
-    Ok(annotation_path(recording, annotator))
+    Ok(beside(recording, annotator))
 }

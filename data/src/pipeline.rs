@@ -18,6 +18,7 @@ pub mod detector;
 mod fiducial;
 pub mod input;
 pub mod kaggle_cut;
+pub mod lead_choice;
 pub mod malignant;
 pub mod prepare;
 mod quality;

@@ -5,12 +5,14 @@ pub mod annotation;
 pub mod checksum;
 pub mod classes;
 pub mod error;
+mod lead_names;
 mod leads;
 mod start;
 pub mod units;
 
 use crate::record::error::Result;
 use crate::record::units::Units;
+pub(crate) use lead_names::usually_upright;
 pub use leads::Leads;
 pub(crate) use leads::is_ecg;
 pub use start::Start;
@@ -89,10 +91,11 @@ impl Record {
         Ok(&self.signals[self.leads().first_ecg()?])
     }
 
-    /// The ECG lead of this name.
+    /// The ECG lead of this name, or one that means the same: see [`Leads::named`].
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] when there is no such signal, or it is no voltage.
+    /// [`crate::Error::Invalid`] when there is no such signal, it is no voltage, or
+    /// several fit.
     pub fn lead(&self, name: &str) -> Result<&Signal> {
         Ok(&self.signals[self.leads().named(name)?])
     }

@@ -20,8 +20,8 @@ use models::shipped;
 #[derive(Parser, Debug)]
 #[command(name = "embedded", version, about, after_help = help())]
 pub struct Arguments {
-    /// Where the samples come from: `-` (standard input), a WFDB record, a
-    /// file, a serial device, or tcp://HOST:PORT. With a model of a table's
+    /// Where the samples come from: `-` (standard input), a recording (WFDB as
+    /// FOLDER/100, EDF, BDF), a file of samples, a serial device, or tcp://HOST:PORT. With a model of a table's
     /// layout: beats as a table (CSV, TSV, packed with gzip or not)
     #[arg(default_value = "-")]
     pub input: String,
@@ -29,7 +29,13 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
 
-    /// How samples are written in a stream or file that is no WFDB record
+    /// A recording: the lead to read with a model that takes any one lead: a name,
+    /// also another usual one, a number from 1, or auto, the lead on which beats
+    /// stand out best [default: the first ECG]
+    #[arg(long, value_name = "LEAD")]
+    pub lead: Option<String>,
+
+    /// How samples are written in a stream or file that is no recording
     /// [default: csv for .csv and .txt]
     #[arg(long, value_enum, help_heading = "Samples")]
     pub format: Option<EncodingName>,
@@ -189,7 +195,7 @@ pub enum Origin {
     Serial(PathBuf),
     /// `HOST:PORT`.
     Tcp(String),
-    /// A recording, its path without an ending.
+    /// A recording, its path as `data::formats` names it.
     Record(PathBuf),
 }
 
@@ -222,7 +228,7 @@ impl Origin {
         let metadata = std::fs::metadata(path).with_context(|| {
             let main = formats::main_file(path);
             format!(
-                "{input}: neither a file nor a WFDB record ({})",
+                "{input}: neither a file nor a WFDB record ({}); EDF and BDF files are read too",
                 main.display()
             )
         })?;
@@ -301,6 +307,7 @@ impl Arguments {
     pub fn of_rows(&self) -> Result<()> {
         let said = [
             ("annotator", self.annotator.is_some()),
+            ("lead", self.lead.is_some()),
             ("format", self.format.is_some()),
             ("fs", self.fs.is_some()),
             ("channels", self.channels.is_some()),
@@ -383,11 +390,17 @@ impl Arguments {
     }
 
     /// How a stream's bytes are read, for a model of `leads` leads, and its
-    /// sampling rate. Not for WFDB records, which say so themselves.
+    /// sampling rate. Not for recordings, which say so themselves.
     ///
     /// # Errors
     /// A flag that is missing or makes no sense; the message names it.
     pub fn stream(&self, origin: &Origin, leads: usize) -> Result<(Format, f64)> {
+        ensure!(
+            self.lead.is_none(),
+            Usage(format!(
+                "--lead is of a recording, and {origin} is none; choose among its channels with --columns"
+            ))
+        );
         let Some(fs) = self.fs else {
             bail!(Usage("how many samples per second? give --fs HZ (or, for beats in the Kaggle format, a model of that layout with --model)".into()));
         };

@@ -20,6 +20,7 @@ use data::formats::{self, Clock};
 use data::output::{Outputs, signals};
 use data::pipeline::RATES;
 use data::pipeline::input::{InputSpec, Layout};
+use data::pipeline::lead_choice;
 use data::program::{self, Usage};
 use embedded::{Classifier, Engine, Monitor};
 
@@ -237,7 +238,7 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
             ensure!(
                 !foreign,
                 Usage(format!(
-                    "{}: a WFDB record knows its own format, rate and gain; leave out --format, --fs and --gain",
+                    "{}: a recording knows its own format, rate and gain; leave out --format, --fs and --gain",
                     path.display()
                 ))
             );
@@ -245,13 +246,17 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
             // What is told as it comes cannot be taken back: a damaged file is
             // refused before its first beat.
             let extents = found.check()?;
-            let leads = found.choice(&extents);
-            let chosen = leads.choose(&input.leads)?;
-            if let Some(remark) = leads.passed_over().filter(|_| input.leads.is_empty()) {
-                eprintln!("{remark}");
-            }
+            let asked = arguments.lead.clone().filter(|_| input.leads.is_empty());
+            let chosen = match asked {
+                Some(lead) => lead_choice::choose_asked(&found, &extents, &[lead])?,
+                None => lead_choice::choose(&found, &extents, &input.leads)?,
+            };
+            chosen
+                .remarks
+                .iter()
+                .for_each(|remark| eprintln!("{remark}"));
             let clock = found.clock();
-            recording = Some((found, chosen));
+            recording = Some((found, chosen.places));
             (None, clock)
         }
         origin => {

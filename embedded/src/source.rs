@@ -46,7 +46,7 @@ pub enum Message {
 pub struct Plan {
     /// Where it is.
     pub origin: Origin,
-    /// How its bytes are read; `None` for a WFDB record.
+    /// How its bytes are read; `None` for a recording.
     pub format: Option<Format>,
     /// A recording, and the places of the leads that the model reads, in its order.
     pub recording: Option<(Recording, Vec<usize>)>,

@@ -85,7 +85,7 @@ fn pass_outputs(
         let path = |source: &Source| {
             let Some(name) = source.record_name() else {
                 return Err(Error::Input(format!(
-                    "{}: only a WFDB record can be annotated; leave out --annotator to write predictions",
+                    "{}: only a recording can be annotated; leave out --annotator to write predictions",
                     source.path.display()
                 )));
             };

@@ -51,8 +51,8 @@ pub enum Command {
 #[derive(Args)]
 pub struct Classify {
     /// Tables of beats (CSV, TSV, packed with gzip or not, Parquet; with or without
-    /// a column of the class), HDF5 stores, WFDB records (FOLDER/100) or folders
-    /// of records.
+    /// a column of the class), HDF5 stores, recordings (WFDB as FOLDER/100, EDF
+    /// and BDF files) or folders of them.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// The model [default: the one in the models folder whose contract fits].
@@ -76,8 +76,9 @@ pub struct Classify {
     /// Records: find the beats with the QRS detector.
     #[arg(long)]
     pub detect: bool,
-    /// Records: the lead to classify with a model that takes any one lead
-    /// [default: the record's first].
+    /// Records: the lead to classify with a model that takes any one lead: a name,
+    /// also another usual one, a number from 1, or auto, the lead on which beats
+    /// stand out best [default: the record's first ECG].
     #[arg(long, value_name = "LEAD")]
     pub lead: Option<String>,
     /// What the columns of tables are.

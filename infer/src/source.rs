@@ -10,8 +10,7 @@ use data::formats::{self, annotation_path};
 use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Layout};
-use data::pipeline::prepare;
-use data::record::Leads;
+use data::pipeline::{lead_choice, prepare};
 use data::record::error::ensure;
 use models::Contract;
 use models::fit::differences;
@@ -70,7 +69,8 @@ enum Kind {
 pub struct Choice {
     /// Where the beats come from.
     pub fiducials: Fiducials,
-    /// The lead that is taken for the first; `None` for the record's own.
+    /// The lead that is read, by name, by number or `auto`, see
+    /// [`lead_choice::choose_asked`]; `None` for the record's first ECG.
     pub lead: Option<String>,
     /// How tables are read.
     pub table: Reading,
@@ -99,8 +99,8 @@ impl Choice {
 }
 
 impl Source {
-    /// The inputs behind a path: a table, an HDF5 store, a WFDB record with or
-    /// without an ending, or every record of a folder.
+    /// The inputs behind a path: a table, an HDF5 store, a recording, or every
+    /// recording of a folder.
     ///
     /// # Errors
     /// There is nothing of the kind, or a file is not readable.
@@ -275,15 +275,11 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> R
     let input = &contract.input;
     let path = dataset::record_path(folder, name)?;
     let annotations = choice.found_annotations(&path)?;
-    // A lead that is asked for by name is read for the one of the model.
     let mut spec = input.clone();
-    if let Some(lead) = choice.lead.as_ref().filter(|_| input.leads.is_empty()) {
-        spec.leads.push(lead.clone());
-    }
-    let remark = |leads: Leads| {
-        if let Some(remark) = leads.passed_over().filter(|_| spec.leads.is_empty()) {
-            eprintln!("{remark}");
-        }
+    // A lead that is asked for is read for the one of the model.
+    let asked: Vec<String> = match input.leads.is_empty() {
+        true => choice.lead.iter().cloned().collect(),
+        false => Vec::new(),
     };
     let as_asked = input.clone();
     let named = move |beats: data::Result<Beats>| -> Result<Beats> {
@@ -292,17 +288,35 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> R
         Ok(beats)
     };
     let recording = formats::open(&path)?.named(name);
-    if annotations.is_none() && spec.layout == Layout::Window {
+    let streamed = annotations.is_none() && spec.layout == Layout::Window;
+    let mut chosen = None;
+    if streamed || !asked.is_empty() {
         let extents = recording.check()?;
-        let leads = recording.choice(&extents);
-        let chosen = leads.choose(&spec.leads)?;
-        remark(leads);
-        let found = prepare::Batches::new(&recording, &chosen, &spec, BATCH)?;
+        let leads = match asked.is_empty() {
+            true => lead_choice::choose(&recording, &extents, &input.leads)?,
+            false => lead_choice::choose_asked(&recording, &extents, &asked)?,
+        };
+        leads
+            .remarks
+            .iter()
+            .for_each(|remark| eprintln!("{remark}"));
+        if !asked.is_empty() {
+            spec.leads.clone_from(&leads.names);
+        }
+        chosen = Some(leads);
+    }
+    if let Some(leads) = chosen.as_ref().filter(|_| streamed) {
+        let found = prepare::Batches::new(&recording, &leads.places, &spec, BATCH)?;
         return Ok(Box::new(found.map(named)));
     }
-    let clock = recording.clock();
+    let (clock, remark) = (recording.clock(), recording.remark.clone());
     let record = recording.read()?;
-    remark(record.leads());
+    if chosen.is_none() {
+        let passed_over = record.passed_over().filter(|_| spec.leads.is_empty());
+        for remark in remark.into_iter().chain(passed_over) {
+            eprintln!("{remark}");
+        }
+    }
     let beats = match annotations {
         Some(path_of_file) => {
             let file = AnnotationFile::read(&path_of_file)?;

@@ -13,6 +13,7 @@ mod gradient;
 mod kills;
 mod memory;
 mod networks;
+mod one_file;
 mod onnx_checker;
 mod outputs;
 mod own_classes;

@@ -10,10 +10,9 @@
 //! cells, quotes, decimal commas, a separator or a blank line at the end.
 
 mod columns;
-mod dialect;
 #[cfg(feature = "hdf5")]
 mod hdf5;
-mod number;
+mod header;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod rows;

@@ -9,6 +9,7 @@ use data::formats;
 use data::output::Outputs;
 use data::pipeline::annotator::Annotator;
 use data::pipeline::input::InputSpec;
+use data::pipeline::lead_choice;
 use data::pipeline::{Fiducials, Output, Pipeline};
 use data::program::Usage;
 use data::record::annotation::{Annotation, Symbol};
@@ -20,13 +21,15 @@ const FRAMES: usize = 4096;
 /// malignant rhythms; beats within ventricular fibrillation are left out.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Folder of WFDB records, or one record
+    /// Folder of recordings (WFDB, EDF, BDF, ISHNE, DICOM), or one
     folder: PathBuf,
     /// Records: ds1, ds2, all, a file that lists them, or names with commas between
     #[arg(long, value_name = "LIST", default_value = "all")]
     records: String,
-    /// Leads that are read at once, such as MLII,V1; without it the first ECG lead
-    #[arg(long, value_delimiter = ',')]
+    /// Leads that are read at once, such as MLII,V1, also by another usual name or
+    /// by number, or auto: the one on which beats stand out best; without it the
+    /// first ECG lead
+    #[arg(long, visible_alias = "lead", value_delimiter = ',')]
     leads: Vec<String>,
     /// Least signal quality of a beat, 0 to 1; worse ones are left out
     #[arg(long, value_name = "QUALITY", default_value_t = 0.0)]
@@ -91,9 +94,8 @@ fn detect(
 ) -> anyhow::Result<(u64, u64)> {
     let recording = formats::open(&dataset::record_path(folder, name)?)?.named(name);
     let extents = recording.check()?;
-    let leads = recording.choice(&extents);
-    let chosen = leads.choose(&spec.leads)?;
-    if let Some(remark) = leads.passed_over().filter(|_| spec.leads.is_empty()) {
+    let chosen = lead_choice::choose_asked(&recording, &extents, &spec.leads)?;
+    for remark in &chosen.remarks {
         eprintln!("{remark}");
     }
     let mut pipeline = Pipeline::new(spec, recording.fs, Fiducials::Detected)
@@ -105,7 +107,7 @@ fn detect(
         written += u64::from(annotation.symbol == Symbol::N);
         file.write(annotation)
     };
-    let mut chunks = recording.chunks(&chosen)?;
+    let mut chunks = recording.chunks(&chosen.places)?;
     let mut frames = Vec::new();
     loop {
         frames.clear();

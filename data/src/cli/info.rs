@@ -13,12 +13,16 @@ use data::formats::wfdb::AnnotationFile;
 use data::formats::{self, Clock, Extent, Recording, annotation_path};
 use data::program::Usage;
 use data::record::aami::{Class, Convention};
+use data::record::annotation::Annotation;
+
+/// Kinds of annotations that are listed.
+const KINDS: usize = 20;
 
 /// Shows a recording's signals and annotations, or what a file of beats holds.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// WFDB records, such as data/mitdb/100, folders of them, tables of beats or
-    /// stores
+    /// Recordings, such as data/mitdb/100 (WFDB) or an EDF file, folders of them,
+    /// tables of beats or stores
     #[arg(required = true)]
     records: Vec<PathBuf>,
     /// Annotator whose annotations are counted [default: atr, where there is one]
@@ -94,11 +98,15 @@ fn show(path: &Path, annotator: Option<&str>, out: &mut impl Write) -> anyhow::R
     let recording = formats::open(path)?.at_full_rate();
     let (extents, clock) = (recording.check()?, recording.clock());
     signals(&recording, &extents, &clock, out)?;
+    if let Some(remark) = &recording.remark {
+        writeln!(out, "  {remark}")?;
+    }
     for lead in &recording.leads {
         if let Some(remark) = &lead.remark {
             writeln!(out, "  {}: {remark}", lead.name)?;
         }
     }
+    own_annotations(&recording.annotations()?, out)?;
     // A recording need not have the reference annotator, but the one that is
     // asked for by name.
     let annotations = match annotator {
@@ -152,6 +160,42 @@ fn signals(
     }
     for comment in recording.comments.iter().filter(|c| !c.is_empty()) {
         writeln!(out, "  # {comment}")?;
+    }
+    Ok(())
+}
+
+/// Counts what the recording's own file has of annotations, by symbol, and notes
+/// by their text.
+fn own_annotations(annotations: &[Annotation], out: &mut impl Write) -> std::io::Result<()> {
+    if annotations.is_empty() {
+        return Ok(());
+    }
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut classes = [0_usize; Class::ALL.len()];
+    for annotation in annotations {
+        let kind = match annotation.text() {
+            "" => annotation.symbol.as_str(),
+            text => text,
+        };
+        *kinds.entry(kind).or_default() += 1;
+        if let Some(class) = Class::from_symbol(annotation.symbol, Convention::default()) {
+            classes[class.index()] += 1;
+        }
+    }
+    writeln!(out, "  in the file: {} annotations", annotations.len())?;
+    let mut shown: Vec<(&str, usize)> = kinds.into_iter().collect();
+    shown.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    for (kind, count) in shown.iter().take(KINDS) {
+        writeln!(out, "    {count:>6}  {kind}")?;
+    }
+    if shown.len() > KINDS {
+        writeln!(out, "    and {} other kinds", shown.len() - KINDS)?;
+    }
+    if classes.iter().any(|count| *count > 0) {
+        let named = Class::ALL
+            .iter()
+            .map(|c| format!("{} {}", c.name(), classes[c.index()]));
+        writeln!(out, "    beats:   {}", named.collect::<Vec<_>>().join(", "))?;
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ const KINDS: [(&[u8], &str); 17] = [
     ),
     (
         b"ISHNE1.0",
-        "an ISHNE recording; convert it to a WFDB record first",
+        "an ISHNE recording, not a table; name it where a recording is asked for",
     ),
     (
         b"%PDF",

@@ -2,15 +2,21 @@
 //! piece at a time.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use crate::formats::wfdb::{self, Clock};
-use crate::record::error::Result;
-use crate::record::units::Units;
+use crate::formats::layout::{Layout, Reader};
+use crate::formats::lead::Lead;
+use crate::formats::samples::Options;
+use crate::formats::wfdb::Clock;
+use crate::record::annotation::Annotation;
+use crate::record::error::{Error, Result};
 use crate::record::{Leads, Record, Signal, Start};
 
 /// Samples of each lead that are read at once where the whole is wanted.
 const AT_ONCE: usize = 4096;
+/// Samples of all leads together that are read into memory whatever the recording
+/// says, so that a few forged bytes cannot ask for all of it: a gibibyte. A reader
+/// vouches for more where its files hold them.
+const MOST_IN_MEMORY: u64 = 1 << 28;
 
 /// A recording on disk. Opening it reads what it says of itself; samples are
 /// read by [`Recording::chunks`], in bounded memory however many there are.
@@ -50,27 +56,9 @@ pub struct Recording {
     pub length: Option<u64>,
     /// Free text from the file.
     pub comments: Vec<String>,
-    /// Samples of each lead in a frame of the file.
-    per_frame: usize,
-    layout: Arc<wfdb::Layout>,
-}
-
-/// What a recording says of one of its signals.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Lead {
-    /// The lead, such as `MLII` or `V5`; empty when the file does not say.
-    pub name: String,
-    /// Units of its samples: mV where it is a voltage.
-    pub units: Units,
-    /// What is doubtful about its samples, for the user.
+    /// What is doubtful about the recording as a whole, for the user.
     pub remark: Option<String>,
-}
-
-impl Lead {
-    /// Whether the samples are a voltage, in mV.
-    pub fn is_voltage(&self) -> bool {
-        self.units == Units::Millivolt
-    }
+    layout: Layout,
 }
 
 /// What the samples of one lead come to.
@@ -89,34 +77,29 @@ pub struct Extent {
 impl Recording {
     /// Reads what a recording says of itself: see [`crate::formats::open`].
     pub(super) fn open(path: &Path) -> Result<Recording> {
-        let layout = Arc::new(wfdb::Layout::read(path)?);
-        let (header, signals) = (&layout.header, &layout.leads.signals);
-        let name = wfdb::header_path(path);
-        let name = name.file_stem().map(|n| n.to_string_lossy().into_owned());
-        let lead = |(signal, units): (&wfdb::SignalHeader, &Units)| Lead {
-            name: signal.description.clone(),
-            units: units.clone(),
-            remark: (header.segments.is_empty()
-                && !signal.calibrated
-                && *units == Units::Millivolt)
-                .then(|| {
-                    format!(
-                        "not calibrated; WFDB's default of {} ADC units per mV is taken",
-                        signal.gain
-                    )
-                }),
-        };
-        Ok(Recording {
-            name: name.unwrap_or_else(|| header.name.clone()),
-            fs: 0.0,
-            leads: signals.iter().zip(&layout.units).map(lead).collect(),
-            start: header.start,
-            length: None,
-            comments: header.comments.clone(),
-            per_frame: 1,
-            layout: Arc::clone(&layout),
+        let layout = Layout::read(path)?;
+        let name = layout.name(path);
+        Ok(Recording::of(layout, name))
+    }
+
+    /// The same of a table of samples: see [`crate::formats::open_samples`].
+    pub(super) fn open_samples(path: &Path, options: &Options) -> Result<Recording> {
+        let layout = Layout::read_samples(path, options)?;
+        let name = layout.name(path);
+        Ok(Recording::of(layout, name))
+    }
+
+    fn of(layout: Layout, name: String) -> Recording {
+        Recording {
+            name,
+            fs: layout.fs(),
+            leads: layout.leads(),
+            start: layout.start(),
+            length: layout.length(),
+            comments: layout.comments(),
+            remark: layout.remark(),
+            layout,
         }
-        .with_samples_per_frame(layout.leads.ecg_samples_per_frame()))
     }
 
     /// The same under another name, such as its path in a folder.
@@ -127,21 +110,23 @@ impl Recording {
 
     /// The same at the rate of its fastest signal, of whatever kind.
     pub fn at_full_rate(self) -> Recording {
-        let per_frame = self.layout.leads.max_samples_per_frame();
-        self.with_samples_per_frame(per_frame)
-    }
-
-    fn with_samples_per_frame(mut self, per_frame: usize) -> Recording {
-        let header = &self.layout.header;
-        self.per_frame = per_frame;
-        self.fs = header.frame_fs * per_frame as f64;
-        self.length = header.frames.map(|f| f.saturating_mul(per_frame as u64));
-        self
+        Recording::of(self.layout.at_full_rate(), self.name)
     }
 
     /// How time is counted in the recording and in its annotation files.
     pub fn clock(&self) -> Clock {
         self.layout.clock()
+    }
+
+    /// The annotations that the recording's own file holds, as EDF+ files do, or in
+    /// ISHNE the file `FOLDER/night.ann` beside `FOLDER/night.ecg`, at the rate of
+    /// [`Recording::clock`]; none in other formats. A text that is a
+    /// mnemonic of WFDB, such as `N`, is that symbol, any other a note.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`] for a file that cannot be read.
+    pub fn annotations(&self) -> Result<Vec<Annotation>> {
+        self.layout.annotations()
     }
 
     /// The samples of the leads at these places of [`Recording::leads`], in this
@@ -150,11 +135,19 @@ impl Recording {
     /// # Errors
     /// [`crate::Error::Io`] for a file that cannot be read;
     /// [`crate::Error::Malformed`] for one that is too short or contradicts what
-    /// the recording says; [`crate::Error::Unsupported`] for a recording too
-    /// large to be genuine.
+    /// the recording says, and for a lead without a scale;
+    /// [`crate::Error::Unsupported`] for a recording too large to be genuine.
     pub fn chunks(&self, leads: &[usize]) -> Result<Chunks> {
+        match leads.iter().find_map(|lead| self.layout.refusal(*lead)) {
+            Some(refusal) => Err(refusal),
+            None => self.chunks_of_any(leads),
+        }
+    }
+
+    /// The same, where a lead that cannot be read has no valid sample.
+    fn chunks_of_any(&self, leads: &[usize]) -> Result<Chunks> {
         Ok(Chunks {
-            reader: wfdb::Reader::new(Arc::clone(&self.layout), leads, self.per_frame)?,
+            reader: self.layout.reader(leads)?,
             columns: vec![Vec::new(); leads.len()],
         })
     }
@@ -173,7 +166,7 @@ impl Recording {
             recorded: false,
         };
         let mut extents = vec![none; self.leads.len()];
-        let mut chunks = self.chunks(&self.all())?;
+        let mut chunks = self.chunks_of_any(&self.all())?;
         let mut columns = vec![Vec::new(); self.leads.len()];
         while chunks.read(AT_ONCE, &mut columns)? > 0 {
             for (extent, column) in extents.iter_mut().zip(&mut columns) {
@@ -198,13 +191,16 @@ impl Recording {
     /// # Errors
     /// As [`Recording::check`].
     pub fn read(self) -> Result<Record> {
-        let mut chunks = self.chunks(&self.all())?;
+        let mut chunks = self.chunks_of_any(&self.all())?;
         let mut columns = vec![Vec::new(); self.leads.len()];
         loop {
             // What is left of a segment has been compared with the size of its
             // files, so that a forged length asks for no memory.
-            let left = chunks.reader.left() as usize;
-            columns.iter_mut().for_each(|c| c.reserve_exact(left));
+            let left = chunks.reader.left();
+            self.refuse_more_than_memory(columns.first().map_or(0, Vec::len) as u64, left)?;
+            columns
+                .iter_mut()
+                .for_each(|c| c.reserve_exact(left as usize));
             if chunks.read(AT_ONCE, &mut columns)? == 0 {
                 break;
             }
@@ -220,6 +216,20 @@ impl Recording {
             signals: self.leads.into_iter().zip(columns).map(signal).collect(),
             comments: self.comments,
         })
+    }
+
+    /// Refuses what is in memory of each lead and what is left of it where that
+    /// is far more than a genuine file holds: gaps, and slow signals repeated.
+    fn refuse_more_than_memory(&self, held: u64, left: u64) -> Result<()> {
+        let leads = self.leads.len() as u64;
+        let values = held.saturating_add(left).saturating_mul(leads);
+        if values <= self.layout.most_values().max(MOST_IN_MEMORY) {
+            return Ok(());
+        }
+        Err(Error::Invalid(format!(
+            "record {}: {values} samples, far more than its file holds, are gaps or repeated; choose a lead, which is read in pieces",
+            self.name
+        )))
     }
 
     fn all(&self) -> Vec<usize> {
@@ -247,7 +257,7 @@ impl Extent {
 /// What is in memory is a piece of each signal file and what was asked for: a
 /// FLAC file gives a block at a time, every other packing 16,384 samples.
 pub struct Chunks {
-    reader: wfdb::Reader,
+    reader: Reader,
     columns: Vec<Vec<f32>>,
 }
 

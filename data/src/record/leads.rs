@@ -1,6 +1,7 @@
 //! Which of a recording's signals is read as the ECG.
 
 use crate::record::error::{Error, Result};
+use crate::record::lead_names::{meaning, plain};
 use crate::record::units::Units;
 
 /// Words that mark a signal as no ECG whatever its unit: blood pressures,
@@ -120,23 +121,92 @@ impl<'a> Leads<'a> {
             })
     }
 
-    /// The place of the ECG lead of this name.
+    /// The places of all ECG leads that have a sample, or of all where none has.
+    pub fn all_ecg(&self) -> Vec<usize> {
+        let places = |recorded: bool| {
+            let fits = move |c: &Candidate| is_ecg(c.name, c.units) && (c.recorded || !recorded);
+            let all = self.all.iter().enumerate();
+            all.filter(move |(_, c)| fits(c)).map(|(at, _)| at)
+        };
+        match places(true).next() {
+            Some(_) => places(true).collect(),
+            None => places(false).collect(),
+        }
+    }
+
+    /// The place of the ECG lead that `name` asks for: the one of exactly this
+    /// name; or else of this name in another case; or of one that usually means the
+    /// same, as `II`, `MLII`, `DII` and `LL-RA` do; or, where `name` is a number,
+    /// the signal of this number, counted from 1. Of several that fit, one that is
+    /// a voltage and has samples goes before the others.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when there is no such signal, or it is no voltage.
+    /// [`Error::Invalid`] when there is no such signal, it is no voltage, or
+    /// several fit equally.
     pub fn named(&self, name: &str) -> Result<usize> {
-        let names: Vec<&str> = self.all.iter().map(|c| c.name).collect();
+        let names: Vec<String> = self.all.iter().map(|c| c.name.to_owned()).collect();
         let (record, names) = (self.record, names.join(", "));
         let refuse = |why: String| Err(Error::Invalid(format!("record {record} {why}")));
-        match self.all.iter().position(|c| c.name == name) {
-            None => refuse(format!(
-                "has no lead {name}; it has {names}; choose a model for those leads"
-            )),
-            Some(at) if *self.all[at].units != Units::Millivolt => refuse(format!(
+        let (folded, meant) = (plain(name), meaning(name));
+        let fits: [&dyn Fn(&Candidate) -> bool; 3] = [
+            &|c| c.name == name,
+            &|c| !c.name.is_empty() && plain(c.name) == folded,
+            &|c| !c.name.is_empty() && meaning(c.name) == meant,
+        ];
+        let found = fits.iter().map(|fits| self.best(fits));
+        let mut found = found.filter(|found| !found.is_empty());
+        let by_number = || {
+            let number = name.trim().parse::<usize>().ok()?;
+            let place = number.checked_sub(1)?;
+            (place < self.all.len()).then(|| vec![place])
+        };
+        let Some(found) = found.next().or_else(by_number) else {
+            return refuse(format!(
+                "has no lead {name}; it has {names}; choose a model for those leads, or name a lead of the recording, also by its number, 1 to {}",
+                self.all.len()
+            ));
+        };
+        match found[..] {
+            [at] if *self.all[at].units != Units::Millivolt => refuse(format!(
                 "has {name} in {}, which is no voltage and so no ECG; it has {names}",
                 self.all[at].units
             )),
-            Some(at) => Ok(at),
+            [at] => Ok(at),
+            _ => {
+                let fit = found
+                    .iter()
+                    .map(|at| format!("{} ({})", at + 1, self.all[*at].name));
+                let fit: Vec<String> = fit.collect();
+                refuse(format!(
+                    "has several leads that {name} may mean: signals {}; choose one by its number",
+                    fit.join(", ")
+                ))
+            }
+        }
+    }
+
+    /// The places of those that fit: of the voltages with samples where there are
+    /// any, else of the voltages, else of all.
+    fn best(&self, fits: &dyn Fn(&Candidate) -> bool) -> Vec<usize> {
+        let all = self.all.iter().enumerate().filter(|(_, c)| fits(c));
+        let rank = |c: &Candidate| match (*c.units == Units::Millivolt, c.recorded) {
+            (true, true) => 0,
+            (true, false) => 1,
+            (false, _) => 2,
+        };
+        let ranked: Vec<(u8, usize)> = all.map(|(at, c)| (rank(c), at)).collect();
+        let best = ranked.iter().map(|(rank, _)| *rank).min();
+        let of_best = ranked.iter().filter(|(rank, _)| Some(*rank) == best);
+        of_best.map(|(_, at)| *at).collect()
+    }
+
+    /// A text by which [`Leads::named`] finds the lead at a place again: its name
+    /// where no other has that, else its number.
+    pub fn handle(&self, place: usize) -> String {
+        let name = self.all.get(place).map_or("", |c| c.name);
+        match self.named(name) {
+            Ok(found) if found == place => name.to_owned(),
+            _ => (place + 1).to_string(),
         }
     }
 
@@ -144,12 +214,24 @@ impl<'a> Leads<'a> {
     /// ECG lead where there is no name.
     ///
     /// # Errors
-    /// As [`Leads::named`] and [`Leads::first_ecg`].
+    /// As [`Leads::named`] and [`Leads::first_ecg`]; [`Error::Invalid`] when two
+    /// names mean one lead.
     pub fn choose(&self, names: &[String]) -> Result<Vec<usize>> {
         if names.is_empty() {
             return Ok(vec![self.first_ecg()?]);
         }
-        names.iter().map(|name| self.named(name)).collect()
+        let mut places: Vec<usize> = Vec::new();
+        for name in names {
+            let place = self.named(name)?;
+            if let Some(before) = places.iter().position(|p| *p == place) {
+                return Err(Error::Invalid(format!(
+                    "record {}: {} and {name} are one lead there ({}); two are needed",
+                    self.record, names[before], self.all[place].name
+                )));
+            }
+            places.push(place);
+        }
+        Ok(places)
     }
 
     /// Says which lead [`Leads::first_ecg`] takes, where the recording's first
@@ -178,5 +260,74 @@ impl Candidate<'_> {
             "" => format!("a signal without a name in {}{empty}", self.units),
             name => format!("{name} in {}{empty}", self.units),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The place or the refusal of a name among leads in mV, or in the unit after
+    /// a colon; those in brackets have no sample.
+    fn named(leads: &[&str], name: &str) -> Result<usize, String> {
+        let split = |lead: &str| {
+            let recorded = !lead.starts_with('(');
+            let lead = lead.trim_matches(['(', ')']).to_owned();
+            let (name, unit) = match lead.split_once(':') {
+                Some((name, unit)) => (name.to_owned(), Units::of(unit).0),
+                None => (lead, Units::Millivolt),
+            };
+            (name, unit, recorded)
+        };
+        let all: Vec<_> = leads.iter().map(|lead| split(lead)).collect();
+        let all = all.iter().map(|(name, unit, r)| (name.as_str(), unit, *r));
+        Leads::new("r", all).named(name).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_lead_is_found_by_name_then_by_meaning_then_by_number() {
+        for (leads, name, place) in [
+            (&["MLII", "II", "ii"][..], "II", 1),
+            (&["MLII", "aVR"], "AVR", 1),
+            (&["V1", "MLII"], "II", 1),
+            (&["V1", "LL-RA"], "DII", 1),
+            (&["ECG 1", "ECG 2"], "EKG2", 1),
+            (&["V1", "V5"], "2", 1),
+            (&["2", "1"], "2", 0),
+            (&["", "V5"], "1", 0),
+            (&["II:mmHg", "MLII", "II"], "II", 2),
+            (&["(II)", "II"], "ii", 1),
+            (&["ECG", "ECG"], "2", 1),
+        ] {
+            assert_eq!(named(leads, name), Ok(place), "{leads:?}, {name}");
+        }
+        for (leads, name, words) in [
+            (&["ECG", "ECG"][..], "ECG", "signals 1 (ECG), 2 (ECG)"),
+            (&["MLII", "DII"], "II", "signals 1 (MLII), 2 (DII)"),
+            (&["V1", "V5"], "3", "1 to 2"),
+            (&["V1", "V5"], "0", "has no lead 0"),
+            (&["V1"], "II", "has no lead II; it has V1"),
+            (&["ABP:mmHg"], "abp", "no voltage"),
+        ] {
+            let refusal = named(leads, name);
+            let told = refusal.as_ref().is_err_and(|said| said.contains(words));
+            assert!(told, "{refusal:?}, {words}");
+        }
+    }
+
+    #[test]
+    fn two_names_of_one_lead_are_refused_where_two_are_needed() {
+        let units = Units::Millivolt;
+        let all = [("II", &units, true), ("V1", &units, true)];
+        let leads = Leads::new("r", all.into_iter());
+        let names = |names: [&str; 2]| leads.choose(&names.map(String::from));
+        assert_eq!(names(["MLII", "V1"]).unwrap(), [0, 1]);
+        let refusal = names(["MLII", "II"]).unwrap_err().to_string();
+        assert!(refusal.contains("MLII and II are one lead"), "{refusal}");
+        assert_eq!([leads.handle(0), leads.handle(1)], ["II", "V1"]);
+        let all = [("ECG", &units, true), ("ECG", &units, true)];
+        let leads = Leads::new("r", all.into_iter());
+        assert_eq!([leads.handle(0), leads.handle(1)], ["1", "2"]);
+        assert_eq!(leads.all_ecg(), [0, 1]);
     }
 }

@@ -15,8 +15,9 @@ impl Units {
     /// multiplied to be in them.
     ///
     /// Volts, milli-, micro- and nanovolts are known by symbol and by name, in
-    /// any case and with either micro sign (U+00B5 and U+03BC). No text stands
-    /// for mV, as WFDB defines.
+    /// any case and with either micro sign (U+00B5 and U+03BC), also where a name is
+    /// cut after eight letters, as in EDF headers. No text stands for mV, as WFDB
+    /// defines.
     pub fn of(text: &str) -> (Units, f64) {
         let folded: String = text
             .trim()
@@ -31,9 +32,9 @@ impl Units {
             _ => &folded,
         };
         let factor = match name {
-            "" | "mv" | "millivolt" => 1.0,
+            "" | "mv" | "millivolt" | "millivol" => 1.0,
             "v" | "volt" => 1e3,
-            "uv" | "mcv" | "microvolt" | "uvolt" => 1e-3,
+            "uv" | "mcv" | "microvolt" | "microvol" | "uvolt" => 1e-3,
             "nv" | "nanovolt" => 1e-6,
             _ => return (Units::Other(text.trim().to_owned()), 1.0),
         };
@@ -75,7 +76,10 @@ mod tests {
         for (factor, spellings) in [
             (1.0, &["", "mV", "mv", "MV", "millivolts"][..]),
             (1e3, &["V", "v", "Volt", "volts"]),
-            (1e-3, &["uV", "UV", "\u{b5}V", "\u{3bc}V", "microVolts"]),
+            (
+                1e-3,
+                &["microVol", "uV", "UV", "\u{b5}V", "\u{3bc}V", "microVolts"],
+            ),
             (1e-6, &["nV", "NV"]),
         ] {
             for text in spellings {

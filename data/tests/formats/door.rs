@@ -159,9 +159,9 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 /// The first file ending of a recording that a text spells.
 fn spelled(text: &str) -> Option<&'static str> {
     let ends = |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    let dotted = [".hea", ".dat", ".atr"].into_iter();
+    let dotted = [".hea", ".dat", ".atr", ".edf", ".bdf"].into_iter();
     let mut dotted = dotted.filter(|e| text.match_indices(e).any(|(at, _)| ends(&text[at + 4..])));
-    let quoted = ["\"hea\"", "\"dat\""]
+    let quoted = ["\"hea\"", "\"dat\"", "\"edf\"", "\"bdf\""]
         .into_iter()
         .find(|e| text.contains(e));
     dotted.next().or(quoted)

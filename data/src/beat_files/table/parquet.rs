@@ -3,65 +3,15 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use parquet::basic::{ConvertedType, LogicalType};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::DataType;
-use parquet::errors::ParquetError;
+use parquet::column::reader::ColumnReader;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::schema::types::ColumnDescriptor;
 
 use super::columns::{Columns, Plan, Role};
 use super::rows::{Fault, Taker};
 use super::{Asked, ROWS, Rows, labels};
+use crate::formats::columns::{self, Leaf, Values, damaged};
 use crate::pipeline::beats::Beats;
 use crate::record::error::{Error, Result, ensure};
-
-/// A column as the file has it.
-struct Leaf {
-    name: String,
-    /// Levels of lists that a value lies in.
-    lists: i16,
-    /// The level of a value that is there.
-    present: i16,
-    /// Whether its integers have no sign.
-    unsigned: bool,
-    /// Why its values cannot be read, if they cannot.
-    foreign: Option<&'static str>,
-}
-
-impl Leaf {
-    fn of(column: &ColumnDescriptor) -> Leaf {
-        let parts = column.path().parts();
-        let lists = column.max_rep_level();
-        let name = match lists {
-            0 => parts.join("."),
-            _ => parts.first().cloned().unwrap_or_default(),
-        };
-        let converted = column.converted_type();
-        let logical = column.logical_type_ref();
-        let decimal = converted == ConvertedType::DECIMAL
-            || matches!(logical, Some(LogicalType::Decimal { .. }));
-        let half = matches!(logical, Some(LogicalType::Float16));
-        Leaf {
-            name,
-            lists,
-            present: column.max_def_level(),
-            unsigned: matches!(
-                converted,
-                ConvertedType::UINT_8
-                    | ConvertedType::UINT_16
-                    | ConvertedType::UINT_32
-                    | ConvertedType::UINT_64
-            ),
-            foreign: match (decimal, half, lists) {
-                (true, ..) => Some("decimals"),
-                (_, true, _) => Some("16-bit floats"),
-                (_, _, 2..) => Some("lists of lists"),
-                _ => None,
-            },
-        }
-    }
-}
 
 /// Reads a file in chunks of rows.
 pub(super) struct Parquet {
@@ -78,12 +28,6 @@ pub(super) struct Parquet {
     group: usize,
     open: Vec<Option<ColumnReader>>,
     left: usize,
-}
-
-/// The values of a column, of some rows.
-enum Values {
-    Numbers(Vec<f64>),
-    Texts(Vec<String>),
 }
 
 impl Parquet {
@@ -152,31 +96,17 @@ impl Parquet {
         let Some(reader) = &mut self.open[at] else {
             return Ok((Values::Numbers(Vec::new()), Vec::new()));
         };
-        let unsigned = leaf.unsigned;
-        let read = match reader {
-            ColumnReader::FloatColumnReader(r) => numbers(r, count, f64::from),
-            ColumnReader::DoubleColumnReader(r) => numbers(r, count, |v| v),
-            ColumnReader::BoolColumnReader(r) => numbers(r, count, f64::from),
-            ColumnReader::Int32ColumnReader(r) => numbers(r, count, |v: i32| match unsigned {
-                true => f64::from(v as u32),
-                false => f64::from(v),
-            }),
-            ColumnReader::Int64ColumnReader(r) => numbers(r, count, |v: i64| match unsigned {
-                true => v as u64 as f64,
-                false => v as f64,
-            }),
-            ColumnReader::ByteArrayColumnReader(r) => {
-                let text = |v: parquet::data_type::ByteArray| {
-                    String::from_utf8_lossy(v.data()).trim().to_owned()
-                };
-                read(r, count, text).map(|(values, levels)| (Values::Texts(values), levels))
-            }
-            _ => Err(ParquetError::General(format!(
-                "column '{}' holds times or bytes; leave it out with --table drop={0}",
-                leaf.name
-            ))),
-        };
-        let (values, levels) = read.map_err(damaged(&self.path))?;
+        let read = columns::read(reader, leaf, count);
+        let read = read.map_err(damaged(&self.path))?;
+        let (values, levels) = read.ok_or_else(|| {
+            Error::malformed(
+                &self.path,
+                format!(
+                    "column '{}' holds times or bytes; leave it out with --table drop={0}",
+                    leaf.name
+                ),
+            )
+        })?;
         let mut lengths = Vec::new();
         for (&present, &repeated) in levels.present.iter().zip(&levels.repeated) {
             if repeated == 0 {
@@ -338,70 +268,6 @@ fn plan(
         )
     })?;
     Ok((plan, Some(list)))
-}
-
-/// What tells which values are there, and where rows begin.
-struct Levels {
-    present: Vec<i16>,
-    repeated: Vec<i16>,
-    rows: usize,
-}
-
-fn read<T: DataType, V>(
-    reader: &mut ColumnReaderImpl<T>,
-    count: usize,
-    of: impl Fn(T::T) -> V,
-) -> Result<(Vec<V>, Levels), ParquetError> {
-    let (mut values, mut present, mut repeated) = (Vec::new(), Vec::new(), Vec::new());
-    let mut rows = 0;
-    while rows < count {
-        let (more, ..) = reader.read_records(
-            count - rows,
-            Some(&mut present),
-            Some(&mut repeated),
-            &mut values,
-        )?;
-        if more == 0 {
-            break;
-        }
-        rows += more;
-    }
-    let levels = Levels {
-        present,
-        repeated,
-        rows,
-    };
-    Ok((values.into_iter().map(of).collect(), levels))
-}
-
-fn numbers<T: DataType>(
-    reader: &mut ColumnReaderImpl<T>,
-    count: usize,
-    of: impl Fn(T::T) -> f64,
-) -> Result<(Values, Levels), ParquetError> {
-    let (values, levels) = read(reader, count, of)?;
-    Ok((Values::Numbers(values), levels))
-}
-
-impl Values {
-    /// The values as a class or a patient is written.
-    fn texts(self) -> Vec<String> {
-        match self {
-            Values::Texts(texts) => texts,
-            Values::Numbers(numbers) => numbers.iter().map(f64::to_string).collect(),
-        }
-    }
-}
-
-fn damaged(path: &Path) -> impl FnOnce(ParquetError) -> Error {
-    move |error| {
-        Error::malformed(
-            path,
-            format!(
-                "it cannot be read as Parquet: {error}; is the file cut short or damaged? write or copy it again"
-            ),
-        )
-    }
 }
 
 impl Rows for Parquet {

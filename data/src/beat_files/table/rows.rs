@@ -101,7 +101,7 @@ impl Taker {
     }
 
     fn class(&self, text: &str) -> Result<usize, Fault> {
-        let number = || super::number::cell(text.as_bytes());
+        let number = || crate::formats::text::number::cell(text.as_bytes());
         let of_number = || self.classes.of_value(&number()?.to_string());
         let class = self.classes.of_value(text).or_else(of_number);
         class.ok_or_else(|| {

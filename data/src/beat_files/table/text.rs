@@ -1,17 +1,16 @@
 //! Tables as text: lines to beats.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::columns::{Columns, Plan, Role};
-use super::dialect::{Dialect, First, check_kaggle};
+use super::header::check_kaggle;
 use super::rows::{Fault, Taker};
-use super::{Asked, ROWS, Rows, labels, number};
-use crate::formats::foreign;
+use super::{Asked, ROWS, Rows, labels};
+use crate::formats::text::dialect::{Dialect, First};
+use crate::formats::text::lines::Lines;
+use crate::formats::text::number;
 use crate::pipeline::beats::Beats;
 use crate::pipeline::input::Layout;
 use crate::record::error::{Error, Result, ensure};
@@ -21,17 +20,11 @@ use crate::record::error::{Error, Result, ensure};
 const LONGEST_LINE: u64 = 1 << 16;
 const LONGEST_LINE_OF_TABLE: u64 = 1 << 21;
 
-/// Bytes read from the disk at once.
-const BUFFER: usize = 1 << 18;
-
-/// The first bytes of what gzip wrote.
-const GZIP: &[u8] = b"\x1f\x8b";
-
 /// Reads a file in chunks of rows, in memory that does not grow with the file.
 ///
 /// The first line decides which column is what.
 pub(super) struct Text {
-    input: Box<dyn BufRead + Send>,
+    lines: Lines,
     path: PathBuf,
     rows: usize,
     columns: Columns,
@@ -40,52 +33,40 @@ pub(super) struct Text {
     wanted: Option<usize>,
     /// Whether the file is of the Kaggle format and nothing is said of its columns.
     kaggle: bool,
-    packed: bool,
     dialect: Dialect,
-    /// Lines read so far.
-    line: u64,
     /// The line after which only blank ones may follow.
     blank: Option<u64>,
     /// What the columns hold, and the line that settled it.
     plan: Option<(Plan, u64)>,
     /// Names of the header.
     names: Option<Vec<String>>,
-    buffer: Vec<u8>,
 }
 
 impl Text {
     /// Opens a file, which may be packed with gzip, for chunks of at most `rows` beats.
     pub fn open(path: &Path, asked: &Asked<'_>) -> Result<Text> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let mut plain = BufReader::with_capacity(BUFFER, file);
-        let packed = plain.fill_buf().map_err(Error::io(path))?.starts_with(GZIP);
-        let bytes: Box<dyn BufRead + Send> = match packed {
-            true => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(plain))),
-            false => Box::new(plain),
-        };
-        let mut text = Text::new(bytes, path, asked);
-        text.packed = packed;
-        Ok(text)
+        Ok(Text::of(Lines::open(path, longest(asked))?, path, asked))
     }
 
     /// Reads from `bytes`, which messages call `name`.
     pub fn new(bytes: Box<dyn BufRead + Send>, name: &Path, asked: &Asked<'_>) -> Text {
+        Text::of(Lines::new(bytes, name, longest(asked)), name, asked)
+    }
+
+    fn of(lines: Lines, name: &Path, asked: &Asked<'_>) -> Text {
         let columns = asked.reading.columns.clone();
         Text {
-            input: bytes,
+            lines,
             path: name.into(),
             rows: asked.rows(),
             kaggle: asked.input.layout == Layout::Kaggle && columns.is_auto(),
             columns,
             taker: asked.taker(),
             wanted: asked.length(),
-            packed: false,
             dialect: Dialect::default(),
-            line: 0,
             blank: None,
             plan: None,
             names: None,
-            buffer: Vec::new(),
         }
     }
 
@@ -99,56 +80,6 @@ impl Text {
         })
     }
 
-    /// Reads the next line without its end; false at the end of the file.
-    fn read_line(&mut self) -> Result<bool> {
-        self.buffer.clear();
-        let longest = match self.taker.spec.layout {
-            Layout::Kaggle => LONGEST_LINE,
-            _ => LONGEST_LINE_OF_TABLE,
-        };
-        let mut input = self.input.by_ref().take(longest);
-        let read = input.read_until(b'\n', &mut self.buffer);
-        let read = read.map_err(|cause| match self.packed {
-            true => Error::malformed(
-                &self.path,
-                format!(
-                    "it cannot be unpacked after {} line(s): {cause}; is the file cut short? copy it again, or pack it again with gzip",
-                    self.line
-                ),
-            ),
-            false => Error::io(&self.path)(cause),
-        })?;
-        if read == 0 {
-            return Ok(false);
-        }
-        self.line += 1;
-        if self.line == 1 {
-            if let Some(what) = foreign::kind(&self.buffer) {
-                return Err(Error::malformed(
-                    &self.path,
-                    format!("not CSV: the file is {what}"),
-                ));
-            }
-            if self.buffer.starts_with(foreign::BYTE_ORDER_MARK) {
-                self.buffer.drain(..foreign::BYTE_ORDER_MARK.len());
-            }
-        }
-        let whole = self.buffer.len() as u64 == longest;
-        while let Some(b'\n' | b'\r') = self.buffer.last() {
-            self.buffer.pop();
-        }
-        if self.buffer.contains(&b'\r') {
-            return Err(self.malformed(
-                "the lines end in carriage returns alone; write them with line feeds (tr '\\r' '\\n')"
-                    .into(),
-            ));
-        }
-        if whole && self.buffer.len() as u64 == longest {
-            return Err(self.malformed(format!("the line is longer than {longest} bytes")));
-        }
-        Ok(true)
-    }
-
     /// Takes the first line for what it is: a header, which settles the columns,
     /// or (`true`) a beat.
     fn begins_with_row(&mut self) -> Result<bool> {
@@ -157,11 +88,11 @@ impl Text {
             true => length..=length + 2,
             false => length + self.columns.beside()..=length + self.columns.beside() + 4,
         };
-        self.dialect = Dialect::of(&self.buffer, self.wanted.map(widths));
+        self.dialect = Dialect::of(&self.lines.line, self.wanted.map(widths));
         let names = match self.columns.header {
-            Some(true) => self.dialect.names(&self.buffer),
+            Some(true) => self.dialect.names(&self.lines.line),
             Some(false) => return Ok(true),
-            None => match self.dialect.first(&self.buffer) {
+            None => match self.dialect.first(&self.lines.line) {
                 First::Row => return Ok(true),
                 First::Header(names) => names,
                 First::Refused(why) => return Err(self.malformed(why)),
@@ -172,7 +103,7 @@ impl Text {
             None => self.columns.plan(Some(&names), names.len(), self.wanted),
         };
         let plan = plan.map_err(|why| self.malformed(why))?;
-        self.plan = Some((plan, self.line));
+        self.plan = Some((plan, self.lines.number));
         self.names = Some(names);
         Ok(false)
     }
@@ -182,7 +113,7 @@ impl Text {
         if self.plan.is_some() {
             return Ok(());
         }
-        let width = self.dialect.cells(&self.buffer).len();
+        let width = self.dialect.cells(&self.lines.line).len();
         let plan = match self.wanted.filter(|_| self.kaggle) {
             Some(length) if width == length || width == length + 1 => {
                 Ok(kaggle_plan(width, length))
@@ -191,7 +122,7 @@ impl Text {
             None => self.columns.plan(None, width, self.wanted),
         };
         let plan = plan.map_err(|why| self.malformed(why))?;
-        self.plan = Some((plan, self.line));
+        self.plan = Some((plan, self.lines.number));
         Ok(())
     }
 
@@ -214,7 +145,7 @@ impl Text {
             return Ok(());
         };
         let separator = self.dialect.separator;
-        let mut rest = self.dialect.without_trailing(&self.buffer);
+        let mut rest = self.dialect.without_trailing(&self.lines.line);
         let (mut label, mut patient) = (None, None);
         let mut columns = 0;
         loop {
@@ -340,7 +271,7 @@ impl Text {
         }
         let (cell, _) = number::split(rest, self.dialect.separator);
         let shown: String = String::from_utf8_lossy(cell).chars().take(20).collect();
-        let columns = self.dialect.cells(&self.buffer).len();
+        let columns = self.dialect.cells(&self.lines.line).len();
         // Where the line has too few or too many cells, that is what mends it.
         let remedy = match self.like_before(columns) {
             Err(Error::Malformed { detail, .. }) => detail,
@@ -361,8 +292,8 @@ impl Text {
                 .is_some_and(|(plan, _)| plan.roles.len() == names.len()),
         };
         let header =
-            matches!(self.dialect.first(&self.buffer), First::Header(names) if fits(&names));
-        (self.line > 1 && header).then(|| {
+            matches!(self.dialect.first(&self.lines.line), First::Header(names) if fits(&names));
+        (self.lines.number > 1 && header).then(|| {
             self.malformed(
                 "a header line among the beats; were files joined? remove the line".into(),
             )
@@ -398,7 +329,15 @@ impl Text {
     }
 
     fn malformed(&self, detail: String) -> Error {
-        Error::at_line(&self.path, self.line, detail)
+        self.lines.malformed(detail)
+    }
+}
+
+/// The longest line that is read, in bytes.
+fn longest(asked: &Asked<'_>) -> u64 {
+    match asked.input.layout {
+        Layout::Kaggle => LONGEST_LINE,
+        _ => LONGEST_LINE_OF_TABLE,
     }
 }
 
@@ -420,11 +359,11 @@ impl Rows for Text {
     /// Reads as far as the line that tells what the columns hold.
     fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
         self.samples_named()?;
-        while self.plan.is_none() && self.read_line()? {
-            if self.buffer.trim_ascii().is_empty() {
+        while self.plan.is_none() && self.lines.read()? {
+            if self.lines.line.trim_ascii().is_empty() {
                 continue;
             }
-            if self.line > 1 || self.begins_with_row()? {
+            if self.lines.number > 1 || self.begins_with_row()? {
                 self.settle()?;
             }
         }
@@ -438,19 +377,19 @@ impl Rows for Text {
         self.samples_named()?;
         let mut beats = self.taker.chunk(self.rows.min(ROWS));
         while beats.len() < self.rows {
-            if !self.read_line()? {
+            if !self.lines.read()? {
                 self.end()?;
                 break;
             }
-            if self.buffer.trim_ascii().is_empty() {
-                self.blank.get_or_insert(self.line);
+            if self.lines.line.trim_ascii().is_empty() {
+                self.blank.get_or_insert(self.lines.number);
                 continue;
             }
             if let Some(line) = self.blank {
                 let what = "the line is blank, and lines with beats follow it; remove it";
                 return Err(Error::at_line(&self.path, line, what));
             }
-            if self.line > 1 || self.begins_with_row()? {
+            if self.lines.number > 1 || self.begins_with_row()? {
                 self.row(&mut beats)?;
             }
         }

@@ -9,7 +9,7 @@ use crate::record::error::{Error, Result};
 /// What lies at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A WFDB record.
+    /// A recording.
     Record,
     /// A folder.
     Folder,
@@ -23,11 +23,12 @@ pub enum Kind {
 /// program.
 ///
 /// `DIR/100` and the main file of a record `DIR/100` are that record, also where
-/// a folder `DIR/100` lies beside it; `DIR/100/` is that folder. Another file of
+/// a folder `DIR/100` lies beside it; `DIR/100/` is that folder. A file that is a
+/// whole recording, such as an EDF file, is that recording. Another file of
 /// a record, such as one of its signals, is refused with the record's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The path; of a record without an ending.
+    /// The path; of a recording in several files without an ending.
     pub path: PathBuf,
     /// What is there.
     pub kind: Kind,
@@ -62,7 +63,7 @@ impl Place {
         let place = Place::of(path)?;
         match place.kind {
             Kind::Absent => Err(Error::Invalid(format!(
-                "{}: there is no such input; give a table of beats (CSV, Parquet), an HDF5 store, a folder of WFDB records, or a record as FOLDER/100 for {}",
+                "{}: there is no such input; give a table of beats (CSV, Parquet), an HDF5 store, a folder of recordings, or a recording: its file (such as an EDF file), or FOLDER/100 for {}",
                 path.display(),
                 formats::main_file(Path::new("FOLDER/100")).display()
             ))),
@@ -146,9 +147,9 @@ impl Recordings {
                 })
             }
             Kind::File => refuse(
-                "a file, neither a folder of WFDB records nor a record; beats of a table are classified and counted by `infer FILE`",
+                "a file, neither a folder of recordings nor a recording; beats of a table are classified and counted by `infer FILE`",
             ),
-            Kind::Absent => refuse("no such folder or record; give a folder of WFDB records"),
+            Kind::Absent => refuse("no such folder or recording; give a folder of recordings"),
         }
     }
 }

@@ -9,6 +9,7 @@ mod writer;
 
 use std::path::Path;
 
+use crate::formats::ishne;
 use crate::formats::wfdb::clock::Clock;
 use crate::output;
 use crate::output::made_here::ANNOTATION_NOTE;
@@ -79,12 +80,17 @@ impl AnnotationFile {
         Clock::single(fs).annotations(self)
     }
 
-    /// Reads an annotation file, such as `DIR/100.atr`.
+    /// Reads an annotation file, such as `DIR/100.atr`, or one of ISHNE, which states
+    /// its rate.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] when the bytes end early or are not
     /// annotations.
     pub fn read(path: &Path) -> Result<AnnotationFile> {
+        if ishne::AnnotationFile::is_at(path) {
+            let file = ishne::AnnotationFile::read(path)?;
+            return Ok(AnnotationFile::new(Some(file.fs), file.annotations));
+        }
         let bytes = std::fs::read(path).map_err(Error::io(path))?;
         AnnotationFile::parse(&bytes).map_err(|detail| Error::malformed(path, detail))
     }

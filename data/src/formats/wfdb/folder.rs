@@ -14,36 +14,34 @@ const FOREIGN: [&str; 8] = [
     "csv", "txt", "h5", "hdf5", "onnx", "json", "jsonl", "ndjson",
 ];
 
-/// The names of a folder's records: those of its `RECORDS` file, or else of
-/// every header file in it, sorted.
-///
-/// In `RECORDS`, blank lines and lines that start with `#` are passed over; `a/100`
-/// is a record in a subfolder, and `a/` stands for the records of a folder. A
-/// name that is not UTF-8 has U+FFFD in place of what is not.
+/// The names of a folder's recordings: those of its `RECORDS` file, or else those
+/// that `unlisted` finds in it; see [`crate::formats::find`].
 ///
 /// # Errors
-/// [`Error::Io`] when the folder cannot be listed; [`Error::Invalid`] when
-/// there is no record in it.
-pub fn record_names(folder: &Path) -> Result<Vec<String>> {
+/// [`Error::Io`] when the folder cannot be listed.
+pub(in crate::formats) fn record_names(
+    folder: &Path,
+    unlisted: &impl Fn(&Path) -> Result<Vec<String>>,
+) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    collect(folder, "", 0, &mut names)?;
+    collect(folder, "", 0, unlisted, &mut names)?;
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
-    if names.is_empty() {
-        return Err(Error::Invalid(format!(
-            "{}: no WFDB records here; name a folder that holds .hea and .dat files, or a RECORDS file that lists them",
-            folder.display()
-        )));
-    }
     Ok(names)
 }
 
 /// Adds the records of `root/prefix`.
-fn collect(root: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> Result<()> {
+fn collect(
+    root: &Path,
+    prefix: &str,
+    depth: usize,
+    unlisted: &impl Fn(&Path) -> Result<Vec<String>>,
+    names: &mut Vec<String>,
+) -> Result<()> {
     let folder = root.join(prefix);
     let list = folder.join("RECORDS");
     if !list.is_file() {
-        let own = header_names(&folder)?.into_iter();
+        let own = unlisted(&folder)?.into_iter();
         names.extend(own.map(|name| format!("{prefix}{name}")));
         return Ok(());
     }
@@ -59,7 +57,8 @@ fn collect(root: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> 
         let bare = name.trim_end_matches('/');
         let is_folder = bare.len() < name.len() || !header_path(&root.join(bare)).is_file();
         if is_folder && depth < DEEPEST && is_inside(bare) && root.join(bare).is_dir() {
-            collect(root, &format!("{bare}/"), depth + 1, names)?;
+            let prefix = format!("{bare}/");
+            collect(root, &prefix, depth + 1, unlisted, names)?;
         } else {
             names.push(name);
         }
@@ -178,7 +177,7 @@ mod tests {
             ("c/x.hea", b""),
             ("top.hea", b""),
         ]);
-        let names = record_names(folder.path()).unwrap();
+        let names = record_names(folder.path(), &header_names).unwrap();
         let wanted = [
             "a/100",
             "b/1",
@@ -197,7 +196,7 @@ mod tests {
     #[test]
     fn a_list_that_leads_to_itself_ends() {
         let folder = folder(&[("RECORDS", b"./\na\n"), ("a/RECORDS", b"b\n")]);
-        assert_eq!(record_names(folder.path()).unwrap(), ["a/b"]);
+        assert_eq!(record_names(folder.path(), &header_names).unwrap(), ["a/b"]);
     }
 
     #[test]

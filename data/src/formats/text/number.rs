@@ -12,7 +12,7 @@ const MOST_DIGITS: usize = 19;
 /// Parses the cell at the start of `line`: the nearest `f32`, or `None` when
 /// it is no number; and what follows its separator, or `None` after the last
 /// cell.
-pub(super) fn take(line: &[u8], separator: u8) -> (Option<f32>, Option<&[u8]>) {
+pub(crate) fn take(line: &[u8], separator: u8) -> (Option<f32>, Option<&[u8]>) {
     if let Some((value, length)) = plain(line) {
         match line.get(length) {
             None => return (Some(value), None),
@@ -28,7 +28,7 @@ pub(super) fn take(line: &[u8], separator: u8) -> (Option<f32>, Option<&[u8]>) {
 
 /// The cell at the start of `line` as it is written, and what follows its
 /// separator. Quotes protect a separator; runs of spaces separate as one.
-pub(super) fn split(line: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+pub(crate) fn split(line: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     let mut quoted = false;
     let end = line.iter().position(|&b| {
         quoted ^= b == b'"';
@@ -46,7 +46,7 @@ pub(super) fn split(line: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
 }
 
 /// A cell without the space and the quotes around it.
-pub(super) fn bare(cell: &[u8]) -> &[u8] {
+pub(crate) fn bare(cell: &[u8]) -> &[u8] {
     let cell = cell.trim_ascii();
     let inner = cell.strip_prefix(b"\"").and_then(|c| c.strip_suffix(b"\""));
     inner.unwrap_or(cell).trim_ascii()
@@ -54,7 +54,7 @@ pub(super) fn bare(cell: &[u8]) -> &[u8] {
 
 /// The number in a cell, perhaps in quotes or with a decimal comma, which is
 /// one where no point and no second comma contradicts it.
-pub(super) fn cell(cell: &[u8]) -> Option<f32> {
+pub(crate) fn cell(cell: &[u8]) -> Option<f32> {
     let text = std::str::from_utf8(bare(cell)).ok()?;
     if let Some((whole, part)) = text.split_once(',') {
         let digits = !part.is_empty() && !text.contains('.') && !part.contains(',');
