@@ -7,7 +7,7 @@ use crate::pipeline::malignant::{self, Episode};
 use serde::Serialize;
 
 /// When a rhythm is worth an event.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Thresholds {
     /// An RR interval of at least so many seconds is a pause.
     pub pause: f64,
