@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use crate::holter::Options;
+use crate::holter::options::Options;
 use crate::record::Start;
 
 /// The numbers of one recording.
@@ -115,8 +115,8 @@ pub enum GapReason {
 
 /// Beats by class of ANSI/AAMI EC57.
 ///
-/// `total` is the sum of the five classes, `unclassified`, `rejected` and
-/// `unreadable`. Per cent are of `analysed`.
+/// `analysed` is the sum of the five classes and `unclassified`, and `total` that
+/// of `analysed` and `unreadable`. Per cent are of `analysed`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct BeatCounts {
     /// All beats outside ventricular fibrillation.
@@ -135,7 +135,8 @@ pub struct BeatCounts {
     pub q: Share,
     /// Beats of a class that has no place in EC57.
     pub unclassified: Share,
-    /// Beats that the classifier leaves to a human.
+    /// Analysed beats that the classifier leaves to a human. They keep their
+    /// class, and are in its number too.
     pub rejected: Share,
     /// Beats where the signal cannot be read: they count for nothing else.
     pub unreadable: u64,
@@ -345,8 +346,8 @@ pub struct Hrv {
     pub frequency: Option<FrequencyDomain>,
     /// Number of NN intervals per bin of 1/128 s, the first from 0 s on.
     pub histogram: Vec<u32>,
-    /// The Poincaré plot in cells of [`POINCARE_CELL`] ms, those that are empty
-    /// left out.
+    /// The Poincaré plot of intervals up to 4 s in cells of [`POINCARE_CELL`] ms,
+    /// those that are empty left out.
     pub poincare: Vec<PoincareCell>,
 }
 
