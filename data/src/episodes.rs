@@ -2,6 +2,8 @@
 //! trigeminy, slow and fast rates, silence. What the signal itself shows
 //! ([`crate::pipeline::malignant`]) is told in the same words.
 
+pub mod notes;
+
 use crate::Class;
 use crate::pipeline::malignant::{self, Episode};
 use serde::Serialize;

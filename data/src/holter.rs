@@ -245,17 +245,16 @@ impl Holter {
             self.turn(at, mark);
         }
         self.advance(sample);
-        if self.sweep.is_analysable() {
-            let (told, clock) = (&mut self.told, &self.clock);
-            self.watch.until(sample, &mut |e| told.take(&e, clock));
-        }
     }
 
+    /// Goes on to a sample, before which nothing else is told.
     fn advance(&mut self, sample: u64) {
         let from = self.sweep.now();
         if self.sweep.is_analysable() {
             self.table.analysable(from, sample);
             self.atrial.analysable(sample.saturating_sub(from));
+            let (told, clock) = (&mut self.told, &self.clock);
+            self.watch.until(sample, &mut |e| told.take(&e, clock));
         }
         self.sweep.advance(sample);
     }

@@ -12,7 +12,7 @@ use data::datasets::dataset::REFERENCE;
 use data::episodes::Thresholds;
 use data::formats;
 use data::holter::{Beat, Holter, NOTICE, Options, Summary};
-use data::output::made_here::MAKER;
+use data::output::made_here::{MAKER, is_made_here};
 use data::program::Usage;
 use data::record::aami::Convention;
 use data::record::annotation::Annotation;
@@ -100,10 +100,13 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     let path = formats::at(&arguments.record).unwrap_or_else(|| arguments.record.clone());
     let recording = formats::open(&path)?;
     let clock = recording.clock();
-    let annotations = clock.read(&formats::found_annotations(&path, &arguments.annotator)?)?;
+    let file = formats::found_annotations(&path, &arguments.annotator)?;
+    let annotations = clock.read(&file)?;
+    // Databases say other things in a beat's `subtyp`.
+    let tells_rejected = is_made_here(&file);
     let mut holter = Holter::new(clock.fs(), recording.start, options);
     for annotation in &annotations {
-        take(&mut holter, annotation);
+        take(&mut holter, annotation, tells_rejected);
     }
     let last = annotations.iter().map(|a| a.sample).max();
     let last = last.map_or(0, |sample| u64::try_from(sample).map_or(0, |s| s + 1));
@@ -133,15 +136,15 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
     )?)
 }
 
-/// An annotation is a beat or a note.
-fn take(holter: &mut Holter, annotation: &Annotation) {
+/// An annotation is a beat or a note. In a file of this project `subtyp` may tell
+/// that a beat is left to a human.
+fn take(holter: &mut Holter, annotation: &Annotation, tells_rejected: bool) {
     let Some(class) = Class::from_symbol(annotation.symbol, Convention::default()) else {
         return holter.note(annotation);
     };
     if let Ok(sample) = u64::try_from(annotation.sample) {
         holter.beat(&Beat {
-            // As the project's programs write a beat that is left to a human.
-            rejected: annotation.subtype == 1,
+            rejected: tells_rejected && annotation.subtype == 1,
             ..Beat::new(sample, class)
         });
     }

@@ -58,7 +58,9 @@ impl Told {
             let at = clock.time(event.end);
             self.rate = Some((event.kind, Rate { rate, at }));
         }
-        if event.phase != Phase::End {
+        // A silence whose end nobody knows, since beats were left out, is none.
+        let empty = event.kind == Kind::NoBeats && event.end <= event.start;
+        if event.phase != Phase::End || empty {
             return;
         }
         let gathered = match event.kind {

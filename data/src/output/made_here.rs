@@ -6,6 +6,7 @@
 //! | annotations | the note [`ANNOTATION_NOTE`] at sample 0, among the definitions |
 //! | predictions, CSV | their heading, [`PREDICTIONS_HEADING`] |
 //! | predictions and credits, JSON Lines | the keys of the first line, [`LINE_KEYS`] |
+//! | predictions, Parquet | the maker, [`MAKER`], at the end |
 //! | figures, JSON | the key [`JSON_KEY`] that says so |
 //! | predictions, credits and stores, HDF5 | the attributes `contract` or `format` |
 //! | models | the seal at the end |
@@ -59,6 +60,9 @@ pub fn is_made_here(path: &Path) -> bool {
     }
     if head.starts_with(b"{") {
         return is_json_made_here(path);
+    }
+    if head.starts_with(b"PAR1") {
+        return contains(&tail, MAKER.as_bytes());
     }
     if head.starts_with(b"\x89HDF") {
         return is_hdf5_made_here(path);
