@@ -36,7 +36,9 @@ pub struct Summary {
     pub trigeminy: Episodes,
     /// RR intervals of at least the limit.
     pub pauses: Episodes,
-    /// Stretches below the limit of the rate; their extreme is the slowest rate.
+    /// Stretches below the limit of the rate; their extreme is the slowest rate. As
+    /// everywhere in the project they go by [`crate::episodes::RhythmWatch`], whose
+    /// mean over a few intervals has silences in it, which [`HeartRate`] leaves out.
     pub bradycardia: Episodes,
     /// Stretches above the limit of the rate; their extreme is the fastest rate.
     pub tachycardia: Episodes,
