@@ -23,8 +23,10 @@ use std::path::Path;
 
 /// What every mark says.
 pub const MAKER: &str = "ectopy";
-/// The note at sample 0 of an annotation file.
-pub const ANNOTATION_NOTE: &str = "## made by: ectopy";
+/// The note at sample 0 of an annotation file. WFDB passes over what begins with
+/// `#` there. Two of them, which older files have, are for definitions, and the
+/// `wfdb` package for Python (4.3) never ends with one that it does not know.
+pub const ANNOTATION_NOTE: &str = "# made by: ectopy";
 /// The heading of predictions as CSV begins so.
 pub const PREDICTIONS_HEADING: &str = "input,row,record,sample,label,class,";
 /// The key of JSON files whose value is [`MAKER`].
