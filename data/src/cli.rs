@@ -5,6 +5,7 @@ pub mod convert;
 pub mod detect;
 #[cfg(feature = "download")]
 pub mod fetch;
+pub mod holter;
 pub mod info;
 pub mod score;
 pub mod synth;

@@ -2,12 +2,14 @@
 //! trigeminy, slow and fast rates, silence. What the signal itself shows
 //! ([`crate::pipeline::malignant`]) is told in the same words.
 
+pub mod notes;
+
 use crate::Class;
 use crate::pipeline::malignant::{self, Episode};
 use serde::Serialize;
 
 /// When a rhythm is worth an event.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Thresholds {
     /// An RR interval of at least so many seconds is a pause.
     pub pause: f64,

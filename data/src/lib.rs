@@ -8,6 +8,7 @@ pub mod beat_files;
 pub mod datasets;
 pub mod episodes;
 pub mod formats;
+pub mod holter;
 pub mod output;
 pub mod pipeline;
 #[cfg(feature = "plot")]

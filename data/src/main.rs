@@ -24,6 +24,7 @@ enum Command {
     Detect(cli::detect::Arguments),
     #[cfg(feature = "download")]
     Fetch(cli::fetch::Arguments),
+    Holter(cli::holter::Arguments),
     Info(cli::info::Arguments),
     Score(cli::score::Arguments),
     Synth(cli::synth::Arguments),
@@ -46,6 +47,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Detect(arguments) => cli::detect::run(arguments, &mut out),
         #[cfg(feature = "download")]
         Command::Fetch(arguments) => cli::fetch::run(arguments, &mut out),
+        Command::Holter(arguments) => cli::holter::run(arguments, &mut out),
         Command::Info(arguments) => cli::info::run(arguments, &mut out),
         Command::Score(arguments) => cli::score::run(arguments, &mut out),
         Command::Synth(arguments) => cli::synth::run(arguments, &mut out),

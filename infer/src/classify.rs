@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use data::beat_files::table::Reading;
 use data::datasets::dataset::Failures;
+use data::episodes::notes;
 use data::formats;
 use data::output::{OutputFile, Outputs};
 use data::pipeline::annotator::Annotator;
@@ -66,7 +67,7 @@ pub fn run(arguments: &Classify) -> Result<()> {
     shipped::check(&sources, &model, &classifier.contract.input)?;
     eprintln!("model: {}", model.display());
     match &arguments.annotator {
-        Some(_) => annotate(&classifier, &sources, annotations)?,
+        Some(_) => annotate(&classifier, &sources, annotations, arguments.rhythm)?,
         None => predict(&classifier, &sources, arguments)?,
     }
     explain
@@ -148,20 +149,13 @@ fn predict(classifier: &Classifier, sources: &[Source], arguments: &Classify) ->
         let Some(chunks) = begun(source, classifier, &mut failures)? else {
             continue;
         };
+        let fs = source.fs()?;
         classifier.stream(chunks, |beats, predictions| {
             for (i, prediction) in predictions.iter().enumerate() {
-                let place = beats.records.get(i).map(|&record| {
-                    let name = beats.record_names[record as usize].as_str();
-                    (name, beats.samples[i])
-                });
-                let label = beats.labels.get(i).copied();
-                writer.write(&Row {
-                    input: &name,
-                    row: tally.beats - before,
-                    place,
-                    label,
-                    prediction,
-                })?;
+                let row = tally.beats - before;
+                let row = Row::of(&name, row, (&beats, i), fs, prediction);
+                let label = row.label;
+                writer.write(&row)?;
                 tally.beats += 1;
                 match prediction.reject {
                     Some(Reject::Uncertain) => tally.rejected += 1,
@@ -274,8 +268,14 @@ fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, 
     Ok((path, file))
 }
 
-/// Writes an annotation file per record. They appear when all are written.
-fn annotate(classifier: &Classifier, sources: &[Source], paths: Vec<PathBuf>) -> Result<()> {
+/// Writes an annotation file per record, with the rhythms that beats make where
+/// asked for. They appear when all are written.
+fn annotate(
+    classifier: &Classifier,
+    sources: &[Source],
+    paths: Vec<PathBuf>,
+    rhythm: bool,
+) -> Result<()> {
     let classes = &classifier.contract.classes;
     let mut failures = Failures::among(sources.len());
     let mut files = Vec::new();
@@ -283,7 +283,8 @@ fn annotate(classifier: &Classifier, sources: &[Source], paths: Vec<PathBuf>) ->
         let Some(chunks) = begun(source, classifier, &mut failures)? else {
             continue;
         };
-        let mut file = formats::open(&source.path)?.clock().create(&path)?;
+        let clock = formats::open(&source.path)?.clock();
+        let mut file = clock.create(&path)?;
         let (mut count, mut annotator) = (0_u64, Annotator::whole());
         classifier.stream(chunks, |beats, predictions| {
             annotator.notes(&beats.notes);
@@ -291,10 +292,18 @@ fn annotate(classifier: &Classifier, sources: &[Source], paths: Vec<PathBuf>) ->
                 annotator.beat(prediction.decision().annotation(classes, sample));
                 count += 1;
             }
+            if rhythm {
+                // A rhythm is known when it is over: all of them wait.
+                return Ok(());
+            }
             // Neither a beat nor a note of a later batch comes before this one's last.
             let last = beats.samples.last().copied().unwrap_or(0);
             Ok(annotator.settle(last, &mut |annotation| file.write(annotation))?)
         })?;
+        if rhythm {
+            let noted = notes::with_rhythm(annotator.all(), clock.fs());
+            noted.iter().try_for_each(|note| file.write(note))?;
+        }
         annotator.finish(&mut |annotation| file.write(annotation))?;
         files.push((path, count, file));
     }

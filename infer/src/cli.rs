@@ -91,6 +91,10 @@ pub struct Classify {
     /// predictions, for the detector's beats unless --reference is given.
     #[arg(long, value_name = "NAME")]
     pub annotator: Option<String>,
+    /// With --annotator: note the rhythms that the beats make, too: (VT, (SVTA,
+    /// (IVR, (B, (T, (ASYS, and (N where there is none of them.
+    #[arg(long, requires = "annotator")]
+    pub rhythm: bool,
     /// Replace outputs that this program did not make.
     #[arg(long)]
     pub force: bool,

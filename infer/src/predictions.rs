@@ -1,17 +1,20 @@
-//! Predictions as a file: CSV, JSON Lines or HDF5, whole or not at all.
+//! Predictions as a file: CSV, JSON Lines, Parquet or HDF5, whole or not at all.
 
 mod hdf5;
+mod parquet;
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use data::Classes;
 use data::output::OutputFile;
+use data::pipeline::beats::Beats;
 use models::Contract;
 use serde_json::json;
 use tempfile::SpooledTempFile;
 
 use self::hdf5::Hdf5File;
+use self::parquet::ParquetFile;
 use crate::Prediction;
 use crate::error::{Error, Result};
 
@@ -22,13 +25,16 @@ pub enum Format {
     Csv,
     /// One JSON object per line.
     Jsonl,
+    /// Compressed columns for pandas, polars, DuckDB and the like, with the model's
+    /// contract in the file's metadata.
+    Parquet,
     /// Compressed columns, with the model's contract as an attribute.
     Hdf5,
 }
 
 impl Format {
     /// The format that a file's name asks for: `.csv`, `.jsonl` or `.ndjson`,
-    /// `.h5` or `.hdf5`; CSV for a name without an ending.
+    /// `.parquet`, `.h5` or `.hdf5`; CSV for a name without an ending.
     ///
     /// # Errors
     /// The name ends in something else: the user may expect what is not written.
@@ -37,9 +43,10 @@ impl Format {
         match extension.to_str() {
             Some("csv" | "") => Ok(Format::Csv),
             Some("jsonl" | "ndjson") => Ok(Format::Jsonl),
+            Some("parquet") => Ok(Format::Parquet),
             Some("h5" | "hdf5") => Ok(Format::Hdf5),
             _ => Err(Error::usage(format!(
-                "{}: the name tells no format; end it in .csv, .jsonl or .h5, or say which with --format",
+                "{}: the name tells no format; end it in .csv, .jsonl, .parquet or .h5, or say which with --format",
                 path.display()
             ))),
         }
@@ -55,11 +62,44 @@ pub struct Row<'a> {
     pub row: u64,
     /// The record and the sample of the beat in it, where the input says.
     pub place: Option<(&'a str, u64)>,
+    /// Seconds from the recording's first sample to the beat.
+    pub time: Option<f64>,
+    /// Seconds since the beat before.
+    pub rr: Option<f32>,
+    /// Signal quality around the beat, 0 (noise) to 1 (clean).
+    pub quality: Option<f32>,
     /// The place of the reference class in the contract's list, where the input
     /// has one.
     pub label: Option<usize>,
     /// What the model says.
     pub prediction: &'a Prediction,
+}
+
+impl<'a> Row<'a> {
+    /// The beat at a place among `beats`, which is number `row` of an input; `fs`
+    /// is the rate of its recording, in samples per second.
+    pub fn of(
+        input: &'a str,
+        row: u64,
+        (beats, at): (&'a Beats, usize),
+        fs: Option<f64>,
+        prediction: &'a Prediction,
+    ) -> Row<'a> {
+        let place = beats.records.get(at).map(|&record| {
+            let name = beats.record_names[record as usize].as_str();
+            (name, beats.samples[at])
+        });
+        Row {
+            input,
+            row,
+            place,
+            time: place.zip(fs).map(|((_, sample), fs)| sample as f64 / fs),
+            rr: beats.rr.get(at).copied().flatten(),
+            quality: beats.quality.get(at).copied(),
+            label: beats.labels.get(at).copied(),
+            prediction,
+        }
+    }
 }
 
 /// Where predictions go: nothing can be seen there before [`Writer::commit`].
@@ -73,6 +113,7 @@ pub struct Writer {
 enum Sink {
     Csv(Box<csv::Writer<Target>>),
     JsonLines(Target),
+    Parquet(Box<ParquetFile>),
     Hdf5(Box<Hdf5File>),
 }
 
@@ -148,11 +189,16 @@ impl Writer {
                 ));
             }
             (Format::Jsonl, _) => Sink::JsonLines(target()?),
+            (Format::Parquet, _) => {
+                let file = ParquetFile::create(target()?, contract);
+                Sink::Parquet(Box::new(file.map_err(failed(path.as_deref()))?))
+            }
             (Format::Csv, _) => {
                 let mut csv = csv::Writer::from_writer(target()?);
                 let head = ["input", "row", "record", "sample", "label", "class"];
                 let probabilities = contract.classes.names();
-                csv.write_record(head.into_iter().chain(probabilities).chain(["rejected"]))
+                let rest = ["rejected", "time", "rr", "quality"];
+                csv.write_record(head.into_iter().chain(probabilities).chain(rest))
                     .map_err(|e| failed(path.as_deref())(e.into()))?;
                 Sink::Csv(Box::new(csv))
             }
@@ -176,6 +222,7 @@ impl Writer {
                     .map_err(std::io::Error::from)
                     .and_then(|()| target.write_all(b"\n"))
             }
+            Sink::Parquet(file) => file.write(row),
             Sink::Hdf5(file) => return file.write(row),
         };
         written.map_err(failed(self.path.as_deref()))
@@ -192,6 +239,10 @@ impl Writer {
                 .map_err(|e| failed(self.path.as_deref())(e.into_error()))?
                 .commit(),
             Sink::JsonLines(target) => target.commit(),
+            Sink::Parquet(file) => file
+                .finish()
+                .map_err(failed(self.path.as_deref()))?
+                .commit(),
             Sink::Hdf5(file) => file.commit(),
         }
     }
@@ -209,6 +260,10 @@ fn write_csv(csv: &mut csv::Writer<Target>, row: &Row, classes: &Classes) -> csv
         csv.write_field(format!("{p:.6}"))?;
     }
     csv.write_field(row.prediction.reject.is_some().to_string())?;
+    let seconds = |value: Option<f64>| value.map(|s| format!("{s:.4}")).unwrap_or_default();
+    csv.write_field(seconds(row.time))?;
+    csv.write_field(seconds(row.rr.map(f64::from)))?;
+    csv.write_field(row.quality.map(|q| format!("{q:.3}")).unwrap_or_default())?;
     csv.write_record(None::<&[u8]>)
 }
 
@@ -231,6 +286,15 @@ fn as_json(row: &Row, classes: &Classes) -> serde_json::Value {
     if let Some((record, sample)) = row.place {
         object["record"] = json!(record);
         object["sample"] = json!(sample);
+    }
+    if let Some(time) = row.time {
+        object["time"] = json!(time);
+    }
+    if let Some(rr) = row.rr {
+        object["rr"] = json!(rr);
+    }
+    if let Some(quality) = row.quality {
+        object["quality"] = json!(quality);
     }
     if let Some(label) = row.label {
         object["label"] = json!(classes.name(label));

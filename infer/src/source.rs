@@ -213,6 +213,17 @@ impl Source {
         }
     }
 
+    /// Samples per second, where this is a recording.
+    ///
+    /// # Errors
+    /// Its header cannot be read.
+    pub fn fs(&self) -> Result<Option<f64>> {
+        match &self.kind {
+            Kind::Record { .. } => Ok(Some(formats::open(&self.path)?.fs)),
+            Kind::Table(_) | Kind::Store(_) => Ok(None),
+        }
+    }
+
     /// Makes its files inputs of the run, which no output may replace.
     pub fn protect(&self, outputs: &mut Outputs) {
         match &self.kind {

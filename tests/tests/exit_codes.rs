@@ -77,6 +77,7 @@ fn help_is_no_failure_and_states_the_codes() {
 fn what_fails_ends_with_one_and_an_error() {
     let desk = Desk::new();
     for line in [
+        "data holter absent",
         "data info absent",
         "train --data absent",
         "infer absent.csv",
@@ -119,6 +120,7 @@ fn a_wrong_command_line_ends_with_two() {
         "train --epochs many",
         "infer beats.csv --threads 0",
         // What only the programs know.
+        "data holter ecg --run 2",
         "data synth --output x --patients 0",
         "train --validation 2",
         "train --device gpu",

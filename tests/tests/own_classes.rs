@@ -110,7 +110,7 @@ impl Desk {
     /// The model in every program: its names must be all that is said.
     fn is_used_everywhere(&self, names: &[&str]) {
         let record = self.record.to_str().unwrap();
-        let head = format!("label,class,{},rejected", names.join(","));
+        let head = format!("label,class,{},rejected,time,rr,quality", names.join(","));
         self.run("infer", &[record, "-m", "model.onnx", "-o", "p.csv"])
             .success()
             .stdout(contains(format!("{:>5}", names[0])));

@@ -6,6 +6,7 @@
 //! | annotations | the note [`ANNOTATION_NOTE`] at sample 0, among the definitions |
 //! | predictions, CSV | their heading, [`PREDICTIONS_HEADING`] |
 //! | predictions and credits, JSON Lines | the keys of the first line, [`LINE_KEYS`] |
+//! | predictions, Parquet | the maker, [`MAKER`], at the end |
 //! | figures, JSON | the key [`JSON_KEY`] that says so |
 //! | predictions, credits and stores, HDF5 | the attributes `contract` or `format` |
 //! | models | the seal at the end |
@@ -22,8 +23,10 @@ use std::path::Path;
 
 /// What every mark says.
 pub const MAKER: &str = "ectopy";
-/// The note at sample 0 of an annotation file.
-pub const ANNOTATION_NOTE: &str = "## made by: ectopy";
+/// The note at sample 0 of an annotation file. WFDB passes over what begins with
+/// `#` there. Two of them, which older files have, are for definitions, and the
+/// `wfdb` package for Python (4.3) never ends with one that it does not know.
+pub const ANNOTATION_NOTE: &str = "# made by: ectopy";
 /// The heading of predictions as CSV begins so.
 pub const PREDICTIONS_HEADING: &str = "input,row,record,sample,label,class,";
 /// The key of JSON files whose value is [`MAKER`].
@@ -59,6 +62,9 @@ pub fn is_made_here(path: &Path) -> bool {
     }
     if head.starts_with(b"{") {
         return is_json_made_here(path);
+    }
+    if head.starts_with(b"PAR1") {
+        return contains(&tail, MAKER.as_bytes());
     }
     if head.starts_with(b"\x89HDF") {
         return is_hdf5_made_here(path);

@@ -31,6 +31,16 @@ pub struct Beats {
     /// beats were detected: malignant episodes and unreadable stretches, in
     /// order of time at the record's own rate.
     pub notes: Vec<Annotation>,
+    /// Stretches of that recording without a signal, in order: the first sample of
+    /// each and the one after its last, where beats were detected.
+    pub gaps: Vec<[u64; 2]>,
+    /// Per row the seconds since the beat before, whether that is a row or not;
+    /// `None` where it is unknown. Empty where the rows are not the beats of
+    /// recordings.
+    pub rr: Vec<Option<f32>>,
+    /// Per row the signal quality around the beat, 0 (noise) to 1 (clean); empty
+    /// where it is not known.
+    pub quality: Vec<f32>,
     /// Per row whether the signal around the beat could be read; empty where
     /// that is not known.
     pub readable: Vec<bool>,
@@ -54,6 +64,9 @@ impl Beats {
             record_names: Vec::new(),
             samples: Vec::new(),
             notes: Vec::new(),
+            gaps: Vec::new(),
+            rr: Vec::new(),
+            quality: Vec::new(),
             readable: Vec::new(),
             begins: Vec::new(),
         }
@@ -165,6 +178,9 @@ impl Beats {
             record_names: self.record_names.clone(),
             samples: rows(&self.samples, indices),
             notes: self.notes.clone(),
+            gaps: self.gaps.clone(),
+            rr: rows(&self.rr, indices),
+            quality: rows(&self.quality, indices),
             readable: rows(&self.readable, indices),
             begins,
         }
@@ -205,16 +221,19 @@ impl Beats {
             .extend(other.records.iter().map(|r| r + offset));
         self.record_names.extend_from_slice(&other.record_names);
         self.samples.extend_from_slice(&other.samples);
-        // What only some of the rows tell is told of none.
         let rows = self.len();
-        let join = |mine: &mut Vec<bool>, theirs: &[bool]| {
-            mine.extend_from_slice(theirs);
-            if mine.len() != rows {
-                mine.clear();
-            }
-        };
-        join(&mut self.readable, &other.readable);
-        join(&mut self.begins, &other.begins);
+        join(&mut self.rr, &other.rr, rows);
+        join(&mut self.quality, &other.quality, rows);
+        join(&mut self.readable, &other.readable, rows);
+        join(&mut self.begins, &other.begins, rows);
         Ok(())
+    }
+}
+
+/// Puts two columns together; what only some of so many rows tell is told of none.
+fn join<T: Copy>(mine: &mut Vec<T>, theirs: &[T], rows: usize) {
+    mine.extend_from_slice(theirs);
+    if mine.len() != rows {
+        mine.clear();
     }
 }

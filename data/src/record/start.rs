@@ -1,7 +1,7 @@
 //! When a recording began.
 
 /// The wall clock at the first sample of a recording, as far as its file says.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Start {
     /// Seconds since midnight, by the recorder's clock.
     pub seconds: f64,

@@ -7,7 +7,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use data::episodes::notes::with_rhythm;
+use data::formats::wfdb::{self, AnnotationFile};
 use data::record::Record;
+use data::record::annotation::{Annotation, Symbol};
 
 use crate::environment::{python, root, shared};
 
@@ -56,6 +59,51 @@ fn equal(ours: &Record, reference: &mut impl Read, path: &Path) {
             );
         }
     }
+}
+
+/// Prints what the package reads from annotation files: at most a minute, since a
+/// version of it never ends with notes about a file that it does not know.
+const ANNOTATIONS: &str = "
+import signal, sys
+signal.alarm(60)
+import wfdb
+for annotator in sys.argv[2:]:
+    read = wfdb.rdann(sys.argv[1], annotator)
+    for sample, symbol, text in zip(read.sample, read.symbol, read.aux_note):
+        print(sample, symbol, text)
+";
+
+#[test]
+#[cfg_attr(not(recordings), ignore = "no reference packages")]
+fn annotations_with_rhythm_notes_are_read_by_the_reference() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("r");
+    let symbols = "NNVVVNNSSSSNVNVNVN[]NN".chars();
+    let beats = symbols.enumerate().map(|(i, symbol)| {
+        let symbol = Symbol::from_mnemonic(&symbol.to_string()).unwrap();
+        Annotation::new(250 * i as i64, symbol)
+    });
+    let noted = with_rhythm(beats.collect(), 250.0);
+    let line = |a: &Annotation| format!("{} {} {}", a.sample, a.symbol, a.text());
+    let expected: Vec<String> = noted.iter().map(line).collect();
+    for text in ["(N", "(IVR", "(SVTA", "(B"] {
+        assert!(noted.iter().any(|a| a.text() == text), "{text}");
+    }
+    // In frames, and in a time resolution of the file's own.
+    wfdb::write_annotations(&record.with_extension("a"), &noted).unwrap();
+    let resolved = AnnotationFile::new(Some(250.0), noted);
+    resolved.write(&record.with_extension("b")).unwrap();
+    let output = Command::new(python())
+        .args(["-c", ANNOTATIONS])
+        .arg(&record)
+        .args(["a", "b"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let said: Vec<&str> = said.lines().map(str::trim_end).collect();
+    let expected = expected.iter().map(|line| line.trim_end());
+    let twice: Vec<&str> = expected.clone().chain(expected).collect();
+    assert_eq!(said, twice);
 }
 
 /// The records of a folder whose signal files are all there.

@@ -236,6 +236,9 @@ mod tests {
                 input: if i < 100 { "a" } else { "b" },
                 row: i as u64,
                 place: (i % 2 == 1).then_some(("100", 77 + i as u64)),
+                time: None,
+                rr: None,
+                quality: None,
                 label: (i % 2 == 0).then_some(2),
                 prediction: &prediction,
             })

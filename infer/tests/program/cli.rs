@@ -90,7 +90,7 @@ fn a_csv_with_labels_gives_predictions_a_report_and_a_picture() {
     let lines: Vec<&str> = predictions.lines().collect();
     assert_eq!(
         lines[0],
-        "input,row,record,sample,label,class,N,S,V,F,Q,rejected"
+        "input,row,record,sample,label,class,N,S,V,F,Q,rejected,time,rr,quality"
     );
     assert_eq!(lines.len(), 301);
     assert!(lines[8].starts_with("beats.csv,7,,,V,"));

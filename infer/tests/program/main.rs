@@ -5,6 +5,7 @@
 // A test fails by unwrapping, in what it calls too.
 #![allow(clippy::unwrap_used)]
 
+mod beat_outputs;
 mod cli;
 mod evaluate;
 mod faults;

@@ -32,7 +32,9 @@ const END: [u8; 2] = [0; 2];
 /// Longest text: its length is one byte.
 const MAX_AUX: usize = u8::MAX as usize;
 
-/// Notes at sample 0 that start so say something about the whole file.
+/// Notes at sample 0 that start so say something about the whole file; with one
+/// mark more they define what its annotations mean.
+const MARK: &str = "#";
 const DEFINITION: &str = "##";
 const TIME_RESOLUTION: &str = "## time resolution: ";
 /// The same as others write it: without the marks, folded to lower case.
@@ -168,7 +170,7 @@ impl AnnotationFile {
     fn encode(&self) -> Result<Vec<u8>> {
         let mut encoder = Encoder::default();
         // Definitions reach to the last mark: labels between marks have none.
-        let is_mark = |note: &Annotation| note.aux_note.starts_with(DEFINITION);
+        let is_mark = |note: &Annotation| note.aux_note.starts_with(MARK);
         let end = self.notes.iter().rposition(is_mark).map_or(0, |at| at + 1);
         let (definitions, remarks) = self.notes.split_at(end);
         encoder.definitions(definitions)?;

@@ -24,6 +24,9 @@ pub(super) struct Found {
     fibrillation: Vec<Span>,
     annotator: Annotator,
     notes: Vec<Annotation>,
+    /// Stretches without a signal, and where the one under way began.
+    gaps: Vec<[u64; 2]>,
+    lost: Option<u64>,
     /// Whether the beat before the next one was left out.
     left_out: bool,
 }
@@ -38,6 +41,8 @@ impl Found {
             fibrillation: Vec::new(),
             annotator: Annotator::new(fs),
             notes: Vec::new(),
+            gaps: Vec::new(),
+            lost: None,
             left_out: false,
         }
     }
@@ -57,7 +62,20 @@ impl Found {
                     _ => self.fibrillation.push((episode.start, episode.end)),
                 }
             }
+            Output::SignalLost { start } => self.lost = Some(*start),
+            Output::SignalBack { start, sample } => {
+                self.lost = None;
+                if let Some(start) = start {
+                    self.gap(*start, *sample);
+                }
+            }
             _ => {}
+        }
+    }
+
+    fn gap(&mut self, start: u64, end: u64) {
+        if start < end {
+            self.gaps.push([start, end]);
         }
     }
 
@@ -76,8 +94,11 @@ impl Found {
         self.fibrillation.retain(goes_on);
     }
 
-    /// The recording has ended: everything is told.
-    pub fn end(&mut self) {
+    /// The recording has ended after so many samples: everything is told.
+    pub fn end(&mut self, samples: u64) {
+        if let Some(start) = self.lost.take() {
+            self.gap(start, samples);
+        }
         self.keep(u64::MAX);
         self.notes.extend(self.annotator.all());
     }
@@ -98,6 +119,7 @@ impl Found {
             batch = batch.select(&rows[..count]);
         }
         batch.notes = std::mem::take(&mut self.notes);
+        batch.gaps = std::mem::take(&mut self.gaps);
         self.ready -= count;
         batch
     }
@@ -196,7 +218,7 @@ mod tests {
                 hand_out(&mut found, false);
             }
         }
-        found.end();
+        found.end(8760);
         hand_out(&mut found, true);
         (samples, begins, notes)
     }
