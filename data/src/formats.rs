@@ -17,7 +17,7 @@
 #[cfg(feature = "parquet")]
 pub(crate) mod columns;
 mod dicom;
-mod edf;
+pub mod edf;
 pub mod foreign;
 mod interleaved;
 pub mod ishne;

@@ -24,7 +24,9 @@ mod header;
 mod layout;
 mod reader;
 mod window;
+mod write;
 
 pub(in crate::formats) use header::is;
 pub(in crate::formats) use layout::Layout;
 pub(in crate::formats) use reader::Reader;
+pub use write::{annotation_file, beside};

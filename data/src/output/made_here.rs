@@ -10,6 +10,8 @@
 //! | figures, JSON | the key [`JSON_KEY`] that says so |
 //! | predictions, credits and stores, HDF5 | the attributes `contract` or `format` |
 //! | models | the seal at the end |
+//! | annotations, EDF+ | the equipment in the header's recording field, [`EDF_NOTE`] |
+//! | pages | the element [`PAGE_NOTE`] in the head |
 //! | pictures | the text `Software` (PNG) or a comment (SVG) |
 //! | records | the comment [`RECORD_NOTE`] in the header |
 //!
@@ -39,6 +41,10 @@ pub const LINE_KEYS: [&[&str]; 3] = [
 ];
 /// The comment in the SVG files.
 pub const SVG_NOTE: &str = "<!-- made by ectopy -->";
+/// The element in the head of pages.
+pub const PAGE_NOTE: &str = "<meta name=\"generator\" content=\"ectopy\">";
+/// The equipment that an EDF+ file names, with the fields around it.
+pub const EDF_NOTE: &str = " X ectopy X";
 /// The comment of records that were synthesised.
 pub const RECORD_NOTE: &str = "made by ectopy";
 /// What the attribute `format` of a store says.
@@ -71,6 +77,12 @@ pub fn is_made_here(path: &Path) -> bool {
     }
     if head.starts_with(b"\x89PNG") {
         return contains(&head, b"tEXtSoftware\0ectopy");
+    }
+    if head.starts_with(b"<!DOCTYPE html>") {
+        return contains(&head, PAGE_NOTE.as_bytes());
+    }
+    if head.starts_with(b"0       ") {
+        return contains(&head, EDF_NOTE.as_bytes());
     }
     if head.starts_with(b"<svg") {
         return contains(&head, SVG_NOTE.as_bytes());

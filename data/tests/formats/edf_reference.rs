@@ -124,3 +124,49 @@ fn a_file_of_annotations_alone_has_them() {
         .map(|e| recording.choice(&e).first_ecg().unwrap_err());
     assert!(refusal.unwrap().to_string().contains("no signal at all"));
 }
+
+/// What both packages find in an EDF+ file of annotations, as two lists of times
+/// and texts.
+const READ: &str = r#"
+import json, sys, edfio, pyedflib
+theirs = [[a.onset, a.text] for a in edfio.read_edf(sys.argv[1]).annotations]
+reader = pyedflib.EdfReader(sys.argv[1])
+onsets, _, texts = reader.readAnnotations()
+print(json.dumps([theirs, [[float(o), str(t)] for o, t in zip(onsets, texts)]]))
+"#;
+
+#[test]
+fn annotations_are_read_by_the_reference_packages_and_none_is_lost() {
+    use data::record::annotation::{Annotation, Symbol};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.edf");
+    let symbols = [Symbol::N, Symbol::V, Symbol::S, Symbol::Q];
+    let mut all: Vec<Annotation> = (0..3000)
+        .map(|i| Annotation::new(i * 257 + i % 7, symbols[i as usize % 4]))
+        .collect();
+    all[0].symbol = Symbol::RHYTHM;
+    all[0].aux_note = "(N".into();
+    let bytes = formats::edf::annotation_file(&all, 360.0, None, 800_000).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    let read = Command::new(python())
+        .args(["-c", READ])
+        .arg(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&read.stderr);
+    assert!(read.status.success(), "{said}");
+    let both: Vec<Vec<(f64, String)>> = serde_json::from_slice(&read.stdout).unwrap();
+    let text = |a: &Annotation| match a.text() {
+        "" => a.symbol.as_str().to_owned(),
+        note => note.to_owned(),
+    };
+    let expected: Vec<(i64, String)> = all.iter().map(|a| (a.sample, text(a))).collect();
+    assert_eq!(both.len(), 2);
+    for found in both {
+        let found: Vec<(i64, String)> = found
+            .into_iter()
+            .map(|(onset, text)| ((360.0 * onset).round() as i64, text))
+            .collect();
+        assert_eq!(found, expected);
+    }
+}

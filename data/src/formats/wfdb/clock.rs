@@ -92,6 +92,15 @@ impl Clock {
         AnnotationWriter::begin(path, self.stated())
     }
 
+    /// What an annotation file that [`Clock::create`] begins has before its first
+    /// annotation, for a program that encodes annotations itself.
+    ///
+    /// # Errors
+    /// None: what is stated can be written.
+    pub fn preamble(&self) -> Result<Vec<u8>> {
+        AnnotationWriter::preamble(self.stated())
+    }
+
     /// Writes annotations whose times are in samples of the record.
     ///
     /// # Errors

@@ -49,6 +49,13 @@ impl AnnotationWriter {
         })
     }
 
+    /// What [`AnnotationWriter::begin`] puts before the first annotation.
+    pub(in super::super) fn preamble(fs: Option<f64>) -> Result<Vec<u8>> {
+        let mut encoder = Encoder::default();
+        encoder.definitions(&made_here(fs, Vec::new()).notes)?;
+        Ok(encoder.bytes)
+    }
+
     /// Adds the next annotation, in memory.
     ///
     /// # Errors
