@@ -1,6 +1,7 @@
 //! Lets the binaries find libtorch where the build found it, and tells the
-//! tests whether there are real recordings.
+//! tests whether there are real recordings and a browser.
 
+mod browser;
 mod recordings;
 
 fn main() {
@@ -8,4 +9,5 @@ fn main() {
         println!("cargo:rustc-link-arg=-Wl,-rpath,{lib}");
     }
     recordings::tell();
+    browser::tell();
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 use data::beat_files::table::Reading;
 use data::datasets::dataset::Failures;
 use data::episodes::notes;
-use data::formats;
+use data::formats::wfdb::AnnotationWriter;
+use data::formats::{self, edf};
 use data::output::{OutputFile, Outputs};
 use data::pipeline::annotator::Annotator;
 use data::plot::{ConfusionMatrix, PictureFormat};
@@ -46,6 +47,7 @@ pub fn run(arguments: &Classify) -> Result<()> {
             columns: arguments.table.clone().unwrap_or_default(),
             normalise: arguments.normalise,
         },
+        samples: arguments.samples.clone(),
     };
     let mut sources = Vec::new();
     for path in &arguments.inputs {
@@ -67,7 +69,7 @@ pub fn run(arguments: &Classify) -> Result<()> {
     shipped::check(&sources, &model, &classifier.contract.input)?;
     eprintln!("model: {}", model.display());
     match &arguments.annotator {
-        Some(_) => annotate(&classifier, &sources, annotations, arguments.rhythm)?,
+        Some(_) => annotate(&classifier, &sources, annotations, arguments)?,
         None => predict(&classifier, &sources, arguments)?,
     }
     explain
@@ -93,6 +95,9 @@ fn pass_outputs(
             let record = arguments.output.join(name);
             let path = formats::new_annotation_path(&record, annotator)?;
             outputs.annotations(&path)?;
+            if arguments.edf {
+                outputs.file(&edf::beside(&path))?;
+            }
             Ok(path)
         };
         return sources.iter().map(path).collect();
@@ -268,13 +273,13 @@ fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, 
     Ok((path, file))
 }
 
-/// Writes an annotation file per record, with the rhythms that beats make where
-/// asked for. They appear when all are written.
+/// Writes an annotation file per record, and what else the arguments ask for. They
+/// appear when all are written.
 fn annotate(
     classifier: &Classifier,
     sources: &[Source],
     paths: Vec<PathBuf>,
-    rhythm: bool,
+    arguments: &Classify,
 ) -> Result<()> {
     let classes = &classifier.contract.classes;
     let mut failures = Failures::among(sources.len());
@@ -283,34 +288,54 @@ fn annotate(
         let Some(chunks) = begun(source, classifier, &mut failures)? else {
             continue;
         };
-        let clock = formats::open(&source.path)?.clock();
+        let recording = source.recording()?;
+        let clock = recording.clock();
         let mut file = clock.create(&path)?;
         let (mut count, mut annotator) = (0_u64, Annotator::whole());
+        // A rhythm is known when it is over, and EDF+ tells its length first.
+        let wait = arguments.rhythm || arguments.edf;
         classifier.stream(chunks, |beats, predictions| {
             annotator.notes(&beats.notes);
             for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
                 annotator.beat(prediction.decision().annotation(classes, sample));
                 count += 1;
             }
-            if rhythm {
-                // A rhythm is known when it is over: all of them wait.
+            if wait {
                 return Ok(());
             }
             // Neither a beat nor a note of a later batch comes before this one's last.
             let last = beats.samples.last().copied().unwrap_or(0);
             Ok(annotator.settle(last, &mut |annotation| file.write(annotation))?)
         })?;
-        if rhythm {
-            let noted = notes::with_rhythm(annotator.all(), clock.fs());
-            noted.iter().try_for_each(|note| file.write(note))?;
+        let mut all = annotator.all();
+        if arguments.rhythm {
+            all = notes::with_rhythm(all, clock.fs());
         }
-        annotator.finish(&mut |annotation| file.write(annotation))?;
-        files.push((path, count, file));
+        all.iter()
+            .try_for_each(|annotation| file.write(annotation))?;
+        if arguments.edf {
+            let end = recording.length.unwrap_or(0);
+            let bytes = edf::annotation_file(&all, clock.fs(), recording.start, end)?;
+            let edf_path = edf::beside(&path);
+            let mut file = OutputFile::create(&edf_path)?;
+            file.write_all(&bytes).map_err(data::Error::io(&edf_path))?;
+            files.push((edf_path, count, Written::Edf(file)));
+        }
+        files.push((path, count, Written::Wfdb(file)));
     }
     failures.unless_all()?;
     for (path, count, file) in files {
-        file.commit()?;
+        match file {
+            Written::Wfdb(file) => file.commit()?,
+            Written::Edf(file) => file.commit()?,
+        }
         eprintln!("annotations: {} ({count} beats)", path.display());
     }
     Ok(failures.finish()?)
+}
+
+/// An annotation file that waits for its name.
+enum Written {
+    Wfdb(AnnotationWriter),
+    Edf(OutputFile),
 }

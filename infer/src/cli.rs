@@ -6,11 +6,12 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use data::beat_files::table::{self, Columns};
+use data::formats::samples;
 use data::plot::PictureFormat;
 
 use crate::explain::arguments::{Explain, RowList};
 use crate::predictions::Format;
-use crate::{card, classifier, evaluate};
+use crate::{card, classifier, evaluate, report};
 
 /// Classifies heartbeats with ONNX Runtime.
 ///
@@ -45,6 +46,8 @@ pub enum Command {
     Card(card::Arguments),
     /// Explain beats: which of their values speak for a class, with pictures.
     Explain(Explain),
+    /// Make of each recording a page that a person can check and correct.
+    Report(report::arguments::Arguments),
 }
 
 /// Arguments of the classification.
@@ -81,6 +84,11 @@ pub struct Classify {
     /// stand out best [default: the record's first ECG].
     #[arg(long, value_name = "LEAD")]
     pub lead: Option<String>,
+    /// Files that hold samples, a row for each, and not beats (CSV, TSV, Parquet):
+    /// what their columns are, such as fs=250,leads=ecg,unit=uV,gain=200, or time=t
+    /// for a column of times; see docs/recordings.md.
+    #[arg(long, value_name = "COLUMNS")]
+    pub samples: Option<samples::Options>,
     /// What the columns of tables are.
     #[arg(long, value_name = "COLUMNS", help = table::COLUMNS_HELP)]
     pub table: Option<Columns>,
@@ -95,6 +103,9 @@ pub struct Classify {
     /// (IVR, (B, (T, (ASYS, and (N where there is none of them.
     #[arg(long, requires = "annotator")]
     pub rhythm: bool,
+    /// With --annotator: write the annotations as EDF+, too, beside the others.
+    #[arg(long, requires = "annotator")]
+    pub edf: bool,
     /// Replace outputs that this program did not make.
     #[arg(long)]
     pub force: bool,

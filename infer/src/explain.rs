@@ -3,7 +3,7 @@
 
 pub mod activation_maximisation;
 pub mod arguments;
-mod batches;
+pub(crate) mod batches;
 pub mod command;
 pub mod credit_files;
 pub mod faithfulness;
@@ -17,4 +17,3 @@ pub mod remembered;
 mod score;
 pub mod score_table;
 mod search;
-pub mod waves;

@@ -11,6 +11,7 @@ pub mod explain;
 mod pool;
 pub mod predictions;
 mod progress;
+pub mod report;
 pub mod runtime;
 pub mod shipped;
 pub mod source;

@@ -6,7 +6,7 @@ use data::beat_files::store::Store;
 use data::beat_files::table::{self, Reading};
 use data::datasets::dataset::{self, Place, REFERENCE, Recordings};
 use data::formats::wfdb::AnnotationFile;
-use data::formats::{self, annotation_path};
+use data::formats::{self, Recording, annotation_path, samples};
 use data::output::Outputs;
 use data::pipeline::beats::Beats;
 use data::pipeline::input::{InputSpec, Layout};
@@ -60,7 +60,7 @@ enum Kind {
     Record {
         folder: PathBuf,
         name: String,
-        choice: Choice,
+        choice: Box<Choice>,
     },
 }
 
@@ -74,9 +74,34 @@ pub struct Choice {
     pub lead: Option<String>,
     /// How tables are read.
     pub table: Reading,
+    /// How tables of samples are read, where files that are no recordings are such.
+    pub samples: Option<samples::Options>,
 }
 
 impl Choice {
+    /// How a recording at this path is a table of samples, if it is one.
+    fn samples(&self, path: &Path) -> Option<&samples::Options> {
+        let options = self.samples.as_ref();
+        options.filter(|_| path.is_file() && formats::at(path).is_none())
+    }
+
+    /// Opens the recording `name` of a folder; its path beside it.
+    fn open(&self, folder: &Path, name: &str) -> Result<(PathBuf, Recording)> {
+        let path = folder.join(name);
+        let (path, recording) = match self.samples(&path) {
+            Some(options) => {
+                let recording = formats::open_samples(&path, options)?;
+                (path, recording)
+            }
+            None => {
+                let path = dataset::record_path(folder, name)?;
+                let recording = formats::open(&path)?;
+                (path, recording)
+            }
+        };
+        Ok((path, recording.named(name)))
+    }
+
     /// The annotation file that the beats of a record come from, if any does.
     fn annotations(&self, record: &Path) -> Option<PathBuf> {
         let file = |annotator: &str| annotation_path(record, annotator);
@@ -105,6 +130,12 @@ impl Source {
     /// # Errors
     /// There is nothing of the kind, or a file is not readable.
     pub fn find(path: &Path, choice: &Choice) -> Result<Vec<Source>> {
+        if choice.samples(path).is_some() {
+            let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let folder = folder.unwrap_or(Path::new("."));
+            return Ok(vec![Source::record(folder, name.into_owned(), choice)]);
+        }
         let place = Place::found(path)?;
         if let Some(remark) = &place.remark {
             eprintln!("{remark}");
@@ -143,7 +174,7 @@ impl Source {
             kind: Kind::Record {
                 folder: folder.into(),
                 name,
-                choice: choice.clone(),
+                choice: Box::new(choice.clone()),
             },
         }
     }
@@ -190,9 +221,11 @@ impl Source {
                 "tables",
             ),
             (
-                choice.lead.is_some() || choice.fiducials != Fiducials::Either,
+                choice.lead.is_some()
+                    || choice.samples.is_some()
+                    || choice.fiducials != Fiducials::Either,
                 records,
-                "--reference, --detect and --lead",
+                "--reference, --detect, --lead and --samples",
                 "recordings",
             ),
         ] {
@@ -219,8 +252,39 @@ impl Source {
     /// Its header cannot be read.
     pub fn fs(&self) -> Result<Option<f64>> {
         match &self.kind {
-            Kind::Record { .. } => Ok(Some(formats::open(&self.path)?.fs)),
+            Kind::Record { .. } => Ok(Some(self.recording()?.fs)),
             Kind::Table(_) | Kind::Store(_) => Ok(None),
+        }
+    }
+
+    /// Opens the recording that this is.
+    ///
+    /// # Errors
+    /// It cannot be opened, or this is none.
+    pub fn recording(&self) -> Result<Recording> {
+        match &self.kind {
+            Kind::Record {
+                folder,
+                name,
+                choice,
+            } => Ok(choice.open(folder, name)?.1),
+            Kind::Table(_) | Kind::Store(_) => Err(Error::Input(format!(
+                "{}: it holds beats and is no recording",
+                self.path.display()
+            ))),
+        }
+    }
+
+    /// The files that this consists of, annotations apart.
+    ///
+    /// # Errors
+    /// A recording's header cannot be read.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        match &self.kind {
+            Kind::Record { choice, .. } if choice.samples(&self.path).is_none() => {
+                Ok(formats::files(&self.path)?)
+            }
+            _ => Ok(vec![self.path.clone()]),
         }
     }
 
@@ -230,11 +294,20 @@ impl Source {
             Kind::Table(_) | Kind::Store(_) => outputs.input(&self.path),
             Kind::Record { choice, .. } => {
                 outputs.record(&formats::known_files(&self.path));
+                outputs.input(&self.path);
                 if let Some(annotations) = choice.annotations(&self.path) {
                     outputs.input(&annotations);
                 }
             }
         }
+    }
+
+    /// [`Source::chunks`], and the path that messages call them by.
+    ///
+    /// # Errors
+    /// As [`Source::chunks`].
+    pub fn named_chunks(&self, contract: &Contract) -> Result<(&Path, Chunks)> {
+        Ok((&self.path, self.chunks(contract)?))
     }
 
     /// The beats, a batch at a time, with labels of the contract's classes; a
@@ -284,7 +357,7 @@ impl Source {
 /// recording.
 fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> Result<Chunks> {
     let input = &contract.input;
-    let path = dataset::record_path(folder, name)?;
+    let (path, recording) = choice.open(folder, name)?;
     let annotations = choice.found_annotations(&path)?;
     let mut spec = input.clone();
     // A lead that is asked for is read for the one of the model.
@@ -298,7 +371,6 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> R
         beats.input.clone_from(&as_asked);
         Ok(beats)
     };
-    let recording = formats::open(&path)?.named(name);
     let streamed = annotations.is_none() && spec.layout == Layout::Window;
     let mut chosen = None;
     if streamed || !asked.is_empty() {

@@ -90,8 +90,8 @@ struct Case<'a> {
     again: &'a dyn Fn(&Desk) -> String,
     /// Looks at each file that has its name, right after the kill.
     intact: &'a dyn Fn(&Path),
-    /// The file whose bytes the next run must bring.
-    result: &'a str,
+    /// The files whose bytes the next run must bring.
+    results: &'a [&'a str],
 }
 
 /// Ends the program at moments from a seeded generator, by SIGKILL and SIGTERM
@@ -101,7 +101,11 @@ fn kill_at_random(case: &Case) {
     let started = Instant::now();
     assert!(desk.whole(case.program, case.arguments).success());
     let duration = started.elapsed().as_micros() as u64;
-    let (files, bytes) = (desk.out(), std::fs::read(desk.path(case.result)).unwrap());
+    let results = || -> Vec<Vec<u8>> {
+        let paths = case.results.iter().map(|name| desk.path(name));
+        paths.map(|path| std::fs::read(path).unwrap()).collect()
+    };
+    let (files, bytes) = (desk.out(), results());
     let kills = std::env::var("ECTOPY_KILLS").map_or(KILLS, |n| n.parse().unwrap());
     let mut state = 20_u64;
     let (mut hit, mut left) = (0, 0);
@@ -140,8 +144,7 @@ fn kill_at_random(case: &Case) {
             "kill {kill}: {again}"
         );
         assert_eq!(desk.out(), files, "kill {kill}");
-        let result = std::fs::read(desk.path(case.result)).unwrap();
-        assert!(result == bytes, "kill {kill}: {}", case.result);
+        assert!(results() == bytes, "kill {kill}: {:?}", case.results);
     }
     eprintln!(
         "{}: {kills} kills, {hit} before the end; {left} leftovers, all swept",
@@ -158,7 +161,7 @@ fn convert_can_be_killed() {
         again: &|_| arguments.into(),
         intact: &|path| assert!(Store::open(path).unwrap().len() > 100),
         // The same beats; HDF5 itself writes times into its files.
-        result: "ecg/s000.dat",
+        results: &["ecg/s000.dat"],
     });
 }
 
@@ -173,7 +176,28 @@ fn infer_can_be_killed() {
             let text = std::fs::read_to_string(path).unwrap();
             assert!(text.lines().count() > 150 && text.ends_with('\n'));
         },
-        result: "out/p.csv",
+        results: &["out/p.csv"],
+    });
+}
+
+#[test]
+fn reports_can_be_killed() {
+    let arguments = "report ecg --model m.onnx --json --output out";
+    kill_at_random(&Case {
+        program: "infer",
+        arguments,
+        again: &|_| arguments.into(),
+        intact: &|path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let text = text.trim_end();
+            assert!(text.ends_with("</html>") || text.ends_with('}'));
+        },
+        results: &[
+            "out/s000.html",
+            "out/s001.html",
+            "out/s002.html",
+            "out/s000.json",
+        ],
     });
 }
 
@@ -185,7 +209,7 @@ fn embedded_can_be_killed() {
         arguments,
         again: &|_| arguments.into(),
         intact: &|path| _ = AnnotationFile::read(path).unwrap(),
-        result: "out/s000.mon",
+        results: &["out/s000.mon"],
     });
 }
 
@@ -207,7 +231,7 @@ fn train_can_be_killed() {
         arguments: &arguments,
         again: &again,
         intact: &intact,
-        result: "out/m.onnx",
+        results: &["out/m.onnx"],
     });
 }
 

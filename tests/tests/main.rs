@@ -21,6 +21,7 @@ mod own_data;
 mod parity;
 mod programs;
 mod remedies;
+mod report;
 mod score;
 #[path = "../shared.rs"]
 mod shared;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use data::beat_files::table::{self, Columns};
+use data::formats::samples;
 use data::output::Outputs;
 use data::plot::PictureFormat;
 
@@ -80,6 +81,11 @@ pub struct Explain {
     /// Records: find the beats with the QRS detector.
     #[arg(long)]
     pub detect: bool,
+    /// Files that hold samples, a row for each, and not beats (CSV, TSV, Parquet):
+    /// what their columns are, such as fs=250,leads=ecg,unit=uV,gain=200, or time=t
+    /// for a column of times; see docs/recordings.md.
+    #[arg(long, value_name = "COLUMNS")]
+    pub samples: Option<samples::Options>,
     /// What the columns of tables are.
     #[arg(long, value_name = "COLUMNS", help = table::COLUMNS_HELP)]
     pub table: Option<Columns>,
@@ -128,6 +134,7 @@ impl Explain {
             lead: classify.lead.clone(),
             reference: classify.reference.clone(),
             detect: classify.detect || classify.annotator.is_some(),
+            samples: classify.samples.clone(),
             table: classify.table.clone(),
             normalise: classify.normalise,
             seed: 0,
@@ -192,6 +199,13 @@ impl PictureChoice {
 /// Row numbers from 0, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowList(pub(super) Vec<u64>);
+
+impl RowList {
+    /// Rows in ascending order, none of them twice.
+    pub(crate) fn of(rows: Vec<u64>) -> RowList {
+        RowList(rows)
+    }
+}
 
 impl FromStr for RowList {
     type Err = String;

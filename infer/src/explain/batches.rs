@@ -1,5 +1,7 @@
 //! The beats that are explained, a batch at a time.
 
+use std::path::Path;
+
 use data::beat_files::table::Reading;
 use data::datasets::dataset::{self, Kind, Place};
 use data::pipeline::beats::Beats;
@@ -11,7 +13,7 @@ use super::arguments::{Explain, RowList};
 use super::graph::InputBatch;
 use super::remembered::Recent;
 use crate::error::{Error, Result};
-use crate::source::{Choice, Fiducials, Source};
+use crate::source::{Choice, Chunks, Fiducials, Source};
 
 /// The inputs that the arguments name.
 ///
@@ -25,6 +27,7 @@ pub(super) fn sources(arguments: &Explain) -> Result<Vec<Source>> {
             columns: arguments.table.clone().unwrap_or_default(),
             normalise: arguments.normalise,
         },
+        samples: arguments.samples.clone(),
     };
     if Place::of(&arguments.input)?.kind != Kind::Folder {
         let sources = Source::find(&arguments.input, &choice)?;
@@ -47,7 +50,7 @@ pub(super) fn sources(arguments: &Explain) -> Result<Vec<Source>> {
 }
 
 /// Beats of a source, prepared as the contract says.
-pub(super) struct Portion {
+pub(crate) struct Portion {
     /// The beats.
     pub beats: Beats,
     /// The row of each in its source.
@@ -56,9 +59,10 @@ pub(super) struct Portion {
     pub earlier: Vec<InputBatch>,
 }
 
-/// Beats of a source, `portion` or more at a time; with `rows` those alone.
-pub(super) fn portions(
-    source: &Source,
+/// Beats of a source, `portion` or more at a time; with `rows` those alone. They
+/// come from `chunks`, and `path` is what messages call them.
+pub(crate) fn portions(
+    (path, chunks): (&Path, Chunks),
     contract: &Contract,
     portion: usize,
     rows: Option<&RowList>,
@@ -67,10 +71,10 @@ pub(super) fn portions(
     let mut held: Option<Portion> = None;
     let mut recent = Recent::new(contract);
     let mut seen = 0;
-    for chunk in source.chunks(contract)? {
+    for chunk in chunks {
         let chunk = chunk?;
         if let Some(why) = out_of_order(contract.memory, &chunk) {
-            return Err(Error::Unfit(format!("{}: {why}", source.path.display())));
+            return Err(Error::Unfit(format!("{}: {why}", path.display())));
         }
         let mut before: Vec<InputBatch> = (0..chunk.len())
             .map(|row| recent.take(&chunk, row))
@@ -109,7 +113,7 @@ pub(super) fn portions(
             each(full)?;
         }
     }
-    let name = source.path.display();
+    let name = path.display();
     ensure(seen > 0, || {
         Error::Input(format!("{name}: there is no beat in it"))
     })?;

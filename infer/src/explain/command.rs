@@ -117,7 +117,13 @@ fn explain(
         })
     };
     for source in sources {
-        portions(source, &contract, portion, chosen, &mut each)?;
+        portions(
+            source.named_chunks(&contract)?,
+            &contract,
+            portion,
+            chosen,
+            &mut each,
+        )?;
     }
     progress.clear();
     let summary = progress.line(started.elapsed());
@@ -149,7 +155,8 @@ fn pass_pictures(arguments: &Explain, rows: &[u64], outputs: &mut Outputs) -> Re
 fn examples(explainer: &Explainer, source: &Source) -> Result<RowList> {
     let mut first: BTreeMap<i64, u64> = BTreeMap::new();
     let portion = BATCH * explainer.threads();
-    portions(source, &explainer.contract, portion, None, |portion| {
+    let beats = source.named_chunks(&explainer.contract)?;
+    portions(beats, &explainer.contract, portion, None, |portion| {
         let Portion {
             beats,
             numbers,

@@ -15,8 +15,8 @@ use rand_chacha::ChaCha8Rng;
 use super::graph::{Explainer, InputBatch};
 use super::integrated_gradients::in_equal_steps;
 use super::methods::{Attributions, Method, attribute};
-use super::waves::waves;
 use crate::error::{Error, Result};
+use report::waves::waves;
 
 /// Points of a deletion or insertion curve after the first.
 const POINTS: usize = 10;
@@ -383,7 +383,7 @@ fn correlation(a: &[f32], b: &[f32]) -> f64 {
 /// What part of the credit's size goes where, averaged over rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Shares {
-    /// The window's waves, in the order of [`super::waves::Wave::ALL`].
+    /// The window's waves, in the order of [`report::waves::Wave::ALL`].
     pub waves: [f64; 3],
     /// The rest of the window.
     pub rest: f64,

@@ -9,7 +9,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::waves::Wave;
+use report::waves::Wave;
 
 /// Ink of what should not stand out.
 const FAINT: RGBColor = RGBColor(100, 100, 100);

@@ -34,7 +34,7 @@ pub(super) fn score(explainer: &Explainer, sources: &[Source], arguments: &Expla
     let mut progress = Progress::new("seen");
     for source in sources {
         portions(
-            source,
+            source.named_chunks(&explainer.contract)?,
             &explainer.contract,
             portion,
             None,

@@ -15,8 +15,8 @@ use super::faithfulness::{
 use super::graph::Explainer;
 use super::integrated_gradients::STEPS;
 use super::methods::{Method, attribute};
-use super::waves::Wave;
 use crate::error::Result;
+use report::waves::Wave;
 
 /// Everything that is measured.
 pub struct ScoreTable {

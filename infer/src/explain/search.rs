@@ -29,13 +29,19 @@ pub(super) fn search(explainer: &Explainer, sources: &[Source], arguments: &Expl
             first.windows = vec![0.0; contract.input.window_values()];
             first.rhythm = vec![0.0; contract.input.rhythm.len()];
         }
-        Some(rows) => portions(&sources[0], &contract, BATCH, Some(rows), |portion| {
-            if first.is_empty() {
-                from = format!("beat {}", portion.numbers[0]);
-                first = portion.beats.select(&[0]);
-            }
-            Ok(())
-        })?,
+        Some(rows) => portions(
+            sources[0].named_chunks(&contract)?,
+            &contract,
+            BATCH,
+            Some(rows),
+            |portion| {
+                if first.is_empty() {
+                    from = format!("beat {}", portion.numbers[0]);
+                    first = portion.beats.select(&[0]);
+                }
+                Ok(())
+            },
+        )?,
     }
     let start = first.select(&vec![0; classes.len()]);
     let found = maximise(explainer, &InputBatch::of(&start), &targets)?;

@@ -1,0 +1,72 @@
+//! What speaks for the class of the beats that strips are about.
+
+use std::path::Path;
+
+use models::onnx::PREDICTED;
+use report::reason::Credited;
+use report::{BeatLog, Credit};
+
+use crate::error::Result;
+use crate::explain::arguments::RowList;
+use crate::explain::batches::{Portion, portions};
+use crate::explain::graph::Explainer;
+use crate::explain::methods::Method;
+use crate::explain::remembered::attribute_after;
+use crate::source::Chunks;
+
+/// Integrated gradients of the beats at these places of the log, for the class that
+/// the model gives them.
+pub(super) fn credits(
+    explainer: &Explainer,
+    beats: (&Path, Chunks),
+    log: &BeatLog,
+    mut places: Vec<u64>,
+) -> Result<Vec<Credit>> {
+    places.sort_unstable();
+    places.dedup();
+    let mut found = Vec::with_capacity(places.len());
+    if places.is_empty() {
+        return Ok(found);
+    }
+    let contract = explainer.contract.clone();
+    let input = &contract.input;
+    let (channels, length) = (input.channels(), input.length());
+    let rows = RowList::of(places);
+    let method = Method::IntegratedGradients;
+    portions(beats, &contract, usize::MAX, Some(&rows), |portion| {
+        let Portion {
+            beats,
+            numbers,
+            earlier,
+        } = portion;
+        let targets = vec![PREDICTED; beats.len()];
+        let all = attribute_after(explainer, method, &beats, &earlier, &targets, 0)?;
+        for (row, number) in numbers.into_iter().enumerate() {
+            let window = &all.window[row * channels * length..][..channels * length];
+            let mut summed = vec![0.0; length];
+            for channel in window.chunks_exact(length) {
+                let values = summed.iter_mut().zip(channel);
+                values.for_each(|(sum, credit)| *sum += credit);
+            }
+            let features = input.rhythm.len();
+            let place = number as usize;
+            let reasons = Credited {
+                input,
+                features: beats.rhythm_row(row),
+                feature_credits: &all.rhythm[row * features..][..features],
+                window_credits: &summed,
+                rr: log.rr(place),
+            }
+            .reasons();
+            found.push(Credit {
+                beat: place,
+                window: summed,
+                fs: input.fs,
+                before: input.before,
+                reasons,
+            });
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}

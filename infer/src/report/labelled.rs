@@ -1,0 +1,194 @@
+//! The beats of a recording with their labels, a model's or a person's.
+
+use std::path::Path;
+
+use data::formats::Recording;
+use data::formats::wfdb::AnnotationFile;
+use data::holter::{self, Holter, Options, Summary};
+use data::record::aami::{Class, Convention};
+use data::record::annotation::{Annotation, Symbol};
+use data::{Classes, pipeline};
+use models::contract::Reject;
+use report::{Beat, BeatLog};
+
+use crate::classifier::Classifier;
+use crate::error::{Error, Result};
+use crate::source::Chunks;
+
+/// Rhythm notes of ventricular fibrillation and flutter.
+const FIBRILLATION: [&str; 3] = ["(VF", "(VFIB", "(VFL"];
+
+/// Beats with labels, and what is noted beside them.
+pub(super) struct Labelled {
+    pub log: BeatLog,
+    pub notes: Vec<Annotation>,
+}
+
+/// The beats that a source prepares, with the model's classes.
+pub(super) fn by_model(classifier: &Classifier, chunks: Chunks, fs: f64) -> Result<Labelled> {
+    let mut found = Labelled {
+        log: BeatLog {
+            fs,
+            classes: classifier.contract.classes.clone(),
+            beats: Vec::new(),
+        },
+        notes: Vec::new(),
+    };
+    classifier.stream(chunks, |beats, predictions| {
+        found.notes.extend(beats.notes);
+        for (row, prediction) in predictions.iter().enumerate() {
+            found.log.beats.push(Beat {
+                sample: beats.samples[row],
+                // A report holds few classes, which `Report::html` checks.
+                class: u8::try_from(prediction.class).unwrap_or(u8::MAX),
+                probability: prediction.probability(),
+                reject: prediction.reject,
+                begins: beats.begins.get(row).copied().unwrap_or(row == 0),
+            });
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// The beats of an annotation file of the recording, by the classes of EC57. What
+/// the programs write as left to a human (`subtyp` 1), and a page as unreadable
+/// (`subtyp` 2), is that here, too.
+pub(super) fn by_annotations(recording: &Recording, file: &Path) -> Result<Labelled> {
+    let classes = Classes::aami5();
+    let annotations = recording
+        .clock()
+        .annotations(AnnotationFile::read(file).map_err(Error::from)?);
+    let mut log = BeatLog {
+        fs: recording.fs,
+        classes,
+        beats: Vec::new(),
+    };
+    let (mut notes, mut begins) = (Vec::new(), true);
+    for annotation in annotations {
+        let class = Class::from_symbol(annotation.symbol, Convention::Literature);
+        match (class, u64::try_from(annotation.sample)) {
+            (Some(class), Ok(sample)) => log.beats.push(Beat {
+                sample,
+                class: class.index() as u8,
+                probability: 1.0,
+                reject: match annotation.subtype {
+                    1 => Some(Reject::Uncertain),
+                    2 => Some(Reject::Quality),
+                    _ => None,
+                },
+                begins: std::mem::take(&mut begins),
+            }),
+            (None, Ok(_)) => {
+                begins |= annotation.symbol == Symbol::VF_OFF;
+                notes.push(annotation);
+            }
+            _ => {}
+        }
+    }
+    if log.beats.is_empty() {
+        return Err(Error::Input(format!(
+            "{}: there is no beat in it",
+            file.display()
+        )));
+    }
+    Ok(Labelled { log, notes })
+}
+
+/// The stretches without a sample that are longer than the pipeline bridges, in
+/// samples, and how many samples the lead has.
+pub(super) fn gaps(recording: &Recording, lead: usize) -> Result<(Vec<[u64; 2]>, u64)> {
+    let least = (pipeline::BRIDGE * recording.fs) as u64;
+    let (mut gaps, mut open, mut at) = (Vec::new(), None, 0_u64);
+    let mut chunks = recording.chunks(&[lead])?;
+    let mut columns = [Vec::new()];
+    let mut close = |open: &mut Option<u64>, end: u64| {
+        gaps.extend(open.take().map(|s| [s, end]).filter(|[s, e]| e - s > least));
+    };
+    while chunks.read(8192, &mut columns)? > 0 {
+        for sample in columns[0].drain(..) {
+            match (sample.is_nan(), open) {
+                (true, None) => open = Some(at),
+                (false, Some(_)) => close(&mut open, at),
+                _ => {}
+            }
+            at += 1;
+        }
+    }
+    close(&mut open, at);
+    Ok((gaps, at))
+}
+
+impl Labelled {
+    /// Marks the beats before which something breaks the row of beats, a gap, a
+    /// stretch that cannot be read or fibrillation, and those within such a stretch.
+    fn mark(&mut self, gaps: &[[u64; 2]]) {
+        let breaks = |note: &&Annotation| {
+            note.symbol == Symbol::VF_ON
+                || note.symbol == Symbol::NOISE && note.subtype == -1
+                || note.symbol == Symbol::RHYTHM && FIBRILLATION.contains(&note.text())
+        };
+        let notes = self.notes.iter().filter(breaks);
+        let mut breaks: Vec<u64> = notes.filter_map(|n| n.sample.try_into().ok()).collect();
+        breaks.extend(gaps.iter().map(|gap| gap[0]));
+        breaks.sort_unstable();
+        let mut breaks = breaks.into_iter().peekable();
+        let noise = self.notes.iter().filter(|n| n.symbol == Symbol::NOISE);
+        let mut noise = noise.peekable();
+        let mut unreadable = false;
+        for beat in &mut self.log.beats {
+            while breaks.next_if(|at| *at <= beat.sample).is_some() {
+                beat.begins = true;
+            }
+            let before = |note: &&Annotation| {
+                note.sample
+                    .try_into()
+                    .is_ok_and(|at: u64| at <= beat.sample)
+            };
+            while let Some(note) = noise.next_if(|note| before(note)) {
+                unreadable = note.subtype == -1;
+            }
+            if unreadable {
+                beat.reject = Some(Reject::Quality);
+            }
+        }
+    }
+}
+
+/// The numbers of a recording that ends at the sample `end`.
+pub(super) fn numbers(
+    labelled: &mut Labelled,
+    recording: &Recording,
+    gaps: &[[u64; 2]],
+    end: u64,
+    options: Options,
+) -> Summary {
+    labelled.mark(gaps);
+    let log = &labelled.log;
+    let mut holter = Holter::new(log.fs, recording.start, options);
+    let mut gaps = gaps.iter().peekable();
+    let mut notes = labelled.notes.iter().peekable();
+    let before =
+        |note: &&Annotation, sample: u64| u64::try_from(note.sample).is_ok_and(|at| at <= sample);
+    let mut told = |holter: &mut Holter, sample: u64| {
+        while let Some([from, to]) = gaps.next_if(|gap| gap[0] <= sample) {
+            holter.gap(*from, *to);
+        }
+        while let Some(note) = notes.next_if(|note| before(note, sample)) {
+            holter.note(note);
+        }
+    };
+    for beat in &log.beats {
+        told(&mut holter, beat.sample);
+        holter.beat(&holter::Beat {
+            sample: beat.sample,
+            class: log.aami(beat),
+            readable: beat.reject != Some(Reject::Quality),
+            rejected: beat.reject == Some(Reject::Uncertain),
+            begins: beat.begins,
+            af: None,
+        });
+    }
+    told(&mut holter, end);
+    holter.finish(end)
+}

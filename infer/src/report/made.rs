@@ -1,0 +1,263 @@
+//! One recording to its page.
+
+use std::io::Write;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use data::episodes::Thresholds;
+use data::formats::{self, Recording};
+use data::holter::Options;
+use data::output::OutputFile;
+use data::pipeline::input::Layout;
+use data::pipeline::lead_choice::{self, Chosen};
+use data::pipeline::prepare;
+use data::record::checksum;
+use report::findings::findings;
+use report::signal::gather;
+use report::{Labels, Report, Strip, Subject};
+use sha2::{Digest, Sha256};
+
+use super::arguments::Arguments;
+use super::credits::credits;
+use super::labelled::{Labelled, by_annotations, by_model, gaps, numbers};
+use crate::classifier::Classifier;
+use crate::error::{Error, Result};
+use crate::explain::graph::Explainer;
+use crate::pool::BATCH;
+use crate::source::{Chunks, Source};
+
+/// Steps of the envelope in a second, for a day; a longer recording has as many
+/// steps, so that its page does not grow without bounds.
+const PER_SECOND: f64 = 20.0;
+const MOST_STEPS: f64 = 3_500_000.0;
+/// A recording's name and version in the page.
+const PROGRAM: &str = concat!("ectopy ", env!("CARGO_PKG_VERSION"));
+
+/// The model behind the pages, where no annotations are.
+pub(super) struct Model {
+    pub classifier: Classifier,
+    pub explainer: Explainer,
+}
+
+/// A recording and where its page goes.
+pub(super) struct Job {
+    pub source: Source,
+    pub page: PathBuf,
+}
+
+impl Job {
+    /// Where the same content goes as JSON.
+    pub fn json(&self) -> PathBuf {
+        self.page.with_extension("json")
+    }
+
+    /// What the page is made from and how, as one number: a page that has it needs
+    /// not be made again.
+    pub fn fingerprint(&self, model: Option<&Model>, arguments: &Arguments) -> Result<String> {
+        let mut hash = Sha256::new();
+        hash.update(recording_sha256(&self.source)?);
+        if let Some(model) = model {
+            hash.update(checksum::of_file(model.classifier.path())?);
+            hash.update(checksum::of_file(model.explainer.path())?);
+        }
+        for file in [
+            arguments.annotations.clone(),
+            arguments
+                .reference
+                .as_deref()
+                .map(|annotator| formats::annotation_path(&self.source.path, annotator)),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            hash.update(checksum::of_file(&file)?);
+        }
+        hash.update(format!(
+            "{PROGRAM} {:?} {:?} {} {:?}",
+            arguments.lead, arguments.reference, arguments.pause, arguments.samples
+        ));
+        Ok(checksum::hexadecimal(&hash.finalize()))
+    }
+
+    /// Whether the page is there already, made from the same and in the same way.
+    pub fn is_done(&self, fingerprint: &str, json: bool) -> bool {
+        let of_page = report::fingerprint(&self.page);
+        of_page.as_deref() == Some(fingerprint) && (!json || self.json().is_file())
+    }
+
+    /// Makes the page, whole or not at all.
+    ///
+    /// # Errors
+    /// The recording cannot be read or prepared, or a file not be written.
+    pub fn make(
+        &self,
+        model: Option<&Model>,
+        arguments: &Arguments,
+        fingerprint: &str,
+    ) -> Result<()> {
+        let report = self.report(model, arguments)?;
+        let html = report.html(fingerprint).map_err(made)?;
+        let mut files = vec![(self.page.clone(), html)];
+        if arguments.json {
+            // The page comes last: where it is, all is.
+            files.insert(0, (self.json(), report.json()));
+        }
+        let mut written = Vec::new();
+        for (path, text) in &files {
+            let mut file = OutputFile::create(path)?;
+            file.write_all(text.as_bytes())
+                .map_err(data::Error::io(path))?;
+            written.push(file);
+        }
+        for file in written {
+            file.commit()?;
+        }
+        Ok(())
+    }
+
+    fn report(&self, model: Option<&Model>, arguments: &Arguments) -> Result<Report> {
+        let path = &self.source.path;
+        let recording = self.source.recording()?;
+        let chosen = chosen(&recording, model, arguments)?;
+        let lead = chosen.places[0];
+        let chunks = |model: &Model| self.beats(&recording, &chosen, model, arguments);
+        let mut labelled = match (model, &arguments.annotations) {
+            (Some(model), _) => by_model(&model.classifier, chunks(model)?, recording.fs)?,
+            (None, Some(file)) => by_annotations(&recording, file)?,
+            (None, None) => return Err(Error::usage("no model and no annotations".into())),
+        };
+        let (gaps, end) = gaps(&recording, lead)?;
+        let options = Options {
+            thresholds: Thresholds {
+                pause: arguments.pause,
+                ..Thresholds::default()
+            },
+            ..Options::default()
+        };
+        let summary = numbers(&mut labelled, &recording, &gaps, end, options);
+        let Labelled { log, notes } = labelled;
+        let found = findings(&summary, &log);
+        let spans: Vec<Range<u64>> = found.iter().map(|f| f.span.clone()).collect();
+        let per_second = PER_SECOND.min(MOST_STEPS / summary.time.duration.max(1.0));
+        let gathered = gather(&recording, lead, &log, &spans, per_second).map_err(made)?;
+        let credited = match model {
+            Some(model) => {
+                let about = found.iter().flat_map(|f| &f.about);
+                let places = about.map(|&place| place as u64).collect();
+                credits(&model.explainer, (path, chunks(model)?), &log, places)?
+            }
+            None => Vec::new(),
+        };
+        let strips = found.into_iter().zip(gathered.excerpts);
+        let strips = strips.map(|(finding, excerpt)| Strip {
+            id: finding.id,
+            title: finding.title,
+            excerpt,
+            credits: credited
+                .iter()
+                .filter(|credit| finding.about.contains(&credit.beat))
+                .cloned()
+                .collect(),
+            about: finding.about,
+        });
+        Ok(Report {
+            subject: self.subject(&recording, &chosen, model, arguments)?,
+            log,
+            notes,
+            preamble: recording.clock().preamble()?,
+            summary,
+            strips: strips.collect(),
+            means: gathered.means,
+            envelope: gathered.envelope,
+        })
+    }
+
+    /// The recording's beats as the model wants them.
+    fn beats(
+        &self,
+        recording: &Recording,
+        chosen: &Chosen,
+        model: &Model,
+        arguments: &Arguments,
+    ) -> Result<Chunks> {
+        let contract = &model.classifier.contract;
+        let input = contract.input.clone();
+        if arguments.reference.is_some() || input.layout != Layout::Window {
+            return self.source.chunks(contract);
+        }
+        let found = prepare::Batches::new(recording, &chosen.places, &input, BATCH)?;
+        Ok(Box::new(found.map(|beats| Ok(beats?))))
+    }
+
+    fn subject(
+        &self,
+        recording: &Recording,
+        chosen: &Chosen,
+        model: Option<&Model>,
+        arguments: &Arguments,
+    ) -> Result<Subject> {
+        let file_name = |path: &Path| {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        };
+        let labels = match (model, &arguments.annotations) {
+            (Some(model), _) => {
+                let contract = &model.classifier.contract;
+                Labels::Model {
+                    name: file_name(model.classifier.path()),
+                    recipe: contract.training.recipe.clone(),
+                    data: contract.training.data.clone(),
+                    contract_sha256: contract.hash(),
+                    reject_threshold: contract.reject_threshold,
+                }
+            }
+            (None, file) => Labels::Annotations {
+                name: file.as_deref().map(file_name).unwrap_or_default(),
+            },
+        };
+        let lead = &recording.leads[chosen.places[0]];
+        let remarks = chosen.remarks.iter().chain(&lead.remark);
+        Ok(Subject {
+            record: recording.name.clone(),
+            lead: match lead.name.as_str() {
+                "" => "without a name".into(),
+                name => name.into(),
+            },
+            sha256: recording_sha256(&self.source)?,
+            start: recording.start,
+            labels,
+            program: PROGRAM.into(),
+            remarks: remarks.cloned().collect(),
+        })
+    }
+}
+
+/// The leads that are classified; the first of them is shown.
+fn chosen(recording: &Recording, model: Option<&Model>, arguments: &Arguments) -> Result<Chosen> {
+    let extents = recording.check()?;
+    let names = model.map_or_else(Vec::new, |m| m.classifier.contract.input.leads.clone());
+    Ok(match (&arguments.lead, names.is_empty()) {
+        (Some(lead), true) => {
+            lead_choice::choose_asked(recording, &extents, std::slice::from_ref(lead))?
+        }
+        _ => lead_choice::choose(recording, &extents, &names)?,
+    })
+}
+
+/// SHA-256 over the files of a recording.
+fn recording_sha256(recording: &Source) -> Result<String> {
+    let files = recording.files()?;
+    let hashes: Vec<String> = files
+        .iter()
+        .map(|file| checksum::of_file(file))
+        .collect::<data::Result<_>>()?;
+    Ok(checksum::joined(&hashes))
+}
+
+/// What the page's crate says, as this one's error.
+fn made(error: report::Error) -> Error {
+    match error {
+        report::Error::Data(error) => error.into(),
+        other => Error::Input(other.to_string()),
+    }
+}
