@@ -22,6 +22,8 @@ printf '\n== Classification: infer against pandas and onnxruntime\n'
 $python infer/benches/end_to_end.py "$release/infer" $model "$rows"
 printf '\n== Explanation: infer explain against captum\n'
 $python infer/benches/explain.py "$release/infer" $model "$rows"
+printf '\n== Report: a day of ECG against NeuroKit2 and wfdb\n'
+$python infer/benches/report.py "$release/infer" "$release/data" models/shipped/resnet.onnx
 printf '\n== Edge: time per sample, per beat and per record\n'
 # As it is shipped; alone, so that it is built without what it does not need.
 cargo bench --quiet --profile edge -p embedded --no-default-features --bench edge
