@@ -226,6 +226,10 @@ fn make_all(
     }
     let seconds = started.elapsed().as_secs_f64();
     match jobs {
+        [job] if there == 1 => println!(
+            "{} is there already, made from the same in the same way; --force makes it again",
+            job.page.display()
+        ),
         [job] => println!("{} ({seconds:.1} s)", job.page.display()),
         _ => println!(
             "{made} pages made, {there} were there already, {} failed ({seconds:.1} s)",

@@ -133,6 +133,11 @@ fn many_recordings_go_on_where_they_were_and_past_a_bad_one() {
         .success()
         .stdout(contains("1 pages made, 2 were there already, 0 failed"));
     assert_eq!(made("out/s0.html"), before);
+    for words in ["one.html (", "one.html is there already"] {
+        desk.report(&["in/s0", "-o", "one.html"])
+            .success()
+            .stdout(contains(words));
+    }
     // With another option it is another page.
     desk.report(&["in", "-o", "out", "--pause", "1.5", "--shard", "1/3"])
         .success();
