@@ -95,7 +95,7 @@ fn pass_outputs(
             let record = arguments.output.join(name);
             let path = formats::new_annotation_path(&record, annotator)?;
             outputs.annotations(&path)?;
-            if arguments.as_edf {
+            if arguments.edf_plus {
                 outputs.file(&edf::beside(&path))?;
             }
             Ok(path)
@@ -293,7 +293,7 @@ fn annotate(
         let mut file = clock.create(&path)?;
         let (mut count, mut annotator) = (0_u64, Annotator::whole());
         // A rhythm is known when it is over, and EDF+ tells its length first.
-        let wait = arguments.rhythm || arguments.as_edf;
+        let wait = arguments.rhythm || arguments.edf_plus;
         classifier.stream(chunks, |beats, predictions| {
             annotator.notes(&beats.notes);
             for (&sample, prediction) in beats.samples.iter().zip(&predictions) {
@@ -313,7 +313,7 @@ fn annotate(
         }
         all.iter()
             .try_for_each(|annotation| file.write(annotation))?;
-        if arguments.as_edf {
+        if arguments.edf_plus {
             let end = recording.length.unwrap_or(0);
             let bytes = edf::annotation_file(&all, clock.fs(), recording.start, end)?;
             let edf_path = edf::beside(&path);

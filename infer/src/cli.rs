@@ -104,8 +104,8 @@ pub struct Classify {
     #[arg(long, requires = "annotator")]
     pub rhythm: bool,
     /// With --annotator: write the annotations as EDF+, too, beside the others.
-    #[arg(long = "edf", requires = "annotator")]
-    pub as_edf: bool,
+    #[arg(long, requires = "annotator")]
+    pub edf_plus: bool,
     /// Replace outputs that this program did not make.
     #[arg(long)]
     pub force: bool,
