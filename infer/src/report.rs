@@ -241,10 +241,10 @@ fn make_all(
 }
 
 fn make(job: &Job, arguments: &Arguments, model: Option<&Model>) -> Result<Outcome> {
-    let fingerprint = job.fingerprint(model, arguments)?;
-    if !arguments.force && job.is_done(&fingerprint, arguments.json) {
+    let origin = job.origin(model, arguments)?;
+    if !arguments.force && job.is_done(&origin, arguments.json) {
         return Ok(Outcome::Done);
     }
-    job.make(model, arguments, &fingerprint)?;
+    job.make(model, arguments, &origin)?;
     Ok(Outcome::Made)
 }

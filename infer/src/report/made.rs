@@ -39,6 +39,14 @@ pub(super) struct Model {
     pub explainer: Explainer,
 }
 
+/// What a page is made from, and how.
+pub(super) struct Origin {
+    /// SHA-256 over the files of the recording.
+    recording: String,
+    /// All of it as one number: a page that has it needs not be made again.
+    fingerprint: String,
+}
+
 /// A recording and where its page goes.
 pub(super) struct Job {
     pub source: Source,
@@ -51,11 +59,11 @@ impl Job {
         self.page.with_extension("json")
     }
 
-    /// What the page is made from and how, as one number: a page that has it needs
-    /// not be made again.
-    pub fn fingerprint(&self, model: Option<&Model>, arguments: &Arguments) -> Result<String> {
+    /// What the page is made from, and how.
+    pub fn origin(&self, model: Option<&Model>, arguments: &Arguments) -> Result<Origin> {
+        let recording = recording_sha256(&self.source)?;
         let mut hash = Sha256::new();
-        hash.update(recording_sha256(&self.source)?);
+        hash.update(&recording);
         if let Some(model) = model {
             hash.update(checksum::of_file(model.classifier.path())?);
             hash.update(checksum::of_file(model.explainer.path())?);
@@ -76,13 +84,16 @@ impl Job {
             "{PROGRAM} {:?} {:?} {} {:?}",
             arguments.lead, arguments.reference, arguments.pause, arguments.samples
         ));
-        Ok(checksum::hexadecimal(&hash.finalize()))
+        Ok(Origin {
+            recording,
+            fingerprint: checksum::hexadecimal(&hash.finalize()),
+        })
     }
 
     /// Whether the page is there already, made from the same and in the same way.
-    pub fn is_done(&self, fingerprint: &str, json: bool) -> bool {
+    pub fn is_done(&self, origin: &Origin, json: bool) -> bool {
         let of_page = report::fingerprint(&self.page);
-        of_page.as_deref() == Some(fingerprint) && (!json || self.json().is_file())
+        of_page.as_ref() == Some(&origin.fingerprint) && (!json || self.json().is_file())
     }
 
     /// Makes the page, whole or not at all.
@@ -93,10 +104,10 @@ impl Job {
         &self,
         model: Option<&Model>,
         arguments: &Arguments,
-        fingerprint: &str,
+        origin: &Origin,
     ) -> Result<()> {
-        let report = self.report(model, arguments)?;
-        let html = report.html(fingerprint).map_err(made)?;
+        let report = self.report(model, arguments, origin)?;
+        let html = report.html(&origin.fingerprint).map_err(made)?;
         let mut files = vec![(self.page.clone(), html)];
         if arguments.json {
             // The page comes last: where it is, all is.
@@ -115,7 +126,12 @@ impl Job {
         Ok(())
     }
 
-    fn report(&self, model: Option<&Model>, arguments: &Arguments) -> Result<Report> {
+    fn report(
+        &self,
+        model: Option<&Model>,
+        arguments: &Arguments,
+        origin: &Origin,
+    ) -> Result<Report> {
         let path = &self.source.path;
         let recording = self.source.recording()?;
         let chosen = chosen(&recording, model, arguments)?;
@@ -139,15 +155,25 @@ impl Job {
         let found = findings(&summary, &log);
         let spans: Vec<Range<u64>> = found.iter().map(|f| f.span.clone()).collect();
         let per_second = PER_SECOND.min(MOST_STEPS / summary.time.duration.max(1.0));
-        let gathered = gather(&recording, lead, &log, &spans, per_second).map_err(made)?;
-        let credited = match model {
+        let credited = || match model {
             Some(model) => {
                 let about = found.iter().flat_map(|f| &f.about);
                 let places = about.map(|&place| place as u64).collect();
-                credits(&model.explainer, (path, chunks(model)?), &log, places)?
+                credits(&model.explainer, (path, chunks(model)?), &log, places)
             }
-            None => Vec::new(),
+            None => Ok(Vec::new()),
         };
+        // Both read the whole recording, and neither waits for the other.
+        let (gathered, credited) = std::thread::scope(|scope| {
+            let gathered = scope.spawn(|| gather(&recording, lead, &log, &spans, per_second));
+            let credited = credited();
+            let gathered = gathered.join();
+            (
+                gathered.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                credited,
+            )
+        });
+        let (gathered, credited) = (gathered.map_err(made)?, credited?);
         let strips = found.into_iter().zip(gathered.excerpts);
         let strips = strips.map(|(finding, excerpt)| Strip {
             id: finding.id,
@@ -161,7 +187,7 @@ impl Job {
             about: finding.about,
         });
         Ok(Report {
-            subject: self.subject(&recording, &chosen, model, arguments)?,
+            subject: subject(&recording, &chosen, model, arguments, origin),
             log,
             notes,
             preamble: recording.clock().preamble()?,
@@ -188,47 +214,48 @@ impl Job {
         let found = prepare::Batches::new(recording, &chosen.places, &input, BATCH)?;
         Ok(Box::new(found.map(|beats| Ok(beats?))))
     }
+}
 
-    fn subject(
-        &self,
-        recording: &Recording,
-        chosen: &Chosen,
-        model: Option<&Model>,
-        arguments: &Arguments,
-    ) -> Result<Subject> {
-        let file_name = |path: &Path| {
-            let name = path.file_name().unwrap_or_default();
-            name.to_string_lossy().into_owned()
-        };
-        let labels = match (model, &arguments.annotations) {
-            (Some(model), _) => {
-                let contract = &model.classifier.contract;
-                Labels::Model {
-                    name: file_name(model.classifier.path()),
-                    recipe: contract.training.recipe.clone(),
-                    data: contract.training.data.clone(),
-                    contract_sha256: contract.hash(),
-                    reject_threshold: contract.reject_threshold,
-                }
+/// What the recording is called, and what was done with it.
+fn subject(
+    recording: &Recording,
+    chosen: &Chosen,
+    model: Option<&Model>,
+    arguments: &Arguments,
+    origin: &Origin,
+) -> Subject {
+    let file_name = |path: &Path| {
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    };
+    let labels = match (model, &arguments.annotations) {
+        (Some(model), _) => {
+            let contract = &model.classifier.contract;
+            Labels::Model {
+                name: file_name(model.classifier.path()),
+                recipe: contract.training.recipe.clone(),
+                data: contract.training.data.clone(),
+                contract_sha256: contract.hash(),
+                reject_threshold: contract.reject_threshold,
             }
-            (None, file) => Labels::Annotations {
-                name: file.as_deref().map(file_name).unwrap_or_default(),
-            },
-        };
-        let lead = &recording.leads[chosen.places[0]];
-        let remarks = chosen.remarks.iter().chain(&lead.remark);
-        Ok(Subject {
-            record: recording.name.clone(),
-            lead: match lead.name.as_str() {
-                "" => "without a name".into(),
-                name => name.into(),
-            },
-            sha256: recording_sha256(&self.source)?,
-            start: recording.start,
-            labels,
-            program: PROGRAM.into(),
-            remarks: remarks.cloned().collect(),
-        })
+        }
+        (None, file) => Labels::Annotations {
+            name: file.as_deref().map(file_name).unwrap_or_default(),
+        },
+    };
+    let lead = &recording.leads[chosen.places[0]];
+    let remarks = chosen.remarks.iter().chain(&lead.remark);
+    Subject {
+        record: recording.name.clone(),
+        lead: match lead.name.as_str() {
+            "" => "without a name".into(),
+            name => name.into(),
+        },
+        sha256: origin.recording.clone(),
+        start: recording.start,
+        labels,
+        program: PROGRAM.into(),
+        remarks: remarks.cloned().collect(),
     }
 }
 
