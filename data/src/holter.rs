@@ -60,6 +60,9 @@ pub use summary::{
 /// What a program that shows these numbers says beside them.
 pub const NOTICE: &str = "Research software. Not a medical device; not for diagnosis or treatment.";
 
+/// Rhythm notes of ventricular fibrillation and flutter: no beat within is one.
+pub const FIBRILLATION: [&str; 3] = ["(VF", "(VFIB", "(VFL"];
+
 /// What is told of the recording beside its beats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mark {
@@ -194,7 +197,9 @@ impl Holter {
                 "(AFIB" => Noted::AtrialFibrillation,
                 "(VT" => Noted::Malignant(malignant::Kind::Tachycardia),
                 "(ASYS" => Noted::Malignant(malignant::Kind::Asystole),
-                "(VF" | "(VFIB" | "(VFL" => Noted::Malignant(malignant::Kind::Fibrillation),
+                text if FIBRILLATION.contains(&text) => {
+                    Noted::Malignant(malignant::Kind::Fibrillation)
+                }
                 _ => Noted::Other,
             }),
             _ => return,

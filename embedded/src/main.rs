@@ -246,11 +246,8 @@ fn plan(arguments: &Arguments, origin: Origin, input: &InputSpec) -> Result<Plan
             // What is told as it comes cannot be taken back: a damaged file is
             // refused before its first beat.
             let extents = found.check()?;
-            let asked = arguments.lead.clone().filter(|_| input.leads.is_empty());
-            let chosen = match asked {
-                Some(lead) => lead_choice::choose_asked(&found, &extents, &[lead])?,
-                None => lead_choice::choose(&found, &extents, &input.leads)?,
-            };
+            let asked = arguments.lead.as_deref();
+            let chosen = lead_choice::choose_for(&found, &extents, &input.leads, asked)?;
             chosen
                 .remarks
                 .iter()

@@ -17,9 +17,7 @@ use data::record::error::{Failures, ensure};
 
 use self::arguments::Arguments;
 use self::made::{Job, Model};
-use crate::classifier::Classifier;
 use crate::error::{Error, Result};
-use crate::explain::graph::Explainer;
 use crate::shipped;
 use crate::source::{Choice, Fiducials, Source};
 
@@ -146,13 +144,10 @@ fn model(jobs: &[Job], arguments: &Arguments, threads: usize) -> Result<Option<M
     }
     let sources: Vec<Source> = jobs.iter().map(|job| job.source.clone()).collect();
     let path = shipped::model_for(&sources, arguments.model.as_deref())?;
-    let classifier = Classifier::with_threads(&path, threads)?;
-    shipped::check(&sources, &path, &classifier.contract.input)?;
+    let model = Model::load(&path, threads)?;
+    shipped::check(&sources, &path, &model.classifier.contract.input)?;
     eprintln!("model: {}", path.display());
-    Ok(Some(Model {
-        classifier,
-        explainer: Explainer::of(&path, threads)?,
-    }))
+    Ok(Some(model))
 }
 
 fn pass_outputs(

@@ -361,10 +361,7 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> R
     let annotations = choice.found_annotations(&path)?;
     let mut spec = input.clone();
     // A lead that is asked for is read for the one of the model.
-    let asked: Vec<String> = match input.leads.is_empty() {
-        true => choice.lead.iter().cloned().collect(),
-        false => Vec::new(),
-    };
+    let asked = choice.lead.as_deref().filter(|_| input.leads.is_empty());
     let as_asked = input.clone();
     let named = move |beats: data::Result<Beats>| -> Result<Beats> {
         let mut beats = beats?;
@@ -373,17 +370,14 @@ fn prepare(folder: &Path, name: &str, choice: &Choice, contract: &Contract) -> R
     };
     let streamed = annotations.is_none() && spec.layout == Layout::Window;
     let mut chosen = None;
-    if streamed || !asked.is_empty() {
+    if streamed || asked.is_some() {
         let extents = recording.check()?;
-        let leads = match asked.is_empty() {
-            true => lead_choice::choose(&recording, &extents, &input.leads)?,
-            false => lead_choice::choose_asked(&recording, &extents, &asked)?,
-        };
+        let leads = lead_choice::choose_for(&recording, &extents, &input.leads, asked)?;
         leads
             .remarks
             .iter()
             .for_each(|remark| eprintln!("{remark}"));
-        if !asked.is_empty() {
+        if asked.is_some() {
             spec.leads.clone_from(&leads.names);
         }
         chosen = Some(leads);

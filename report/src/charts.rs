@@ -63,7 +63,7 @@ impl Plane {
     }
 
     /// The element's beginning, with both axes.
-    fn begun(&self, label: &str, unit: &str, clock: &Clock, fs: f64) -> String {
+    fn begun(&self, label: &str, unit: &str, clock: &Clock) -> String {
         let mut svg = format!(
             "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
             escaped(label)
@@ -88,7 +88,7 @@ impl Plane {
                 HEIGHT - BELOW,
                 x + 3.0,
                 HEIGHT - 6.0,
-                escaped(&clock.time((at * fs) as u64)),
+                escaped(&clock.at(at)),
             );
             at += step;
         }
@@ -109,7 +109,6 @@ pub(crate) fn heart_rate(
     marked: &[[f64; 2]],
     seconds: f64,
     clock: &Clock,
-    fs: f64,
 ) -> String {
     let rates: Vec<Option<[f64; 3]>> = (0..minutes.heart_rate.len())
         .map(|i| {
@@ -134,7 +133,6 @@ pub(crate) fn heart_rate(
         "heart rate of each minute: mean, and its range by single intervals",
         "beats per minute",
         clock,
-        fs,
     );
     svg += &plane.marks(marked);
     let width = plane.minute();
@@ -173,7 +171,6 @@ pub(crate) fn burden(
     marked: &[[f64; 2]],
     seconds: f64,
     clock: &Clock,
-    fs: f64,
 ) -> String {
     let counts = |column: &[Option<u32>]| -> Vec<f64> {
         column.iter().map(|n| f64::from(n.unwrap_or(0))).collect()
@@ -189,7 +186,6 @@ pub(crate) fn burden(
         "ectopic beats of each minute: ventricular upwards, supraventricular downwards",
         "V up, S down, beats a minute",
         clock,
-        fs,
     );
     svg += &plane.marks(marked);
     let (width, zero) = (plane.minute(), plane.y(0.0));
@@ -233,7 +229,7 @@ pub(crate) fn tachogram(log: &BeatLog, seconds: f64, clock: &Clock) -> String {
         low: 0.0,
         high,
     };
-    let mut svg = plane.begun("RR intervals over time", "RR in seconds", clock, log.fs);
+    let mut svg = plane.begun("RR intervals over time", "RR in seconds", clock);
     let mut columns: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     for (i, beat) in log.beats.iter().enumerate() {
         if let Some(rr) = log.rr(i) {
@@ -410,11 +406,11 @@ mod tests {
             let rest = svg.split(name).nth(1).unwrap();
             rest.split('"').next().unwrap().to_owned()
         };
-        let svg = heart_rate(&minutes, &[[60.0, 90.0]], 240.0, &clock, 100.0);
+        let svg = heart_rate(&minutes, &[[60.0, 90.0]], 240.0, &clock);
         assert_eq!(path(&svg, "class=\"line\" d=\"").matches('M').count(), 2);
         let marked = path(&svg, "class=\"marked\" d=\"");
         assert_eq!(marked, format!("M283.0 {TOP}h119.5V168.0h-119.5z"));
-        let svg = burden(&minutes, &[], 240.0, &clock, 100.0);
+        let svg = burden(&minutes, &[], 240.0, &clock);
         assert_eq!(path(&svg, "class=\"blind\" d=\"").matches('M').count(), 1);
     }
 

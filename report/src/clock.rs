@@ -43,6 +43,11 @@ impl Clock {
         }
     }
 
+    /// So many seconds after the first sample, as [`Clock::time`].
+    pub(crate) fn at(&self, seconds: f64) -> String {
+        self.time((seconds * self.fs) as u64)
+    }
+
     /// The day and the time at which the recording began, as far as it says.
     pub(crate) fn began(&self) -> Option<String> {
         let start = self.start?;

@@ -7,7 +7,7 @@ use data::record::aami::Class;
 use models::contract::Reject;
 
 use crate::beats::BeatLog;
-use crate::clock::duration;
+use crate::words::length;
 
 /// Seconds of a strip: 175 mm of paper, which a page of A4 holds.
 pub const STRIP: f64 = 7.0;
@@ -260,10 +260,7 @@ impl Finder<'_> {
 
 /// How long an episode is, its beats and its rate.
 fn figures(episode: &Episode) -> String {
-    let mut text = match episode.seconds {
-        s if s < 60.0 => format!("{s:.1} s"),
-        s => duration(s),
-    };
+    let mut text = length(episode.seconds);
     if let Some(beats) = episode.beats {
         text = format!("{beats} beats, {text}");
     }

@@ -150,8 +150,7 @@ impl Report {
     /// # Errors
     /// The classes are too many for a page.
     pub fn html(&self, fingerprint: &str) -> Result<String> {
-        let fs = self.log.fs;
-        let clock = Clock::new(fs, self.subject.start);
+        let clock = Clock::new(self.log.fs, self.subject.start);
         let seconds = self.summary.time.duration;
         let doubtful = self.doubtful();
         let marked = self.malignant();
@@ -165,8 +164,8 @@ impl Report {
             script: include_str!("../templates/report.js"),
             data: self.data()?,
             charts: Charts {
-                heart_rate: charts::heart_rate(&self.summary.minutes, &marked, seconds, &clock, fs),
-                burden: charts::burden(&self.summary.minutes, &marked, seconds, &clock, fs),
+                heart_rate: charts::heart_rate(&self.summary.minutes, &marked, seconds, &clock),
+                burden: charts::burden(&self.summary.minutes, &marked, seconds, &clock),
                 tachogram: charts::tachogram(&self.log, seconds, &clock),
                 poincare: charts::poincare(&self.summary.hrv.poincare),
             },
@@ -253,18 +252,17 @@ impl Report {
     }
 
     fn class_rows(&self) -> Vec<ClassRow> {
-        let counts = |index: usize| -> u64 {
-            let beats = self.log.beats.iter();
-            let readable = |b: &&crate::Beat| b.reject != Some(Reject::Quality);
-            let of_class = |b: &&crate::Beat| usize::from(b.class) == index;
-            beats.filter(readable).filter(of_class).count() as u64
-        };
+        let mut counts = vec![0; self.log.classes.len()];
+        let beats = self.log.beats.iter();
+        for beat in beats.filter(|beat| beat.reject != Some(Reject::Quality)) {
+            counts[usize::from(beat.class)] += 1;
+        }
         let analysed = self.summary.beats.analysed.max(1) as f64;
         (0..self.log.classes.len())
             .map(|index| {
                 let mean = self.means.iter().find(|mean| mean.class == index);
                 let name = self.log.classes.name(index).to_owned();
-                let count = counts(index);
+                let count: u64 = counts[index];
                 ClassRow {
                     key: format!("class.{name}"),
                     name,
@@ -330,7 +328,7 @@ impl Report {
         let hours = self.summary.hours.iter();
         hours
             .map(|hour| HourRow {
-                from: clock.time((hour.hour as f64 * 3600.0 * self.log.fs) as u64),
+                from: clock.at(hour.hour as f64 * 3600.0),
                 index: hour.hour as usize,
                 beats: hour.beats,
                 mean: fixed(hour.mean_rate, 0),

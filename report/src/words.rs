@@ -125,7 +125,7 @@ fn told(episodes: &Episodes, what: &str, clock: &Clock) -> Option<String> {
 }
 
 /// A length of time, to a tenth of a second where it is short.
-fn length(seconds: f64) -> String {
+pub(crate) fn length(seconds: f64) -> String {
     match seconds {
         s if s < 60.0 => format!("{s:.1} s"),
         s => duration(s),

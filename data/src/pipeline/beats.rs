@@ -31,9 +31,6 @@ pub struct Beats {
     /// beats were detected: malignant episodes and unreadable stretches, in
     /// order of time at the record's own rate.
     pub notes: Vec<Annotation>,
-    /// Stretches of that recording without a signal, in order: the first sample of
-    /// each and the one after its last, where beats were detected.
-    pub gaps: Vec<[u64; 2]>,
     /// Per row the seconds since the beat before, whether that is a row or not;
     /// `None` where it is unknown. Empty where the rows are not the beats of
     /// recordings.
@@ -64,7 +61,6 @@ impl Beats {
             record_names: Vec::new(),
             samples: Vec::new(),
             notes: Vec::new(),
-            gaps: Vec::new(),
             rr: Vec::new(),
             quality: Vec::new(),
             readable: Vec::new(),
@@ -178,7 +174,6 @@ impl Beats {
             record_names: self.record_names.clone(),
             samples: rows(&self.samples, indices),
             notes: self.notes.clone(),
-            gaps: self.gaps.clone(),
             rr: rows(&self.rr, indices),
             quality: rows(&self.quality, indices),
             readable: rows(&self.readable, indices),

@@ -115,6 +115,23 @@ pub fn choose_asked(recording: &Recording, extents: &[Extent], names: &[String])
     })
 }
 
+/// The leads that a model reads: those of the names in its contract, or else, where
+/// it takes any one, the lead that a user asks for, if any.
+///
+/// # Errors
+/// As [`choose_asked`].
+pub fn choose_for(
+    recording: &Recording,
+    extents: &[Extent],
+    names: &[String],
+    asked: Option<&str>,
+) -> Result<Chosen> {
+    match asked.filter(|_| names.is_empty()) {
+        Some(lead) => choose_asked(recording, extents, &[lead.to_owned()]),
+        None => choose(recording, extents, names),
+    }
+}
+
 /// Finds the beats on each of these leads by itself, in the first `most` samples,
 /// in one pass over the recording, and tells how well they stand out.
 ///

@@ -111,7 +111,7 @@ pub fn detected(record: &Record, spec: &InputSpec) -> Result<Beats> {
     let mut pipeline = Pipeline::new(spec, record.fs, Fiducials::Detected)?;
     let mut found = Found::new(unlabelled(&record.name, spec), record.fs);
     watch(&mut pipeline, &signals, &mut |output| found.take(&output));
-    found.end(pipeline.samples());
+    found.end();
     Ok(found.next(usize::MAX))
 }
 
@@ -163,7 +163,7 @@ impl Batches {
                 found.settle(pipeline.samples());
             } else {
                 pipeline.finish(&mut |output| found.take(&output));
-                found.end(pipeline.samples());
+                found.end();
                 self.ended = true;
             }
         }
@@ -171,8 +171,7 @@ impl Batches {
     }
 }
 
-/// What was noted, and gaps, come with the beats before them or, at the end,
-/// without any.
+/// What was noted comes with the beats before it or, at the end, without any.
 impl Iterator for Batches {
     type Item = Result<Beats>;
 
@@ -182,8 +181,7 @@ impl Iterator for Batches {
             return Some(Err(error));
         }
         let batch = self.found.next(self.rows);
-        let any = !batch.is_empty() || !batch.notes.is_empty() || !batch.gaps.is_empty();
-        any.then_some(Ok(batch))
+        (!batch.is_empty() || !batch.notes.is_empty()).then_some(Ok(batch))
     }
 }
 

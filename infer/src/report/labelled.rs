@@ -15,9 +15,6 @@ use crate::classifier::Classifier;
 use crate::error::{Error, Result};
 use crate::source::Chunks;
 
-/// Rhythm notes of ventricular fibrillation and flutter.
-const FIBRILLATION: [&str; 3] = ["(VF", "(VFIB", "(VFL"];
-
 /// Beats with labels, and what is noted beside them.
 pub(super) struct Labelled {
     pub log: BeatLog,
@@ -96,8 +93,8 @@ pub(super) fn by_annotations(recording: &Recording, file: &Path) -> Result<Label
 }
 
 /// The stretches without a sample that are longer than the pipeline bridges, in
-/// samples, and how many samples the lead has.
-pub(super) fn gaps(recording: &Recording, lead: usize) -> Result<(Vec<[u64; 2]>, u64)> {
+/// samples.
+pub(super) fn gaps(recording: &Recording, lead: usize) -> Result<Vec<[u64; 2]>> {
     let least = (pipeline::BRIDGE * recording.fs) as u64;
     let (mut gaps, mut open, mut at) = (Vec::new(), None, 0_u64);
     let mut chunks = recording.chunks(&[lead])?;
@@ -116,7 +113,7 @@ pub(super) fn gaps(recording: &Recording, lead: usize) -> Result<(Vec<[u64; 2]>,
         }
     }
     close(&mut open, at);
-    Ok((gaps, at))
+    Ok(gaps)
 }
 
 impl Labelled {
@@ -126,7 +123,7 @@ impl Labelled {
         let breaks = |note: &&Annotation| {
             note.symbol == Symbol::VF_ON
                 || note.symbol == Symbol::NOISE && note.subtype == -1
-                || note.symbol == Symbol::RHYTHM && FIBRILLATION.contains(&note.text())
+                || note.symbol == Symbol::RHYTHM && holter::FIBRILLATION.contains(&note.text())
         };
         let notes = self.notes.iter().filter(breaks);
         let mut breaks: Vec<u64> = notes.filter_map(|n| n.sample.try_into().ok()).collect();
@@ -166,20 +163,10 @@ pub(super) fn numbers(
     labelled.mark(gaps);
     let log = &labelled.log;
     let mut holter = Holter::new(log.fs, recording.start, options);
-    let mut gaps = gaps.iter().peekable();
-    let mut notes = labelled.notes.iter().peekable();
-    let before =
-        |note: &&Annotation, sample: u64| u64::try_from(note.sample).is_ok_and(|at| at <= sample);
-    let mut told = |holter: &mut Holter, sample: u64| {
-        while let Some([from, to]) = gaps.next_if(|gap| gap[0] <= sample) {
-            holter.gap(*from, *to);
-        }
-        while let Some(note) = notes.next_if(|note| before(note, sample)) {
-            holter.note(note);
-        }
-    };
+    // What is not a beat may be told long before its time.
+    gaps.iter().for_each(|[from, to]| holter.gap(*from, *to));
+    labelled.notes.iter().for_each(|note| holter.note(note));
     for beat in &log.beats {
-        told(&mut holter, beat.sample);
         holter.beat(&holter::Beat {
             sample: beat.sample,
             class: log.aami(beat),
@@ -189,6 +176,5 @@ pub(super) fn numbers(
             af: None,
         });
     }
-    told(&mut holter, end);
     holter.finish(end)
 }

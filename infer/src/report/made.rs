@@ -37,6 +37,26 @@ const PROGRAM: &str = concat!("ectopy ", env!("CARGO_PKG_VERSION"));
 pub(super) struct Model {
     pub classifier: Classifier,
     pub explainer: Explainer,
+    /// SHA-256 of the files of both, in hexadecimal.
+    sha256: String,
+}
+
+impl Model {
+    /// Loads a model and what explains it.
+    ///
+    /// # Errors
+    /// As [`Classifier::load`] and [`Explainer::of`].
+    pub fn load(path: &Path, threads: usize) -> Result<Model> {
+        let classifier = Classifier::with_threads(path, threads)?;
+        let explainer = Explainer::of(path, threads)?;
+        let files = [classifier.path(), explainer.path()];
+        let hashes = files.into_iter().map(checksum::of_file);
+        Ok(Model {
+            sha256: hashes.collect::<data::Result<Vec<_>>>()?.concat(),
+            classifier,
+            explainer,
+        })
+    }
 }
 
 /// What a page is made from, and how.
@@ -65,8 +85,7 @@ impl Job {
         let mut hash = Sha256::new();
         hash.update(&recording);
         if let Some(model) = model {
-            hash.update(checksum::of_file(model.classifier.path())?);
-            hash.update(checksum::of_file(model.explainer.path())?);
+            hash.update(&model.sha256);
         }
         for file in [
             arguments.annotations.clone(),
@@ -134,7 +153,11 @@ impl Job {
     ) -> Result<Report> {
         let path = &self.source.path;
         let recording = self.source.recording()?;
-        let chosen = chosen(&recording, model, arguments)?;
+        let extents = recording.check()?;
+        let names = model.map_or(&[][..], |m| &m.classifier.contract.input.leads);
+        let asked = arguments.lead.as_deref();
+        let chosen = lead_choice::choose_for(&recording, &extents, names, asked)?;
+        // The first of the leads that are classified is shown.
         let lead = chosen.places[0];
         let chunks = |model: &Model| self.beats(&recording, &chosen, model, arguments);
         let mut labelled = match (model, &arguments.annotations) {
@@ -142,7 +165,7 @@ impl Job {
             (None, Some(file)) => by_annotations(&recording, file)?,
             (None, None) => return Err(Error::usage("no model and no annotations".into())),
         };
-        let (gaps, end) = gaps(&recording, lead)?;
+        let (gaps, end) = (gaps(&recording, lead)?, extents[lead].samples);
         let options = Options {
             thresholds: Thresholds {
                 pause: arguments.pause,
@@ -257,18 +280,6 @@ fn subject(
         program: PROGRAM.into(),
         remarks: remarks.cloned().collect(),
     }
-}
-
-/// The leads that are classified; the first of them is shown.
-fn chosen(recording: &Recording, model: Option<&Model>, arguments: &Arguments) -> Result<Chosen> {
-    let extents = recording.check()?;
-    let names = model.map_or_else(Vec::new, |m| m.classifier.contract.input.leads.clone());
-    Ok(match (&arguments.lead, names.is_empty()) {
-        (Some(lead), true) => {
-            lead_choice::choose_asked(recording, &extents, std::slice::from_ref(lead))?
-        }
-        _ => lead_choice::choose(recording, &extents, &names)?,
-    })
 }
 
 /// SHA-256 over the files of a recording.

@@ -24,9 +24,6 @@ pub(super) struct Found {
     fibrillation: Vec<Span>,
     annotator: Annotator,
     notes: Vec<Annotation>,
-    /// Stretches without a signal, and where the one under way began.
-    gaps: Vec<[u64; 2]>,
-    lost: Option<u64>,
     /// Whether the beat before the next one was left out.
     left_out: bool,
 }
@@ -41,8 +38,6 @@ impl Found {
             fibrillation: Vec::new(),
             annotator: Annotator::new(fs),
             notes: Vec::new(),
-            gaps: Vec::new(),
-            lost: None,
             left_out: false,
         }
     }
@@ -62,20 +57,7 @@ impl Found {
                     _ => self.fibrillation.push((episode.start, episode.end)),
                 }
             }
-            Output::SignalLost { start } => self.lost = Some(*start),
-            Output::SignalBack { start, sample } => {
-                self.lost = None;
-                if let Some(start) = start {
-                    self.gap(*start, *sample);
-                }
-            }
             _ => {}
-        }
-    }
-
-    fn gap(&mut self, start: u64, end: u64) {
-        if start < end {
-            self.gaps.push([start, end]);
         }
     }
 
@@ -94,11 +76,8 @@ impl Found {
         self.fibrillation.retain(goes_on);
     }
 
-    /// The recording has ended after so many samples: everything is told.
-    pub fn end(&mut self, samples: u64) {
-        if let Some(start) = self.lost.take() {
-            self.gap(start, samples);
-        }
+    /// The recording has ended: everything is told.
+    pub fn end(&mut self) {
         self.keep(u64::MAX);
         self.notes.extend(self.annotator.all());
     }
@@ -119,7 +98,6 @@ impl Found {
             batch = batch.select(&rows[..count]);
         }
         batch.notes = std::mem::take(&mut self.notes);
-        batch.gaps = std::mem::take(&mut self.gaps);
         self.ready -= count;
         batch
     }
@@ -218,7 +196,7 @@ mod tests {
                 hand_out(&mut found, false);
             }
         }
-        found.end(8760);
+        found.end();
         hand_out(&mut found, true);
         (samples, begins, notes)
     }
