@@ -1,14 +1,16 @@
 //! The columns of Parquet files: numbers and text, whatever their types.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use parquet::basic::{ConvertedType, LogicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, DataType};
 use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnDescriptor;
 
-use crate::record::error::Error;
+use crate::record::error::{Error, Result};
 
 /// A column as the file has it.
 pub(crate) struct Leaf {
@@ -58,6 +60,58 @@ impl Leaf {
                 _ => None,
             },
         }
+    }
+}
+
+/// A file's groups of rows, one open at a time.
+pub(crate) struct Groups {
+    path: PathBuf,
+    file: SerializedFileReader<File>,
+    /// Its columns.
+    pub leaves: Vec<Leaf>,
+    /// Groups that were opened.
+    begun: usize,
+    /// Readers of the open group's columns, those that are used.
+    pub open: Vec<Option<ColumnReader>>,
+    /// Rows of the open group that are not read.
+    pub left: usize,
+}
+
+impl Groups {
+    /// Opens a file and reads what its columns are.
+    pub fn of(path: &Path) -> Result<Groups> {
+        let file = File::open(path).map_err(Error::io(path))?;
+        let file = SerializedFileReader::new(file).map_err(damaged(path))?;
+        let schema = file.metadata().file_metadata().schema_descr();
+        Ok(Groups {
+            path: path.into(),
+            leaves: schema.columns().iter().map(|c| Leaf::of(c)).collect(),
+            file,
+            begun: 0,
+            open: Vec::new(),
+            left: 0,
+        })
+    }
+
+    /// Opens the next group of rows where none is left, with the columns at the
+    /// places that are used; false after the last.
+    pub fn begin(&mut self, is_used: impl Fn(usize) -> bool) -> Result<bool> {
+        while self.left == 0 {
+            if self.begun == self.file.num_row_groups() {
+                return Ok(false);
+            }
+            let group = self.file.get_row_group(self.begun);
+            let group = group.map_err(damaged(&self.path))?;
+            self.left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+            let open = (0..self.leaves.len()).map(|at| match is_used(at) {
+                true => group.get_column_reader(at).map(Some),
+                false => Ok(None),
+            });
+            let open = open.collect::<Result<_, _>>();
+            self.open = open.map_err(damaged(&self.path))?;
+            self.begun += 1;
+        }
+        Ok(true)
     }
 }
 

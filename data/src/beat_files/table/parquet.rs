@@ -1,15 +1,11 @@
 //! Tables as Parquet: a column per sample, or one column of lists.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-
-use parquet::column::reader::ColumnReader;
-use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::columns::{Columns, Plan, Role};
 use super::rows::{Fault, Taker};
 use super::{Asked, ROWS, Rows, labels};
-use crate::formats::columns::{self, Leaf, Values, damaged};
+use crate::formats::columns::{self, Groups, Leaf, Values, damaged};
 use crate::pipeline::beats::Beats;
 use crate::record::error::{Error, Result, ensure};
 
@@ -17,27 +13,20 @@ use crate::record::error::{Error, Result, ensure};
 pub(super) struct Parquet {
     path: PathBuf,
     columns: Columns,
-    file: SerializedFileReader<File>,
-    leaves: Vec<Leaf>,
+    groups: Groups,
     plan: Plan,
     /// The column of lists, where one holds all samples.
     list: Option<usize>,
     taker: Taker,
     rows: usize,
-    /// The group of rows that is being read, its columns, and its rows left.
-    group: usize,
-    open: Vec<Option<ColumnReader>>,
-    left: usize,
 }
 
 impl Parquet {
     /// Opens a file for chunks of at most `rows` beats.
     pub fn open(path: &Path, asked: &Asked<'_>) -> Result<Parquet> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let file = SerializedFileReader::new(file).map_err(damaged(path))?;
-        let schema = file.metadata().file_metadata().schema_descr();
-        let leaves: Vec<Leaf> = schema.columns().iter().map(|c| Leaf::of(c)).collect();
-        let (plan, list) = plan(&asked.reading.columns, &leaves, asked.length())
+        let groups = Groups::of(path)?;
+        let leaves = &groups.leaves;
+        let (plan, list) = plan(&asked.reading.columns, leaves, asked.length())
             .map_err(|why| Error::malformed(path, why))?;
         for (leaf, role) in leaves.iter().zip(&plan.roles) {
             let used = *role != Role::Dropped;
@@ -54,46 +43,27 @@ impl Parquet {
         Ok(Parquet {
             path: path.into(),
             columns: asked.reading.columns.clone(),
-            file,
-            leaves,
+            groups,
             plan,
             list,
             taker: asked.taker(),
             rows: asked.rows(),
-            group: 0,
-            open: Vec::new(),
-            left: 0,
         })
     }
 
     /// Opens the next group of rows where none is left; false after the last.
     fn begin(&mut self) -> Result<bool> {
-        while self.left == 0 {
-            if self.group == self.file.num_row_groups() {
-                return Ok(false);
-            }
-            let group = self.file.get_row_group(self.group);
-            let group = group.map_err(damaged(&self.path))?;
-            self.left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-            let open = |(at, role): (usize, &Role)| match role {
-                Role::Dropped => Ok(None),
-                _ => group.get_column_reader(at).map(Some),
-            };
-            let open = self.plan.roles.iter().enumerate().map(open);
-            self.open = open
-                .collect::<Result<_, _>>()
-                .map_err(damaged(&self.path))?;
-            self.group += 1;
-        }
-        Ok(true)
+        let roles = &self.plan.roles;
+        self.groups
+            .begin(|at| roles.get(at).is_some_and(|role| *role != Role::Dropped))
     }
 
     /// Values of a column in the next `count` rows, and of a column of lists how
     /// many each row has.
     fn values(&mut self, at: usize, count: usize) -> Result<(Values, Vec<usize>)> {
-        let leaf = &self.leaves[at];
+        let leaf = &self.groups.leaves[at];
         let first = self.taker.extent.rows;
-        let Some(reader) = &mut self.open[at] else {
+        let Some(reader) = &mut self.groups.open[at] else {
             return Ok((Values::Numbers(Vec::new()), Vec::new()));
         };
         let read = columns::read(reader, leaf, count);
@@ -135,7 +105,7 @@ impl Parquet {
                 &self.path,
                 format!(
                     "column '{}' ends after {} rows; is the file damaged? write it again",
-                    self.leaves[at].name,
+                    self.groups.leaves[at].name,
                     first + rows as u64
                 ),
             )
@@ -148,7 +118,7 @@ impl Parquet {
         let length = self.taker.spec.length();
         let mut samples: Vec<Vec<f64>> = Vec::new();
         let (mut labels, mut patients) = (None, None);
-        for at in 0..self.leaves.len() {
+        for at in 0..self.groups.leaves.len() {
             let role = self.plan.roles[at];
             if role == Role::Dropped {
                 continue;
@@ -197,7 +167,8 @@ impl Parquet {
 
     /// The column that holds the sample at this place.
     fn sample_column(&self, at: usize) -> usize {
-        let mut samples = (0..self.leaves.len()).filter(|&c| self.plan.roles[c] == Role::Sample);
+        let mut samples =
+            (0..self.groups.leaves.len()).filter(|&c| self.plan.roles[c] == Role::Sample);
         match self.list {
             Some(list) => list,
             None => samples.nth(at).unwrap_or(0),
@@ -223,7 +194,7 @@ impl Parquet {
     }
 
     fn at_row(&self, row: u64, column: usize, what: &str) -> Error {
-        let name = &self.leaves[column].name;
+        let name = &self.groups.leaves[column].name;
         Error::malformed(
             &self.path,
             format!("column '{name}' of row {row} (counted from 0) {what}"),
@@ -274,7 +245,12 @@ impl Rows for Parquet {
     /// What the columns hold. Of a column of lists the samples are those of its
     /// first row.
     fn plan(&mut self) -> Result<(Plan, Option<Vec<String>>)> {
-        let names = self.leaves.iter().map(|leaf| leaf.name.clone()).collect();
+        let names = self
+            .groups
+            .leaves
+            .iter()
+            .map(|leaf| leaf.name.clone())
+            .collect();
         let mut plan = self.plan.clone();
         if let Some(list) = self.list {
             ensure(self.begin()?, || self.nothing())?;
@@ -287,9 +263,9 @@ impl Rows for Parquet {
     fn chunk(&mut self) -> Result<Beats> {
         let mut beats = self.taker.chunk(self.rows.min(ROWS));
         while beats.len() < self.rows && self.begin()? {
-            let count = self.left.min(self.rows - beats.len()).min(ROWS);
+            let count = self.groups.left.min(self.rows - beats.len()).min(ROWS);
             self.piece(&mut beats, count)?;
-            self.left -= count;
+            self.groups.left -= count;
         }
         if beats.len() < self.rows {
             ensure(self.taker.extent.rows > 0, || self.nothing())?;

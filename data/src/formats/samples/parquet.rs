@@ -1,31 +1,23 @@
 //! Rows of a Parquet file, a column for each lead.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use parquet::basic::{LogicalType, TimeUnit};
-use parquet::column::reader::ColumnReader;
-use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::options::Options;
 use super::plan::Plan;
 use super::time;
 use super::{Piece, Table};
-use crate::formats::columns::{self, Leaf, Values, damaged};
+use crate::formats::columns::{self, Groups, Values, damaged};
 use crate::record::error::{Error, Result, ensure};
 
 /// Reads rows of a Parquet file.
 pub(super) struct Parquet {
     path: PathBuf,
-    file: SerializedFileReader<File>,
-    leaves: Vec<Leaf>,
+    groups: Groups,
     plan: Plan,
     /// Whether the times are dates rather than seconds from anywhere.
     dated: bool,
-    /// The group of rows that is being read, its columns, and its rows left.
-    group: usize,
-    open: Vec<Option<ColumnReader>>,
-    left: usize,
     /// Rows read so far.
     row: u64,
 }
@@ -33,10 +25,8 @@ pub(super) struct Parquet {
 impl Parquet {
     /// Opens a file and reads what its columns are.
     pub fn open(path: &Path, options: &Options) -> Result<Parquet> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let file = SerializedFileReader::new(file).map_err(damaged(path))?;
-        let schema = file.metadata().file_metadata().schema_descr();
-        let leaves: Vec<Leaf> = schema.columns().iter().map(|c| Leaf::of(c)).collect();
+        let groups = Groups::of(path)?;
+        let leaves = &groups.leaves;
         let names: Vec<String> = leaves.iter().map(|leaf| leaf.name.clone()).collect();
         let plan = Plan::new(options, Some(&names), names.len());
         let mut plan = plan.map_err(|why| Error::malformed(path, why))?;
@@ -59,13 +49,9 @@ impl Parquet {
         }
         Ok(Parquet {
             path: path.into(),
-            file,
-            leaves,
+            groups,
             plan,
             dated: stamp.is_some(),
-            group: 0,
-            open: Vec::new(),
-            left: 0,
             row: 0,
         })
     }
@@ -77,35 +63,20 @@ impl Parquet {
 
     /// Opens the next group of rows where none is left; false after the last.
     fn begin(&mut self, piece: &Piece) -> Result<bool> {
-        while self.left == 0 {
-            if self.group == self.file.num_row_groups() {
-                return Ok(false);
-            }
-            let group = self.file.get_row_group(self.group);
-            let group = group.map_err(damaged(&self.path))?;
-            self.left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
-            let is_used = |at: usize| {
-                let lead = self.plan.lead_at(at);
-                lead.is_some_and(|lead| piece.wanted[lead].is_some())
-                    || self.plan.time.is_some_and(|(time, _)| time == at)
-            };
-            let open = (0..self.leaves.len()).map(|at| match is_used(at) {
-                true => group.get_column_reader(at).map(Some),
-                false => Ok(None),
-            });
-            let open = open.collect::<Result<_, _>>();
-            self.open = open.map_err(damaged(&self.path))?;
-            self.group += 1;
-        }
-        Ok(true)
+        let plan = &self.plan;
+        self.groups.begin(|at| {
+            let lead = plan.lead_at(at);
+            lead.is_some_and(|lead| piece.wanted[lead].is_some())
+                || plan.time.is_some_and(|(time, _)| time == at)
+        })
     }
 
     /// The next `count` values of a column; NaN or no text where there is none.
     fn values(&mut self, at: usize, count: usize) -> Result<Values> {
-        let leaf = &self.leaves[at];
+        let leaf = &self.groups.leaves[at];
         let wrong =
             |what: String| Error::malformed(&self.path, format!("column '{}' {what}", leaf.name));
-        let Some(reader) = &mut self.open[at] else {
+        let Some(reader) = &mut self.groups.open[at] else {
             return Ok(Values::Numbers(Vec::new()));
         };
         let read = columns::read(reader, leaf, count).map_err(damaged(&self.path))?;
@@ -182,7 +153,7 @@ impl Table for Parquet {
         if !self.begin(piece)? {
             return Ok(());
         }
-        let count = self.left.min(most);
+        let count = self.groups.left.min(most);
         if let Some((at, unit)) = self.plan.time {
             self.times(at, unit, count, piece)?;
         }
@@ -197,7 +168,7 @@ impl Table for Parquet {
                         if value.is_infinite() {
                             let what = format!(
                                 "column '{}' is {value}; expected a finite number, or none",
-                                self.leaves[column].name
+                                self.groups.leaves[column].name
                             );
                             return Err(self.place(&self.path, self.row + row as u64, what));
                         }
@@ -209,7 +180,7 @@ impl Table for Parquet {
                         &self.path,
                         format!(
                             "column '{}' holds text; choose columns of numbers with --samples leads=COLUMN",
-                            self.leaves[column].name
+                            self.groups.leaves[column].name
                         ),
                     ));
                 }
@@ -218,7 +189,7 @@ impl Table for Parquet {
         piece
             .places
             .extend((0..count as u64).map(|row| self.row + row));
-        self.left -= count;
+        self.groups.left -= count;
         self.row += count as u64;
         Ok(())
     }
