@@ -152,6 +152,25 @@ fn many_recordings_go_on_where_they_were_and_past_a_bad_one() {
     left.clear();
 }
 
+/// The MIT-BIH database has a `subtyp` of 1 and 2 at beats, and means another thing.
+#[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
+fn labels_of_a_database_count_as_data_holter_counts_them() {
+    let desk = Desk::new();
+    let record = Path::new(env!("ECTOPY_RECORDINGS")).join("mitdb/200");
+    let labels = record.with_extension("atr");
+    let [record, labels] = [&record, &labels].map(|path| path.to_str().unwrap());
+    desk.report(&[record, "--annotations", labels, "--json"])
+        .success();
+    let holter = desk.program("data", &["holter", record, "--json"]);
+    let expected: Value = serde_json::from_slice(&holter.success().get_output().stdout).unwrap();
+    let found = &desk.json("report.json")["numbers"];
+    assert_eq!(found["beats"]["v"]["count"], 826);
+    for part in ["beats", "heart_rate", "ventricular", "hrv", "pauses"] {
+        assert_eq!(found[part], expected[part], "{part}");
+    }
+}
+
 #[test]
 fn what_cannot_be_reported_is_refused_with_the_remedy() {
     let desk = Desk::new();

@@ -5,6 +5,7 @@ use std::path::Path;
 use data::formats::Recording;
 use data::formats::wfdb::AnnotationFile;
 use data::holter::{self, Holter, Options, Summary};
+use data::output::made_here::is_made_here;
 use data::record::aami::{Class, Convention};
 use data::record::annotation::{Annotation, Symbol};
 use data::{Classes, pipeline};
@@ -53,6 +54,8 @@ pub(super) fn by_model(classifier: &Classifier, chunks: Chunks, fs: f64) -> Resu
 /// (`subtyp` 2), is that here, too.
 pub(super) fn by_annotations(recording: &Recording, file: &Path) -> Result<Labelled> {
     let classes = Classes::aami5();
+    // Databases say other things in a beat's `subtyp`.
+    let tells_rejected = is_made_here(file);
     let annotations = recording
         .clock()
         .annotations(AnnotationFile::read(file).map_err(Error::from)?);
@@ -70,8 +73,8 @@ pub(super) fn by_annotations(recording: &Recording, file: &Path) -> Result<Label
                 class: class.index() as u8,
                 probability: 1.0,
                 reject: match annotation.subtype {
-                    1 => Some(Reject::Uncertain),
-                    2 => Some(Reject::Quality),
+                    1 if tells_rejected => Some(Reject::Uncertain),
+                    2 if tells_rejected => Some(Reject::Quality),
                     _ => None,
                 },
                 begins: std::mem::take(&mut begins),
