@@ -129,6 +129,11 @@ impl Classifier {
         self.pool.path()
     }
 
+    /// Its sessions.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// Classifies beats in memory, one prediction per row.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use data::plot::PictureFormat;
 
 use crate::explain::arguments::{Explain, RowList};
 use crate::predictions::Format;
-use crate::{card, classifier, evaluate, report};
+use crate::{card, classifier, evaluate, report, serve};
 
 /// Classifies heartbeats with ONNX Runtime.
 ///
@@ -48,6 +48,8 @@ pub enum Command {
     Explain(Explain),
     /// Make of each recording a page that a person can check and correct.
     Report(report::arguments::Arguments),
+    /// Serve models and recordings over HTTP and gRPC (Open Inference Protocol).
+    Serve(serve::arguments::Arguments),
 }
 
 /// Arguments of the classification.

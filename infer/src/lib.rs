@@ -13,6 +13,7 @@ pub mod predictions;
 mod progress;
 pub mod report;
 pub mod runtime;
+pub mod serve;
 pub mod shipped;
 pub mod source;
 

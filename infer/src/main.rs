@@ -17,6 +17,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> infer::Result<()> {
+    if let Some(Command::Serve(arguments)) = &cli.command {
+        // It ends by itself when it is asked to, with what it has begun.
+        return infer::serve::run(arguments);
+    }
     signals::end_on_signals()?;
     match &cli.command {
         Some(Command::Describe(arguments)) => infer::describe::run(arguments),
@@ -24,6 +28,7 @@ fn run(cli: &Cli) -> infer::Result<()> {
         Some(Command::Card(arguments)) => infer::card::run(arguments, &mut stdout().lock()),
         Some(Command::Explain(arguments)) => infer::explain::command::run(arguments),
         Some(Command::Report(arguments)) => infer::report::run(arguments),
+        Some(Command::Serve(arguments)) => infer::serve::run(arguments),
         None => infer::classify::run(&cli.classify),
     }
 }

@@ -6,7 +6,7 @@ use data::output::Outputs;
 use data::pipeline::input::{InputSpec, Layout};
 use data::record::error::ensure;
 use models::fit::differences;
-use models::shipped::{self, FOLDER, FOLDER_VARIABLE};
+use models::shipped::{self, FOLDER, FOLDER_VARIABLE, SHIPPED};
 
 use crate::error::{Error, Result};
 use crate::source::Source;
@@ -91,6 +91,22 @@ pub fn choose(inputs: &[Option<InputSpec>]) -> Result<PathBuf> {
             "s, all of them"
         }
     )))
+}
+
+/// The classifiers that a program finds where none is named, a name once.
+///
+/// # Errors
+/// There is no folder of models.
+pub fn all() -> Result<Vec<PathBuf>> {
+    classifiers(&place()?)
+}
+
+/// The classifiers of a folder, and of the folder of shipped models in it.
+///
+/// # Errors
+/// It cannot be read.
+pub fn classifiers_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    classifiers(&[folder.to_owned(), folder.join(SHIPPED)])
 }
 
 /// Makes a model's file, and the one that explains it, inputs of a run, which

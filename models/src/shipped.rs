@@ -19,7 +19,7 @@ pub const FOLDER_VARIABLE: &str = "ECTOPY_MODELS";
 pub const FOLDER: &str = "models";
 
 /// The folder of the shipped models, inside a folder of models.
-const SHIPPED: &str = "shipped";
+pub const SHIPPED: &str = "shipped";
 
 /// Where models may lie, the best place first: the folder that the user names
 /// alone, else `models` in the current folder, in each one above the program,

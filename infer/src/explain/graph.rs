@@ -116,6 +116,11 @@ impl Explainer {
         self.pool.path()
     }
 
+    /// Its sessions.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     /// Sessions that run at once.
     pub fn threads(&self) -> usize {
         self.pool.size()

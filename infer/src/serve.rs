@@ -1,0 +1,229 @@
+//! The task `serve`: models and recordings behind HTTP and gRPC.
+//!
+//! A request goes one way: [`connections`] accepts it, [`limits`] lets it in,
+//! [`protocol`] (JSON and bytes) or [`grpc`] reads its tensors, [`batching`] runs the
+//! graph of the [`repository`] with those of others, and the answer goes back.
+
+mod answer;
+pub mod arguments;
+mod batching;
+mod connections;
+mod grpc;
+mod limits;
+mod metrics;
+mod protocol;
+mod repository;
+mod request;
+mod tensor;
+
+use std::io::IsTerminal;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderName, Method, header};
+use axum::response::IntoResponse;
+use data::output::signals;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower_http::cors::CorsLayer;
+use tracing_subscriber::EnvFilter;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::arguments::{Arguments, Log};
+use self::batching::{Batcher, Settings};
+use self::connections::Connections;
+use self::limits::Limits;
+use self::metrics::Metrics;
+use self::repository::Repository;
+use self::tensor::Refusal;
+use crate::error::{Error, Result};
+use crate::shipped;
+
+/// How long requests that run have when the server ends.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Everything that handlers share.
+pub struct Server {
+    repository: Repository,
+    batcher: Batcher,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    stopping: AtomicBool,
+}
+
+impl Server {
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}
+
+/// The description of the API, which routes add themselves to.
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "Ectopy",
+    description = "Heartbeats classified and explained. Research software, not a medical device.",
+    license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+))]
+struct Api;
+
+/// Serves until SIGTERM, SIGINT or SIGHUP asks it to end; what has been accepted is
+/// answered then.
+///
+/// # Errors
+/// A model cannot be loaded, the address cannot be had, or requests were still
+/// running when their time was up.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    log(arguments.log);
+    let (stop, stopped) = watch::channel(false);
+    let stop = Arc::new(stop);
+    let asked = Arc::clone(&stop);
+    signals::on_signals(move |signal| {
+        // Who asks twice does not want to wait.
+        if asked.send_replace(true) {
+            signals::end(signal);
+        }
+    })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads(arguments))
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Runtime(format!("threads cannot be started: {e}")))?;
+    runtime.block_on(serve(arguments, stopped))
+}
+
+fn threads(arguments: &Arguments) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    arguments.threads.map_or_else(cores, NonZeroUsize::get)
+}
+
+fn log(log: Log) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    // Another one that is set already serves as well.
+    let _ = match log {
+        Log::Text => lines.try_init(),
+        Log::Json => lines.json().try_init(),
+    };
+}
+
+async fn serve(arguments: &Arguments, mut stopped: watch::Receiver<bool>) -> Result<()> {
+    let threads = threads(arguments);
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => Some(connections::tls(certificate, key)?),
+        _ => None,
+    };
+    let token = arguments.token_file.as_deref();
+    let limits = Limits::new(arguments.body << 20, arguments.patience(), token)?;
+    let listener = TcpListener::bind(arguments.listen)
+        .await
+        .map_err(|e| Error::Input(format!("{} cannot be listened at: {e}", arguments.listen)))?;
+    let models = match arguments.models.is_empty() {
+        true => shipped::all()?,
+        false => arguments.models.clone(),
+    };
+    let metrics = Arc::new(Metrics::default());
+    let settings = Settings {
+        batch: arguments.batch,
+        delay: Duration::from_millis(arguments.batch_delay),
+        queue: arguments.queue,
+        workers: threads,
+    };
+    let server = Arc::new(Server {
+        repository: Repository::load(&models, threads)?,
+        batcher: Batcher::new(settings, Arc::clone(&metrics)),
+        limits,
+        metrics: Arc::clone(&metrics),
+        stopping: AtomicBool::new(false),
+    });
+    let ending = Arc::clone(&server);
+    let mut asked = stopped.clone();
+    tokio::spawn(async move {
+        if asked.wait_for(|stop| *stop).await.is_ok() {
+            ending.stopping.store(true, Ordering::Relaxed);
+        }
+    });
+    told(&server, &listener, tls.is_some());
+    let connections = Connections {
+        router: router(&server, arguments),
+        tls,
+        most: arguments.connections,
+        grace: GRACE,
+        metrics,
+    };
+    let all = connections.serve(listener, stopped.clone()).await;
+    // Runs what is still asked for, which is nothing where all has ended.
+    server.batcher.stop();
+    let _ = stopped.borrow_and_update();
+    match all {
+        true => Ok(()),
+        false => Err(Error::Runtime(format!(
+            "requests were still running {} s after the server was asked to end",
+            GRACE.as_secs()
+        ))),
+    }
+}
+
+/// Says what is served, and where.
+fn told(server: &Server, listener: &TcpListener, tls: bool) {
+    for model in server.repository.models() {
+        tracing::info!(model = model.name, version = model.version, "serves");
+    }
+    let scheme = if tls { "https" } else { "http" };
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!("listens at {scheme}://{address}, HTTP and gRPC");
+    }
+}
+
+fn router(server: &Arc<Server>, arguments: &Arguments) -> Router {
+    let described = OpenApiRouter::with_openapi(Api::openapi()).merge(protocol::routes());
+    let (router, api) = described.split_for_parts();
+    let api = Arc::new(api);
+    let router = router
+        .route(
+            "/openapi.json",
+            axum::routing::get(move || {
+                let api = Arc::clone(&api);
+                async move { axum::Json((*api).clone()) }
+            }),
+        )
+        .route("/metrics", axum::routing::get(metrics_text))
+        .fallback(|| async { Refusal::NotFound("there is no such route; see /docs".into()) })
+        .with_state(Arc::clone(server))
+        .route_service(
+            grpc::ROUTE,
+            grpc::service(Arc::clone(server), arguments.body << 20),
+        )
+        .layer(axum::middleware::from_fn_with_state(
+            Arc::clone(server),
+            limits::guard,
+        ));
+    if arguments.cors.is_empty() {
+        return router;
+    }
+    router.layer(
+        CorsLayer::new()
+            .allow_origin(arguments.cors.clone())
+            .allow_methods([Method::GET, Method::POST, Method::DELETE])
+            .allow_headers([
+                header::ACCEPT,
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                HeaderName::from_static("prefer"),
+                HeaderName::from_static(request::JSON_LENGTH),
+            ]),
+    )
+}
+
+async fn metrics_text(State(server): State<Arc<Server>>) -> impl IntoResponse {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], server.metrics.text())
+}
