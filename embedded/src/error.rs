@@ -28,9 +28,12 @@ pub enum Error {
         /// What is promised, and what is there.
         detail: String,
     },
-    /// Beats or samples that are not what the model expects.
+    /// Beats that are not what the model expects.
     #[error("{0}")]
     Unfit(String),
+    /// A stream of samples that the model cannot monitor.
+    #[error(transparent)]
+    Stream(#[from] models::monitor::Unfit),
     /// A network whose answer is none.
     #[error("{0}")]
     Answer(String),

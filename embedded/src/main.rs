@@ -23,9 +23,10 @@ use data::pipeline::input::{InputSpec, Layout};
 use data::pipeline::lead_choice;
 use data::program::{self, Usage};
 use embedded::{Classifier, Engine, Monitor};
+use models::monitor::Totals;
 
 use arguments::{Arguments, Origin};
-use event_writer::{EventWriter, RecordingTotals};
+use event_writer::EventWriter;
 use source::{Message, Plan};
 
 /// How often a quiet source lets the program look at the stop flag.
@@ -118,7 +119,7 @@ fn finish(
     monitor: &mut Monitor,
     mut writer: EventWriter<impl std::io::Write>,
     annotations: Option<&Path>,
-) -> Result<RecordingTotals> {
+) -> Result<Totals> {
     let finished = match monitor.finish() {
         Ok(events) => writer.events(events),
         Err(error) => Err(error.into()),

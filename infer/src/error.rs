@@ -22,6 +22,9 @@ pub enum Error {
     /// Beats that were prepared otherwise than the model expects.
     #[error("{0}")]
     Unfit(String),
+    /// A stream of samples that the model cannot monitor.
+    #[error(transparent)]
+    Stream(#[from] models::monitor::Unfit),
     /// A file that is no model, or has no contract that can be honoured.
     #[error("{}", path.display())]
     Model {

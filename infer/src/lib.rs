@@ -8,6 +8,7 @@ pub mod describe;
 mod error;
 pub mod evaluate;
 pub mod explain;
+pub mod live;
 mod pool;
 pub mod predictions;
 mod progress;

@@ -1,10 +1,12 @@
 //! What a heartbeat model is: its contract, its architecture as data, and the
-//! ONNX graphs built from it.
+//! ONNX graphs built from it; and the monitor of live
+//! samples, which any engine may serve.
 
 pub mod architecture;
 pub mod contract;
 pub mod fit;
 pub mod messages;
+pub mod monitor;
 pub mod onnx;
 pub mod reference;
 pub mod seal;

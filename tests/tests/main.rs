@@ -11,6 +11,7 @@ mod exit_codes;
 mod explain;
 mod gradient;
 mod kills;
+mod live;
 mod memory;
 mod networks;
 mod one_file;
