@@ -80,7 +80,8 @@ impl Device {
     /// The device cannot be had; what ONNX Runtime says of it.
     pub(crate) fn missing(self, words: &str) -> Error {
         Error::Runtime(format!(
-            "ONNX Runtime cannot run on {self}: {words}; {REMEDY}"
+            "ONNX Runtime cannot run on {self}: {}; {REMEDY}",
+            words.trim()
         ))
     }
 }
