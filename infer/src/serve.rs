@@ -10,6 +10,7 @@ mod batching;
 mod connections;
 mod grpc;
 mod limits;
+mod linger;
 mod metrics;
 mod protocol;
 mod repository;
