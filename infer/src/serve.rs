@@ -11,6 +11,7 @@ mod batching;
 mod connections;
 mod grpc;
 mod limits;
+mod linger;
 mod live;
 mod media;
 mod metrics;

@@ -24,6 +24,7 @@ mod programs;
 mod remedies;
 mod report;
 mod score;
+mod serve;
 #[path = "../shared.rs"]
 mod shared;
 mod tables;

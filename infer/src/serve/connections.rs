@@ -35,6 +35,10 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How long a full table of files is left alone.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How long a server that ends takes what was on its way to it: a request that a
+/// client had sent before lies unread for a moment, and closing would lose it.
+const LAST: Duration = Duration::from_millis(250);
+
 /// Requests of one HTTP/2 connection at a time.
 const STREAMS: u32 = 256;
 
@@ -87,8 +91,10 @@ pub struct Connections {
 impl Connections {
     /// Serves what `listener` accepts until `stop` is true, and then what has been
     /// begun; whether all of it ended in time.
-    pub async fn serve(self, listener: TcpListener, mut stop: watch::Receiver<bool>) -> bool {
+    pub async fn serve(self, listener: TcpListener, stop: watch::Receiver<bool>) -> bool {
+        let mut ending = stop.clone();
         let room = Arc::new(Semaphore::new(self.most));
+        let mut over = pin!(asked(&mut ending));
         loop {
             let next = async {
                 // The room is never closed.
@@ -97,7 +103,7 @@ impl Connections {
             };
             let (accepted, permit) = tokio::select! {
                 next = next => next,
-                () = asked(&mut stop) => break,
+                () = over.as_mut() => break,
             };
             let stream = match accepted {
                 Ok((stream, _)) => stream,
@@ -131,10 +137,11 @@ impl Connections {
     }
 }
 
-/// Waits until the server is asked to end.
+/// Waits until the server has been asked to end, and [`LAST`] has passed.
 async fn asked(stop: &mut watch::Receiver<bool>) {
     // Who would ask is gone only when all ends.
     let _ = stop.wait_for(|stop| *stop).await;
+    tokio::time::sleep(LAST).await;
 }
 
 type Outcome = Result<(), Box<dyn std::error::Error + Send + Sync>>;
@@ -143,20 +150,33 @@ async fn connection(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
     router: Router,
-    stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<bool>,
 ) -> Outcome {
     // Answers are whole when they are written; waiting to fill a packet only delays.
     stream.set_nodelay(true)?;
     match tls {
-        None => {
-            let two = tokio::time::timeout(PATIENCE, is_http2(&stream)).await??;
-            speak(stream, two, router, stop).await
-        }
-        Some(tls) => {
-            let stream = tokio::time::timeout(PATIENCE, tls.accept(stream)).await??;
-            let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            speak(stream, two, router, stop).await
-        }
+        None => match begun(is_http2(&stream), &mut stop).await? {
+            Some(two) => speak(stream, two, router, stop).await,
+            None => Ok(()),
+        },
+        Some(tls) => match begun(tls.accept(stream), &mut stop).await? {
+            Some(stream) => {
+                let two = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                speak(stream, two, router, stop).await
+            }
+            None => Ok(()),
+        },
+    }
+}
+
+/// What a client begins with, within [`PATIENCE`]; `None` when the server ends first.
+async fn begun<T>(
+    first: impl Future<Output = std::io::Result<T>>,
+    stop: &mut watch::Receiver<bool>,
+) -> std::io::Result<Option<T>> {
+    tokio::select! {
+        first = tokio::time::timeout(PATIENCE, first) => first?.map(Some),
+        () = asked(stop) => Ok(None),
     }
 }
 

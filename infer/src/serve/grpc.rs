@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status};
 use super::Server;
 use super::protocol::{EXTENSIONS, NAME};
 use super::repository::{Model, PLATFORM};
+use super::request::refuse_unknown;
 use super::tensor::{DataType, Refusal, Tensor, TensorSpec, Values};
 
 #[allow(
@@ -110,7 +111,10 @@ impl GrpcInferenceService for Service {
         &self,
         request: Request<ModelInferRequest>,
     ) -> Result<Response<ModelInferResponse>, Status> {
-        Ok(Response::new(infer(&self.0, request.into_inner()).await?))
+        let answer = infer(&self.0, request.into_inner()).await;
+        // Over gRPC a refusal has HTTP's status 200, so that nobody else counts it.
+        let answer = answer.inspect_err(|refusal| self.0.metrics.refused(refusal.reason()));
+        Ok(Response::new(answer?))
     }
 }
 
@@ -126,6 +130,10 @@ fn described(specs: &[TensorSpec]) -> Vec<TensorMetadata> {
 async fn infer(server: &Server, request: ModelInferRequest) -> Result<ModelInferResponse, Refusal> {
     let asked_for = version(&request.model_version);
     let model = server.repository.get(&request.model_name, asked_for)?;
+    refuse_unknown(|name| request.parameters.contains_key(name))?;
+    for output in &request.outputs {
+        refuse_unknown(|name| output.parameters.contains_key(name))?;
+    }
     let raw = !request.raw_input_contents.is_empty();
     if raw && request.raw_input_contents.len() != request.inputs.len() {
         return Err(Refusal::Invalid(format!(
@@ -171,6 +179,7 @@ fn read(
     raw: Option<&bytes::Bytes>,
 ) -> Result<Tensor, Refusal> {
     let name = &input.name;
+    refuse_unknown(|name| input.parameters.contains_key(name))?;
     let (_, spec) = model.input(name)?;
     let count = spec.check(&input.datatype, &input.shape)?;
     let values = match (raw, &input.contents) {

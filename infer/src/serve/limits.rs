@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -18,6 +18,7 @@ use super::Server;
 use super::answer::Refused;
 use super::live::STREAM;
 use super::tensor::Refusal;
+use super::{grpc, linger};
 use crate::error::{Error, Result};
 
 /// Bodies of the largest size that are held at a time.
@@ -131,30 +132,53 @@ pub async fn guard(State(server): State<Arc<Server>>, request: Request, next: Ne
     let route = request.extensions().get::<MatchedPath>();
     let route = route.map_or("none", MatchedPath::as_str).to_owned();
     let method = request.method().clone();
+    let one = request.version() < Version::HTTP_2;
     let limits = &server.limits;
     let open = OPEN.contains(&route.as_str());
     let query = match route.as_str() {
-        STREAM => request.uri().query(),
+        STREAM => request.uri().query().map(str::to_owned),
         _ => None,
     };
-    let response = if !open && !limits.admits(request.headers(), query) {
-        Refusal::Unauthorized.into_response()
+    let (request, rest) = linger::lend(request);
+    let mut response = if !open && !limits.admits(request.headers(), query.as_deref()) {
+        // The body goes with the request.
+        drop(request);
+        refused(&route, Refusal::Unauthorized)
     } else if route.starts_with("/v1/") {
         // A recording comes for as long as it is long; its reader has its own clock.
         next.run(request).await
     } else {
         let answered = tokio::time::timeout(limits.patience, next.run(request)).await;
-        answered.unwrap_or_else(|_| Refusal::TimedOut(limits.patience.as_secs()).into_response())
+        let late = |_| refused(&route, Refusal::TimedOut(limits.patience.as_secs()));
+        answered.unwrap_or_else(late)
     };
-    let (status, after) = (response.status().as_u16(), started.elapsed());
-    server.metrics.answered(&route, status, after);
+    rest.discard();
+    if one && server.is_stopping() {
+        // So that the client does not send the next one into a closing connection.
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+    }
+    let (status, after) = (response.status(), started.elapsed());
+    server.metrics.answered(&route, status.as_u16(), after);
     if let Some(Refused(reason)) = response.extensions().get() {
         server.metrics.refused(reason);
     }
-    let ms = after.as_secs_f64() * 1e3;
+    let (status, ms) = (status.as_u16(), after.as_secs_f64() * 1e3);
     match status {
-        500.. => tracing::warn!(%method, route, status, ms, "request"),
+        // A server that sheds load has no time to write about it.
+        500.. if status != 503 => tracing::warn!(%method, route, status, ms, "request"),
         _ => tracing::debug!(%method, route, status, ms, "request"),
     }
+    response
+}
+
+/// A refusal in the words of the route's protocol.
+fn refused(route: &str, refusal: Refusal) -> Response {
+    if route != grpc::ROUTE {
+        return refusal.into_response();
+    }
+    let reason = Refused(refusal.reason());
+    let mut response: Response = tonic::Status::from(refusal).into_http();
+    response.extensions_mut().insert(reason);
     response
 }

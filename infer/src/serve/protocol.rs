@@ -90,7 +90,7 @@ impl TensorMetadata {
 }
 
 /// What the server is.
-#[utoipa::path(get, path = "/v2", tag = "inference", responses((status = 200, body = ServerMetadata)))]
+#[utoipa::path(get, path = "/v2", tag = "inference", responses((status = 200, body = ServerMetadata), (status = 401, body = Error)))]
 async fn server_metadata() -> Json<ServerMetadata> {
     Json(ServerMetadata {
         name: NAME,
@@ -117,7 +117,7 @@ async fn ready(State(server): State<Arc<Server>>) -> Result<Json<Ready>, Refusal
 
 /// What a model takes and gives.
 #[utoipa::path(get, path = "/v2/models/{model}", tag = "inference", params(("model" = String, Path)),
-    responses((status = 200, body = ModelMetadata), (status = 400, body = Error), (status = 404, body = Error)))]
+    responses((status = 200, body = ModelMetadata), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error)))]
 async fn model_metadata(
     State(server): State<Arc<Server>>,
     Path(model): Path<String>,
@@ -128,7 +128,7 @@ async fn model_metadata(
 /// What a version of a model takes and gives.
 #[utoipa::path(get, path = "/v2/models/{model}/versions/{version}", tag = "inference",
     params(("model" = String, Path), ("version" = String, Path)),
-    responses((status = 200, body = ModelMetadata), (status = 400, body = Error), (status = 404, body = Error)))]
+    responses((status = 200, body = ModelMetadata), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error)))]
 async fn version_metadata(
     State(server): State<Arc<Server>>,
     Path((model, version)): Path<(String, String)>,
@@ -154,7 +154,7 @@ fn metadata(
 
 /// Whether a model can be used.
 #[utoipa::path(get, path = "/v2/models/{model}/ready", tag = "inference", params(("model" = String, Path)),
-    responses((status = 200, body = ModelReady), (status = 400, body = Error), (status = 404, body = Error)))]
+    responses((status = 200, body = ModelReady), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error)))]
 async fn model_ready(
     State(server): State<Arc<Server>>,
     Path(model): Path<String>,
@@ -165,7 +165,7 @@ async fn model_ready(
 /// Whether a version of a model can be used.
 #[utoipa::path(get, path = "/v2/models/{model}/versions/{version}/ready", tag = "inference",
     params(("model" = String, Path), ("version" = String, Path)),
-    responses((status = 200, body = ModelReady), (status = 400, body = Error), (status = 404, body = Error)))]
+    responses((status = 200, body = ModelReady), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error)))]
 async fn version_ready(
     State(server): State<Arc<Server>>,
     Path((model, version)): Path<(String, String)>,
@@ -192,7 +192,7 @@ fn is_ready(
 /// JSON.
 #[utoipa::path(post, path = "/v2/models/{model}/infer", tag = "inference", params(("model" = String, Path)),
     request_body = RequestSchema,
-    responses((status = 200, body = AnswerSchema), (status = 400, body = Error), (status = 404, body = Error),
+    responses((status = 200, body = AnswerSchema), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error),
         (status = 408, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 503, body = Error)))]
 async fn infer(
     State(server): State<Arc<Server>>,
@@ -207,7 +207,7 @@ async fn infer(
 #[utoipa::path(post, path = "/v2/models/{model}/versions/{version}/infer", tag = "inference",
     params(("model" = String, Path), ("version" = String, Path)),
     request_body = RequestSchema,
-    responses((status = 200, body = AnswerSchema), (status = 400, body = Error), (status = 404, body = Error),
+    responses((status = 200, body = AnswerSchema), (status = 400, body = Error), (status = 401, body = Error), (status = 404, body = Error),
         (status = 408, body = Error), (status = 413, body = Error), (status = 415, body = Error), (status = 503, body = Error)))]
 async fn infer_version(
     State(server): State<Arc<Server>>,

@@ -96,10 +96,10 @@ pub fn read(body: &[u8], json: Option<usize>, model: &Model) -> Result<Understoo
             "the request is no JSON of an inference request: {e}"
         ))
     })?;
-    refuse_unknown(&request.parameters)?;
+    refuse_unknown(|name| request.parameters.contains_key(name))?;
     let mut inputs = Vec::with_capacity(request.inputs.len());
     for input in &request.inputs {
-        refuse_unknown(&input.parameters)?;
+        refuse_unknown(|name| input.parameters.contains_key(name))?;
         let (_, spec) = model.input(&input.name)?;
         let count = spec.check(&input.datatype, &input.shape)?;
         let values = input.values(spec.data_type, count, &mut rest)?;
@@ -126,8 +126,13 @@ pub fn read(body: &[u8], json: Option<usize>, model: &Model) -> Result<Understoo
     })
 }
 
-fn refuse_unknown(parameters: &Map<String, Value>) -> Result<(), Refusal> {
-    match UNKNOWN.iter().find(|name| parameters.contains_key(**name)) {
+/// Refuses parameters that ask for what this server cannot do; `holds` says whether
+/// one is there.
+///
+/// # Errors
+/// [`Refusal::Invalid`] names it.
+pub fn refuse_unknown(holds: impl Fn(&str) -> bool) -> Result<(), Refusal> {
+    match UNKNOWN.iter().find(|name| holds(name)) {
         Some(name) => Err(Refusal::Invalid(format!(
             "parameter '{name}': this server does not have that extension"
         ))),
@@ -148,7 +153,7 @@ fn asked(request: &Request<'_>, model: &Model) -> Result<Vec<Asked>, Refusal> {
         return Ok(places.map(|place| Asked { place, binary: all }).collect());
     }
     let each = request.outputs.iter().map(|output| {
-        refuse_unknown(&output.parameters)?;
+        refuse_unknown(|name| output.parameters.contains_key(name))?;
         Ok(Asked {
             place: model.output(&output.name)?,
             binary: flag(&output.parameters, "binary_data")?.unwrap_or(all),

@@ -1,0 +1,223 @@
+//! The server as its clients see it: PyPI's tritonclient, unchanged; clients that are
+//! many, slow or gone; and requests drawn from its own description.
+//!
+//! The scripts beside this file are run by hand for longer, as their heads say.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use tempfile::TempDir;
+
+use crate::onnx_checker::python;
+use crate::programs::program;
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// A server of the shipped models on a port of its own; it ends with this.
+struct Server {
+    child: Child,
+    /// Host and port.
+    address: String,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start(arguments: &[&str]) -> Server {
+        let mut child = Command::new(program("infer"))
+            .env("ECTOPY_MODELS", format!("{ROOT}/models"))
+            .env_remove("RUST_LOG")
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut early = String::new();
+        let address = lines.by_ref().map(Result::unwrap).find_map(|line| {
+            early.push_str(&line);
+            let (_, rest) = line.split_once("listens at ")?;
+            let (_, rest) = rest.split_once("://")?;
+            Some(rest.split(',').next()?.to_owned())
+        });
+        let address = address.unwrap_or_else(|| panic!("it does not listen: {early}"));
+        let log = Arc::new(Mutex::new(early));
+        let into = Arc::clone(&log);
+        // A pipe that nobody reads would stop who writes into it.
+        let reader = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                into.lock().unwrap().push_str(&line);
+            }
+        });
+        Server {
+            child,
+            address,
+            log,
+            reader: Some(reader),
+        }
+    }
+
+    /// How it ends, and what it has written.
+    fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        let log = self.log.lock().unwrap().clone();
+        (status, log)
+    }
+
+    /// What it has written until now.
+    fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs one of the scripts; what it prints.
+fn script(name: &str, arguments: &[&str]) -> String {
+    let path = format!("{}/tests/serve/{name}", env!("CARGO_MANIFEST_DIR"));
+    run(Command::new(python()).arg(path).args(arguments))
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (said, error) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {said}{error}");
+    println!("{said}");
+    said
+}
+
+/// What `infer` makes of beats of both models, for the clients to compare with.
+fn answers_of_infer(folder: &Path) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let go = |package: &str, arguments: &str| {
+        let mut command = Command::new(program(package));
+        command.env("ECTOPY_MODELS", format!("{ROOT}/models"));
+        run(command.current_dir(folder).args(arguments.split(' ')));
+    };
+    std::fs::copy(format!("{ROOT}/beats.csv"), path("beats.csv")).unwrap();
+    go("data", "synth --output ecg --patients 1 --minutes 3");
+    go("data", "convert ecg --layout window --output beats.h5");
+    for (model, beats) in [("kaggle", "beats.csv"), ("resnet", "beats.h5")] {
+        go(
+            "infer",
+            &format!("{beats} --model {model} --output {model}.jsonl"),
+        );
+        go(
+            "infer",
+            &format!(
+                "explain {beats} --model {model} --method gradient --format hdf5 --output {model}"
+            ),
+        );
+    }
+}
+
+#[test]
+fn tritonclient_is_given_what_infer_gives_to_the_last_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    answers_of_infer(folder.path());
+    let server = Server::start(&[]);
+    let folder = folder.path().to_str().unwrap();
+    let (models, beats) = (format!("{ROOT}/models"), format!("{ROOT}/beats.csv"));
+    script(
+        "conformance.py",
+        &[&server.address, &models, &beats, folder],
+    );
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+/// A certificate of this machine with its key.
+fn certificate(folder: &TempDir) -> [PathBuf; 2] {
+    let paths = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    let names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
+    run(Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args(["-subj", "/CN=localhost", "-addext", names, "-out"])
+        .arg(&paths[0])
+        .arg("-keyout")
+        .arg(&paths[1]));
+    paths
+}
+
+#[test]
+fn a_guarded_server_wants_the_token_and_speaks_tls_to_all_its_clients() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = certificate(&folder);
+    let [certificate, key] = [0, 1].map(|i| paths[i].to_str().unwrap());
+    let token = folder.path().join("token");
+    std::fs::write(&token, "open sesame\nanother line\n").unwrap();
+    let origin = "https://example.org";
+    let server = Server::start(&[
+        "--tls-cert",
+        certificate,
+        "--tls-key",
+        key,
+        "--token-file",
+        token.to_str().unwrap(),
+        "--cors",
+        origin,
+    ]);
+    // The name in the certificate.
+    let address = server.address.replace("127.0.0.1", "localhost");
+    script(
+        "guarded.py",
+        &[&address, certificate, "open sesame", origin],
+    );
+    assert!(!server.log().contains("sesame"), "{}", server.log());
+}
+
+#[test]
+fn clients_that_are_slow_idle_or_gone_harm_no_other() {
+    let server = Server::start(&[]);
+    script("behaviour.py", &["hostile", &server.address]);
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
+
+#[test]
+fn a_full_queue_sheds_load_and_is_as_ever_afterwards() {
+    let server = Server::start(&["--queue", "64"]);
+    script("behaviour.py", &["full", &server.address]);
+    // Who has more to do than can be done does not fill the disk with that.
+    assert!(!server.log().contains("status=503"), "{}", server.log());
+}
+
+#[test]
+fn a_server_that_is_asked_to_end_answers_what_it_has_accepted() {
+    let server = Server::start(&[]);
+    let id = server.child.id().to_string();
+    script("behaviour.py", &["end", &server.address, &id]);
+    let (status, log) = server.ended();
+    assert!(status.success(), "{status}: {log}");
+}
+
+#[test]
+fn the_description_of_the_api_is_what_the_server_does() {
+    let server = Server::start(&[]);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = format!(
+        "{}/tests/serve/schemathesis.toml",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    let address = format!("http://{}/openapi.json", server.address);
+    run(Command::new(python())
+        .current_dir(folder.path())
+        .args(["-m", "schemathesis.cli", "--no-color"])
+        .args(["--config-file", &settings, "run", &address])
+        .args(["--checks", "all", "--max-examples", "10", "--seed", "16"])
+        .args(["--phases", "examples,coverage,fuzzing"]));
+    assert!(!server.log().contains("panicked"), "{}", server.log());
+}
