@@ -15,6 +15,7 @@ mod linger;
 mod live;
 mod media;
 mod metrics;
+mod page;
 mod protocol;
 mod recordings;
 mod repository;
@@ -209,6 +210,7 @@ fn router(server: &Arc<Server>, arguments: &Arguments) -> Router {
                 async move { axum::Json((*api).clone()) }
             }),
         )
+        .merge(page::routes())
         .route("/metrics", axum::routing::get(metrics_text))
         .fallback(|| async { Refusal::NotFound("there is no such route; see /docs".into()) })
         .with_state(Arc::clone(server))

@@ -26,7 +26,7 @@ mod words;
 pub use beats::{Beat, BeatLog};
 pub use clock::Clock;
 pub use error::{Error, Result};
-pub use page::fingerprint;
+pub use page::{SCRIPT, fingerprint};
 pub use strip::{Credit, Strip};
 
 use data::holter::Summary;

@@ -33,6 +33,9 @@ pub fn fingerprint(page: &Path) -> Option<String> {
     Some(rest.split_once('"')?.0.to_owned())
 }
 
+/// The script of every page, for who must say which scripts may run.
+pub const SCRIPT: &str = include_str!("../templates/report.js");
+
 /// Beats of a strip whose reasons are told.
 const EXPLAINED: usize = 3;
 /// Beats in the list of those that a human should see, at most.
@@ -161,7 +164,7 @@ impl Report {
             summary: &self.summary,
             clock,
             style: include_str!("../templates/report.css"),
-            script: include_str!("../templates/report.js"),
+            script: SCRIPT,
             data: self.data()?,
             charts: Charts {
                 heart_rate: charts::heart_rate(&self.summary.minutes, &marked, seconds, &clock),

@@ -9,6 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use data::formats::wfdb;
+use data::simulate::synth::{self, Settings};
 use tempfile::TempDir;
 
 use crate::onnx_checker::python;
@@ -27,8 +29,14 @@ struct Server {
 
 impl Server {
     fn start(arguments: &[&str]) -> Server {
+        Server::start_in(&std::env::temp_dir(), arguments)
+    }
+
+    /// A server with this folder of temporary files.
+    fn start_in(temporary: &Path, arguments: &[&str]) -> Server {
         let mut child = Command::new(program("infer"))
             .env("ECTOPY_MODELS", format!("{ROOT}/models"))
+            .env("TMPDIR", temporary)
             .env_remove("RUST_LOG")
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
@@ -202,6 +210,77 @@ fn a_server_that_is_asked_to_end_answers_what_it_has_accepted() {
     script("behaviour.py", &["end", &server.address, &id]);
     let (status, log) = server.ended();
     assert!(status.success(), "{status}: {log}");
+}
+
+/// A record of one lead, and what the programs make of it.
+fn answers_about_a_night(folder: &Path) {
+    let (mut night, _) = synth::record("night", &Settings::new(250.0, 3), 360.0).unwrap();
+    night.signals.truncate(1);
+    wfdb::write_record(folder, &night).unwrap();
+    let go = |package: &str, arguments: &str| -> String {
+        let mut command = Command::new(program(package));
+        command.env("ECTOPY_MODELS", format!("{ROOT}/models"));
+        run(command.current_dir(folder).args(arguments.split(' ')))
+    };
+    for format in ["csv", "jsonl", "parquet"] {
+        go("infer", &format!("night --detect --output beats.{format}"));
+    }
+    go("infer", "night --annotator qrs --rhythm --output .");
+    go("infer", "report night --json --output report.html");
+    let model = format!("{ROOT}/models/shipped/resnet.onnx");
+    let lines = go("embedded", &format!("night --model {model}"));
+    std::fs::write(folder.join("live.jsonl"), lines).unwrap();
+}
+
+#[test]
+fn a_recording_and_a_stream_are_answered_with_what_the_programs_write() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [folder, temporary] = [0, 1].map(|i| folders[i].path());
+    answers_about_a_night(folder);
+    let server = Server::start_in(temporary, &["--recording", "2"]);
+    let [folder, spool] = [folder, temporary].map(|f| f.to_str().unwrap());
+    script("recordings.py", &[&server.address, folder, spool]);
+    let log = server.log();
+    assert!(!log.contains("panicked") && !log.contains("night"), "{log}");
+}
+
+#[test]
+#[cfg_attr(not(browser), ignore = "no browser")]
+fn the_page_takes_a_recording_explains_a_beat_and_shows_a_live_stream() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut night, _) = synth::record("night", &Settings::new(250.0, 3), 360.0).unwrap();
+    night.signals.truncate(1);
+    wfdb::write_record(folder.path(), &night).unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "open sesame").unwrap();
+    let server = Server::start(&["--token-file", token.to_str().unwrap()]);
+    let address = format!("http://{}", server.address);
+    let files = ["night.hea", "night.dat"].map(|name| folder.path().join(name));
+    let [header, signal] = [0, 1].map(|i| files[i].to_str().unwrap());
+    let watched = ["--token", "open sesame", "--seconds", "60"];
+    let arguments = [&[address.as_str(), header, signal][..], &watched].concat();
+    script("page.py", &arguments);
+    let log = server.log();
+    assert!(!log.contains("panicked") && !log.contains("night"), "{log}");
+}
+
+#[test]
+fn what_a_killed_server_left_on_the_disk_is_swept_by_the_next() {
+    let temporary = tempfile::tempdir().unwrap();
+    let servers = || {
+        let spool = temporary.path().join("ectopy-serve");
+        std::fs::read_dir(spool).map_or(0, Iterator::count)
+    };
+    let killed = Server::start_in(temporary.path(), &[]);
+    assert_eq!(servers(), 1);
+    drop(killed);
+    assert_eq!(servers(), 1);
+    let next = Server::start_in(temporary.path(), &[]);
+    assert_eq!(servers(), 1);
+    let id = next.child.id().to_string();
+    run(Command::new("kill").args(["-TERM", &id]));
+    assert!(next.ended().0.success());
+    assert_eq!(servers(), 0);
 }
 
 #[test]

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Server;
 use super::answer::Refused;
 use super::live::STREAM;
+use super::page;
 use super::tensor::Refusal;
 use super::{grpc, linger};
 use crate::error::{Error, Result};
@@ -27,16 +29,9 @@ const BODIES: usize = 16;
 /// Bytes of a unit of the room for bodies.
 const UNIT: usize = 1024;
 
-/// Routes that need no token: a machine asks whether the server is well, and the page
-/// asks for the token itself.
-const OPEN: [&str; 6] = [
-    "/v2/health/live",
-    "/v2/health/ready",
-    "/",
-    "/page.js",
-    "/page.css",
-    "/docs",
-];
+/// Routes that need no token, beside the page, which asks for it itself: a machine asks
+/// whether the server is well.
+const OPEN: [&str; 2] = ["/v2/health/live", "/v2/health/ready"];
 
 /// Limits of requests.
 pub struct Limits {
@@ -109,20 +104,25 @@ impl Limits {
         }
     }
 
-    /// Whether a request bears the token, or there is none. `query` may hold it, too.
-    fn admits(&self, headers: &HeaderMap, query: Option<&str>) -> bool {
+    /// Whether a request bears the token, in its headers or as a parameter, or none is
+    /// asked for.
+    fn admits(&self, headers: &HeaderMap, token_of_query: Option<&str>) -> bool {
         let Some(token) = &self.token else {
             return true;
         };
         let given = headers.get(header::AUTHORIZATION);
         let given = given.and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
-        let pairs = query.into_iter().flat_map(|q| q.split('&'));
-        let in_query = pairs.filter_map(|p| p.strip_prefix("token=")).next();
-        let given = given.or(in_query.map(str::as_bytes));
+        let given = given.or(token_of_query.map(str::as_bytes));
         // A missing token is compared, too, and takes as long.
         let given: [u8; 32] = Sha256::digest(given.unwrap_or_default()).into();
         given.ct_eq(token).into()
     }
+}
+
+/// The parameter of a WebSocket that bears the token, because browsers send no header.
+#[derive(Deserialize)]
+struct Token {
+    token: Option<String>,
 }
 
 /// Guards, times, counts and logs every request. Of a recording neither the name nor
@@ -134,13 +134,14 @@ pub async fn guard(State(server): State<Arc<Server>>, request: Request, next: Ne
     let method = request.method().clone();
     let one = request.version() < Version::HTTP_2;
     let limits = &server.limits;
-    let open = OPEN.contains(&route.as_str());
-    let query = match route.as_str() {
-        STREAM => request.uri().query().map(str::to_owned),
+    let open = OPEN.contains(&route.as_str()) || page::has(&route);
+    let of_query = match route.as_str() {
+        STREAM => Query::<Token>::try_from_uri(request.uri()).ok(),
         _ => None,
     };
+    let of_query = of_query.and_then(|Query(query)| query.token);
     let (request, rest) = linger::lend(request);
-    let mut response = if !open && !limits.admits(request.headers(), query.as_deref()) {
+    let mut response = if !open && !limits.admits(request.headers(), of_query.as_deref()) {
         // The body goes with the request.
         drop(request);
         refused(&route, Refusal::Unauthorized)
