@@ -29,6 +29,8 @@ def wanted(name: str, cuda: bool) -> "str | None":
         return name
     if name.startswith("onnxruntime/capi/libonnxruntime.so"):
         return "onnxruntime/libonnxruntime.so"
+    if name.startswith("onnxruntime/capi/libonnxruntime_providers_"):
+        return name.replace("onnxruntime/capi", "onnxruntime", 1)
     if name.startswith("cmake/data/"):
         return name.replace("cmake/data/", "cmake/", 1)
     return None

@@ -34,6 +34,7 @@ const STDOUT: &str = "-";
 /// The first thing that is wrong with the model, an input or an output; no
 /// output appears then.
 pub fn run(arguments: &Classify) -> Result<()> {
+    arguments.device.choose();
     let folder = arguments.explain.as_deref();
     let explain = folder
         .map(|folder| Explain::beside(arguments, folder))

@@ -9,6 +9,7 @@ use data::beat_files::table::{self, Columns};
 use data::formats::samples;
 use data::plot::PictureFormat;
 
+use crate::device::Device;
 use crate::explain::arguments::{Explain, RowList};
 use crate::predictions::Format;
 use crate::{card, classifier, evaluate, report, serve};
@@ -114,6 +115,9 @@ pub struct Classify {
     /// Threads [default: all cores].
     #[arg(long, value_name = "N", value_parser = classifier::threads)]
     pub threads: Option<std::num::NonZeroUsize>,
+    /// What runs the model: cpu, cuda, cuda:1, tensorrt.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: Device,
     /// Explain beats too, with a picture of each, into this folder.
     #[arg(long, value_name = "DIR")]
     pub explain: Option<PathBuf>,

@@ -5,6 +5,7 @@ pub mod classifier;
 pub mod classify;
 pub mod cli;
 pub mod describe;
+pub mod device;
 mod error;
 pub mod evaluate;
 pub mod explain;

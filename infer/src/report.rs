@@ -16,7 +16,9 @@ use data::output::Outputs;
 use data::record::error::{Failures, ensure};
 
 use self::arguments::Arguments;
-use self::made::{Job, Model};
+pub(crate) use self::credits::credits;
+use self::made::Job;
+pub(crate) use self::made::Model;
 use crate::error::{Error, Result};
 use crate::shipped;
 use crate::source::{Choice, Fiducials, Source};
@@ -79,6 +81,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let mut outputs = Outputs::new(arguments.force);
     pass_outputs(&jobs, arguments, model.as_ref(), &mut outputs)?;
     make_all(&jobs, arguments, model.as_ref(), threads)
+}
+
+/// Makes the page of one recording, and the same content as JSON beside it, as `run`
+/// does.
+///
+/// # Errors
+/// The recording cannot be read or prepared, or a file not be written.
+pub(crate) fn one(
+    source: Source,
+    lead: Option<String>,
+    model: &Model,
+    page: PathBuf,
+) -> Result<()> {
+    let arguments = Arguments::of_one(lead);
+    let job = Job { source, page };
+    let origin = job.origin(Some(model), &arguments)?;
+    job.make(Some(model), &arguments, &origin)
 }
 
 fn threads(arguments: &Arguments) -> usize {

@@ -7,6 +7,7 @@ use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 
+use crate::device::Device;
 use crate::error::{Error, Result};
 
 /// The variable that names the library.
@@ -29,8 +30,13 @@ static ENVIRONMENT: Mutex<Option<Environment>> = Mutex::new(None);
 /// The library is missing or too old, or `model` is not a graph that it runs.
 pub fn session(model: &[u8], name: &Path) -> Result<Session> {
     let environment = environment()?;
+    let device = Device::chosen();
+    let builder = Session::builder(&environment).map_err(|e| failed(name, &e))?;
+    let builder = builder
+        .with_execution_providers(device.providers())
+        .map_err(|e| device.missing(e.message()))?;
     let build = || -> ort::Result<Session> {
-        Session::builder(&environment)?
+        builder
             .with_optimization_level(GraphOptimizationLevel::All)?
             .with_intra_threads(1)?
             .with_memory_pattern(false)?
@@ -60,6 +66,7 @@ fn environment() -> Result<Environment> {
         return Ok(environment.clone());
     }
     let library = locate(std::env::var_os(LIBRARY_VARIABLE).map(PathBuf::from))?;
+    Device::chosen().load_libraries(&library)?;
     let builder = ort::init_from(&library).map_err(|e| {
         Error::Runtime(format!("ONNX Runtime cannot be loaded: {e}; run `make setup` in the project's folder, or set {LIBRARY_VARIABLE} to a libonnxruntime of version 1.{} or later",
             ort::MINOR_VERSION))

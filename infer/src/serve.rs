@@ -4,6 +4,7 @@
 //! [`protocol`] (JSON and bytes) or [`grpc`] reads its tensors, [`batching`] runs the
 //! graph of the [`repository`] with those of others, and the answer goes back.
 
+mod analysis;
 mod answer;
 pub mod arguments;
 mod batching;
@@ -11,16 +12,19 @@ mod connections;
 mod grpc;
 mod limits;
 mod linger;
+mod live;
+mod media;
 mod metrics;
 mod protocol;
+mod recordings;
 mod repository;
 mod request;
+mod spool;
 mod tensor;
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -39,7 +43,9 @@ use self::arguments::{Arguments, Log};
 use self::batching::{Batcher, Settings};
 use self::connections::Connections;
 use self::limits::Limits;
+use self::live::Streams;
 use self::metrics::Metrics;
+use self::recordings::Recordings;
 use self::repository::Repository;
 use self::tensor::Refusal;
 use crate::error::{Error, Result};
@@ -52,14 +58,22 @@ const GRACE: Duration = Duration::from_secs(60);
 pub struct Server {
     repository: Repository,
     batcher: Batcher,
+    recordings: Recordings,
+    streams: Streams,
     limits: Limits,
     metrics: Arc<Metrics>,
-    stopping: AtomicBool,
+    stopped: watch::Receiver<bool>,
 }
 
 impl Server {
     fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        *self.stopped.borrow()
+    }
+
+    /// Waits until the server is asked to end.
+    async fn ended(&self) {
+        // Who would ask is gone only when all ends.
+        let _ = self.stopped.clone().wait_for(|stop| *stop).await;
     }
 }
 
@@ -80,6 +94,7 @@ struct Api;
 /// running when their time was up.
 pub fn run(arguments: &Arguments) -> Result<()> {
     log(arguments.log);
+    arguments.device.choose();
     let (stop, stopped) = watch::channel(false);
     let stop = Arc::new(stop);
     let asked = Arc::clone(&stop);
@@ -116,7 +131,7 @@ fn log(log: Log) {
     };
 }
 
-async fn serve(arguments: &Arguments, mut stopped: watch::Receiver<bool>) -> Result<()> {
+async fn serve(arguments: &Arguments, stopped: watch::Receiver<bool>) -> Result<()> {
     let threads = threads(arguments);
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
         (Some(certificate), Some(key)) => Some(connections::tls(certificate, key)?),
@@ -141,16 +156,11 @@ async fn serve(arguments: &Arguments, mut stopped: watch::Receiver<bool>) -> Res
     let server = Arc::new(Server {
         repository: Repository::load(&models, threads)?,
         batcher: Batcher::new(settings, Arc::clone(&metrics)),
+        recordings: Recordings::new(arguments, threads)?,
+        streams: Streams::default(),
         limits,
         metrics: Arc::clone(&metrics),
-        stopping: AtomicBool::new(false),
-    });
-    let ending = Arc::clone(&server);
-    let mut asked = stopped.clone();
-    tokio::spawn(async move {
-        if asked.wait_for(|stop| *stop).await.is_ok() {
-            ending.stopping.store(true, Ordering::Relaxed);
-        }
+        stopped: stopped.clone(),
     });
     told(&server, &listener, tls.is_some());
     let connections = Connections {
@@ -160,10 +170,10 @@ async fn serve(arguments: &Arguments, mut stopped: watch::Receiver<bool>) -> Res
         grace: GRACE,
         metrics,
     };
-    let all = connections.serve(listener, stopped.clone()).await;
+    let all = connections.serve(listener, stopped).await;
     // Runs what is still asked for, which is nothing where all has ended.
     server.batcher.stop();
-    let _ = stopped.borrow_and_update();
+    server.recordings.stop();
     match all {
         true => Ok(()),
         false => Err(Error::Runtime(format!(
@@ -185,7 +195,10 @@ fn told(server: &Server, listener: &TcpListener, tls: bool) {
 }
 
 fn router(server: &Arc<Server>, arguments: &Arguments) -> Router {
-    let described = OpenApiRouter::with_openapi(Api::openapi()).merge(protocol::routes());
+    let described = OpenApiRouter::with_openapi(Api::openapi())
+        .merge(protocol::routes())
+        .merge(recordings::routes())
+        .merge(live::routes());
     let (router, api) = described.split_for_parts();
     let api = Arc::new(api);
     let router = router

@@ -45,7 +45,7 @@ pub struct Arguments {
     #[arg(long, value_name = "COLUMNS")]
     pub samples: Option<samples::Options>,
     /// A pause is an RR interval of at least so many seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = PAUSE, value_parser = seconds)]
     pub pause: f64,
     /// Only the i-th of n parts of the recordings, for n machines that share a
     /// folder of results: 1/4 to 4/4.
@@ -58,6 +58,30 @@ pub struct Arguments {
     /// Threads [default: all cores].
     #[arg(long, value_name = "N", value_parser = classifier::threads)]
     pub threads: Option<NonZeroUsize>,
+}
+
+/// A pause is of so many seconds where nobody says otherwise.
+const PAUSE: f64 = 2.0;
+
+impl Arguments {
+    /// Those of a page with JSON, of one recording that is found already.
+    pub(super) fn of_one(lead: Option<String>) -> Arguments {
+        Arguments {
+            inputs: Vec::new(),
+            list: None,
+            output: None,
+            json: true,
+            annotations: None,
+            model: None,
+            reference: None,
+            lead,
+            samples: None,
+            pause: PAUSE,
+            shard: Shard { part: 0, of: 1 },
+            force: true,
+            threads: None,
+        }
+    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -16,7 +16,7 @@ use crate::source::Chunks;
 
 /// Integrated gradients of the beats at these places of the log, for the class that
 /// the model gives them.
-pub(super) fn credits(
+pub(crate) fn credits(
     explainer: &Explainer,
     beats: (&Path, Chunks),
     log: &BeatLog,

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use data::episodes::Thresholds;
 use data::formats::{self, Recording};
@@ -34,9 +35,9 @@ const MOST_STEPS: f64 = 3_500_000.0;
 const PROGRAM: &str = concat!("ectopy ", env!("CARGO_PKG_VERSION"));
 
 /// The model behind the pages, where no annotations are.
-pub(super) struct Model {
-    pub classifier: Classifier,
-    pub explainer: Explainer,
+pub(crate) struct Model {
+    pub classifier: Arc<Classifier>,
+    pub explainer: Arc<Explainer>,
     /// SHA-256 of the files of both, in hexadecimal.
     sha256: String,
 }
@@ -49,6 +50,14 @@ impl Model {
     pub fn load(path: &Path, threads: usize) -> Result<Model> {
         let classifier = Classifier::with_threads(path, threads)?;
         let explainer = Explainer::of(path, threads)?;
+        Model::of(classifier.into(), explainer.into())
+    }
+
+    /// A model and what explains it, which others may use, too.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn of(classifier: Arc<Classifier>, explainer: Arc<Explainer>) -> Result<Model> {
         let files = [classifier.path(), explainer.path()];
         let hashes = files.into_iter().map(checksum::of_file);
         Ok(Model {

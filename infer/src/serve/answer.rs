@@ -24,6 +24,7 @@ impl Refusal {
             Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+            Refusal::NotYet => StatusCode::CONFLICT,
             Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
             Refusal::Busy | Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::TimedOut(_) => StatusCode::REQUEST_TIMEOUT,
@@ -38,6 +39,7 @@ impl Refusal {
             Refusal::Invalid(_) => "invalid",
             Refusal::TooLarge(_) => "too_large",
             Refusal::Unsupported(_) | Refusal::NotAcceptable(_) => "media_type",
+            Refusal::NotYet => "not_yet",
             Refusal::Unauthorized => "unauthorized",
             Refusal::Busy => "busy",
             Refusal::Stopping => "stopping",
@@ -83,7 +85,7 @@ impl From<Refusal> for tonic::Status {
             }
             Refusal::TooLarge(_) | Refusal::Busy => Code::ResourceExhausted,
             Refusal::Unauthorized => Code::Unauthenticated,
-            Refusal::Stopping => Code::Unavailable,
+            Refusal::Stopping | Refusal::NotYet => Code::Unavailable,
             Refusal::TimedOut(_) => Code::DeadlineExceeded,
             Refusal::Failed(_) => Code::Internal,
         };

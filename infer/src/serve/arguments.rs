@@ -9,6 +9,7 @@ use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
 
 use crate::classifier;
+use crate::device::Device;
 
 /// Arguments of `serve`.
 #[derive(Args, Debug)]
@@ -23,6 +24,9 @@ pub struct Arguments {
     /// Threads that run graphs [default: all cores].
     #[arg(long, value_name = "N", value_parser = classifier::threads)]
     pub threads: Option<NonZeroUsize>,
+    /// What runs the models: cpu, cuda, cuda:1, tensorrt.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: Device,
     /// Most beats of one run of a graph, which requests share.
     #[arg(long, value_name = "BEATS", default_value_t = crate::pool::BATCH, value_parser = within(1, 4096))]
     pub batch: usize,

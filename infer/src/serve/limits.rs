@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Server;
 use super::answer::Refused;
+use super::live::STREAM;
 use super::tensor::Refusal;
 use super::{grpc, linger};
 use crate::error::{Error, Result};
@@ -108,12 +109,16 @@ impl Limits {
         }
     }
 
-    fn admits(&self, headers: &HeaderMap) -> bool {
+    /// Whether a request bears the token, or there is none. `query` may hold it, too.
+    fn admits(&self, headers: &HeaderMap, query: Option<&str>) -> bool {
         let Some(token) = &self.token else {
             return true;
         };
         let given = headers.get(header::AUTHORIZATION);
         let given = given.and_then(|v| v.as_bytes().strip_prefix(b"Bearer "));
+        let pairs = query.into_iter().flat_map(|q| q.split('&'));
+        let in_query = pairs.filter_map(|p| p.strip_prefix("token=")).next();
+        let given = given.or(in_query.map(str::as_bytes));
         // A missing token is compared, too, and takes as long.
         let given: [u8; 32] = Sha256::digest(given.unwrap_or_default()).into();
         given.ct_eq(token).into()
@@ -130,8 +135,12 @@ pub async fn guard(State(server): State<Arc<Server>>, request: Request, next: Ne
     let one = request.version() < Version::HTTP_2;
     let limits = &server.limits;
     let open = OPEN.contains(&route.as_str());
+    let query = match route.as_str() {
+        STREAM => request.uri().query().map(str::to_owned),
+        _ => None,
+    };
     let (request, rest) = linger::lend(request);
-    let mut response = if !open && !limits.admits(request.headers()) {
+    let mut response = if !open && !limits.admits(request.headers(), query.as_deref()) {
         // The body goes with the request.
         drop(request);
         refused(&route, Refusal::Unauthorized)

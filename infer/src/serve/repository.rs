@@ -14,6 +14,7 @@ use crate::classifier::Classifier;
 use crate::error::{Error, Result};
 use crate::explain::graph::Explainer;
 use crate::pool::Pool;
+use crate::report;
 use crate::runtime;
 use crate::shipped;
 
@@ -50,10 +51,8 @@ pub struct Model {
 pub struct Pair {
     /// The name of the classifier.
     pub name: String,
-    /// The classifier.
-    pub classifier: Arc<Classifier>,
-    /// Its explain graph.
-    pub explainer: Arc<Explainer>,
+    /// Both.
+    pub model: Arc<report::Model>,
 }
 
 /// All models of a server.
@@ -110,8 +109,7 @@ impl Repository {
             .push(Arc::new(Model::of(&explain, &version, graph)?));
         self.pairs.push(Pair {
             name,
-            classifier,
-            explainer,
+            model: Arc::new(report::Model::of(classifier, explainer)?),
         });
         Ok(())
     }
@@ -163,7 +161,7 @@ impl Repository {
     pub fn pair(&self, name: Option<&str>) -> Result<&Pair, Refusal> {
         let windows = |pair: &&Pair| {
             use data::pipeline::input::Layout;
-            pair.classifier.contract.input.layout == Layout::Window
+            pair.model.classifier.contract.input.layout == Layout::Window
         };
         let found = match name {
             Some(name) => self.pairs.iter().filter(|p| p.name == name).find(windows),

@@ -20,6 +20,9 @@ pub enum Refusal {
     /// The answer comes in none of the kinds that are asked for.
     #[error("{0}")]
     NotAcceptable(String),
+    /// The results are not there yet.
+    #[error("the recording is still worked on; ask for it again")]
+    NotYet,
     /// The token is missing or wrong.
     #[error("a bearer token is needed; send 'Authorization: Bearer TOKEN'")]
     Unauthorized,
