@@ -24,6 +24,8 @@ printf '\n== Explanation: infer explain against captum\n'
 $python infer/benches/explain.py "$release/infer" $model "$rows"
 printf '\n== Report: a day of ECG against NeuroKit2 and wfdb\n'
 $python infer/benches/report.py "$release/infer" "$release/data" models/shipped/resnet.onnx
+printf '\n== Server: infer serve against FastAPI, uvicorn and onnxruntime\n'
+$python infer/benches/serve.py "$release/infer" models/shipped/resnet.onnx
 printf '\n== Edge: time per sample, per beat and per record\n'
 # As it is shipped; alone, so that it is built without what it does not need.
 cargo bench --quiet --profile edge -p embedded --no-default-features --bench edge

@@ -15,6 +15,7 @@ mod linger;
 mod live;
 mod media;
 mod metrics;
+mod numbers;
 mod page;
 mod protocol;
 mod recordings;

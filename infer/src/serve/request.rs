@@ -1,23 +1,18 @@
 //! Requests and answers of the Open Inference Protocol in JSON, and with its
 //! binary tensor extension: the values of a tensor after the JSON, little-endian.
 
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::{SerializeSeq, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::numbers::{self, Lifted};
 use super::repository::Model;
 use super::tensor::{DataType, Refusal, Tensor, Values};
 
 /// The header that says how many bytes of a body are JSON.
 pub const JSON_LENGTH: &str = "inference-header-content-length";
-
-/// Lists within lists of numbers that are read: more than any tensor has sizes.
-const DEPTH: usize = 8;
 
 /// Parameters of requests and tensors that ask for what this server cannot do.
 const UNKNOWN: [&str; 4] = [
@@ -91,9 +86,14 @@ pub fn read(body: &[u8], json: Option<usize>, model: &Model) -> Result<Understoo
             body.len()
         ))
     })?;
-    let request: Request<'_> = serde_json::from_slice(json).map_err(|e| {
+    let lifted = Lifted::of(json);
+    let request: Request<'_> = serde_json::from_slice(lifted.json()).map_err(|e| {
+        // What is wrong is told of the body as it came.
+        let whole = serde_json::from_slice::<Request<'_>>(json)
+            .err()
+            .unwrap_or(e);
         invalid(format!(
-            "the request is no JSON of an inference request: {e}"
+            "the request is no JSON of an inference request: {whole}"
         ))
     })?;
     refuse_unknown(|name| request.parameters.contains_key(name))?;
@@ -102,7 +102,7 @@ pub fn read(body: &[u8], json: Option<usize>, model: &Model) -> Result<Understoo
         refuse_unknown(|name| input.parameters.contains_key(name))?;
         let (_, spec) = model.input(&input.name)?;
         let count = spec.check(&input.datatype, &input.shape)?;
-        let values = input.values(spec.data_type, count, &mut rest)?;
+        let values = input.values(&lifted, (spec.data_type, count), &mut rest)?;
         inputs.push(Tensor {
             name: input.name.clone(),
             shape: input
@@ -166,24 +166,16 @@ impl Input<'_> {
     /// Its values: those in the JSON, or the next bytes after it.
     fn values(
         &self,
-        data_type: DataType,
-        count: usize,
+        lifted: &Lifted<'_>,
+        (data_type, count): (DataType, usize),
         rest: &mut &[u8],
     ) -> Result<Values, Refusal> {
         let name = &self.name;
         let binary = self.parameters.get("binary_data_size");
         let values = match (self.data, binary) {
             (Some(data), None) => {
-                let mut into = Values::empty(data_type, count.min(data.get().len()));
-                let mut json = serde_json::Deserializer::from_str(data.get());
-                let read = Numbers {
-                    into: &mut into,
-                    most: count,
-                    depth: 0,
-                }
-                .deserialize(&mut json);
-                read.map_err(|e| Refusal::Invalid(format!("data of input '{name}': {e}")))?;
-                into
+                let read = numbers::read(lifted.list(data.get()), data_type, count);
+                read.map_err(|e| Refusal::Invalid(format!("data of input '{name}': {e}")))?
             }
             (None, Some(size)) => {
                 let needed = count.checked_mul(data_type.size());
@@ -220,89 +212,6 @@ impl Input<'_> {
             )));
         }
         Ok(values)
-    }
-}
-
-/// Reads numbers from lists, which may be nested, into one row-major list.
-struct Numbers<'a> {
-    into: &'a mut Values,
-    most: usize,
-    depth: usize,
-}
-
-impl<'de> DeserializeSeed<'de> for Numbers<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl Numbers<'_> {
-    fn room<E: serde::de::Error>(&self) -> Result<(), E> {
-        match self.depth {
-            0 => Err(E::custom("it is no list")),
-            _ if self.into.len() >= self.most => {
-                Err(E::custom(format_args!("more than {} values", self.most)))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for Numbers<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.into {
-            Values::Fp32(_) => f.write_str("numbers, or lists of them"),
-            Values::Int64(_) => f.write_str("whole numbers, or lists of them"),
-        }
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        if self.depth == DEPTH {
-            return Err(A::Error::custom("too many lists within lists"));
-        }
-        while list
-            .next_element_seed(Numbers {
-                into: self.into,
-                most: self.most,
-                depth: self.depth + 1,
-            })?
-            .is_some()
-        {}
-        Ok(())
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<(), E> {
-        self.room()?;
-        match self.into {
-            Values::Fp32(values) => values.push(value as f32),
-            Values::Int64(_) => return Err(E::custom(format_args!("{value} is no whole number"))),
-        }
-        Ok(())
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<(), E> {
-        self.room()?;
-        match self.into {
-            Values::Fp32(values) => values.push(value as f32),
-            Values::Int64(values) => values.push(value),
-        }
-        Ok(())
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<(), E> {
-        self.room()?;
-        match self.into {
-            Values::Fp32(values) => values.push(value as f32),
-            Values::Int64(values) => {
-                let value = i64::try_from(value);
-                values.push(value.map_err(|_| E::custom("a number is beyond INT64"))?);
-            }
-        }
-        Ok(())
     }
 }
 
