@@ -23,6 +23,7 @@ mod repository;
 mod request;
 mod spool;
 mod tensor;
+mod upload;
 
 use std::io::IsTerminal;
 use std::num::NonZeroUsize;
@@ -34,6 +35,7 @@ use axum::extract::State;
 use axum::http::{HeaderName, Method, header};
 use axum::response::IntoResponse;
 use data::output::signals;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
@@ -96,6 +98,7 @@ struct Api;
 /// running when their time was up.
 pub fn run(arguments: &Arguments) -> Result<()> {
     log(arguments.log);
+    open_files();
     arguments.device.choose();
     let (stop, stopped) = watch::channel(false);
     let stop = Arc::new(stop);
@@ -117,6 +120,19 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 fn threads(arguments: &Arguments) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     arguments.threads.map_or_else(cores, NonZeroUsize::get)
+}
+
+/// Lets the process have as many open files as the system allows it: each connection is
+/// one, and the usual first limit is 1,024.
+fn open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, all) {
+        tracing::warn!(%error, open_files = limit.current, "the limit of open files stays");
+    }
 }
 
 fn log(log: Log) {
@@ -213,6 +229,7 @@ fn router(server: &Arc<Server>, arguments: &Arguments) -> Router {
         )
         .merge(page::routes())
         .route("/metrics", axum::routing::get(metrics_text))
+        .method_not_allowed_fallback(|| async { Refusal::NoSuchMethod })
         .fallback(|| async { Refusal::NotFound("there is no such route; see /docs".into()) })
         .with_state(Arc::clone(server))
         .route_service(

@@ -24,6 +24,7 @@ impl Refusal {
             Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refusal::NotAcceptable(_) => StatusCode::NOT_ACCEPTABLE,
+            Refusal::NoSuchMethod => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::NotYet => StatusCode::CONFLICT,
             Refusal::Unauthorized => StatusCode::UNAUTHORIZED,
             Refusal::Busy | Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
@@ -39,6 +40,7 @@ impl Refusal {
             Refusal::Invalid(_) => "invalid",
             Refusal::TooLarge(_) => "too_large",
             Refusal::Unsupported(_) | Refusal::NotAcceptable(_) => "media_type",
+            Refusal::NoSuchMethod => "method",
             Refusal::NotYet => "not_yet",
             Refusal::Unauthorized => "unauthorized",
             Refusal::Busy => "busy",
@@ -80,6 +82,7 @@ impl From<Refusal> for tonic::Status {
         use tonic::Code;
         let code = match refusal {
             Refusal::NotFound(_) => Code::NotFound,
+            Refusal::NoSuchMethod => Code::Unimplemented,
             Refusal::Invalid(_) | Refusal::Unsupported(_) | Refusal::NotAcceptable(_) => {
                 Code::InvalidArgument
             }

@@ -68,7 +68,7 @@ impl Kind {
     pub fn wanted(headers: &HeaderMap) -> Result<Kind, Refusal> {
         let all = headers.get_all(header::ACCEPT);
         let text: Vec<&str> = all.iter().filter_map(|v| v.to_str().ok()).collect();
-        if text.is_empty() {
+        if text.iter().all(|t| t.trim().is_empty()) {
             return Ok(Kind::Numbers);
         }
         let ranges = text.iter().flat_map(|t| t.split(','));
@@ -150,7 +150,8 @@ mod tests {
         );
         assert_eq!(wanted("text/*"), Some(Kind::Page));
         assert_eq!(wanted("application/json;q=0, */*"), Some(Kind::Page));
-        for none in ["image/png", "text/csv;q=0", "", "text/csv;q=7"] {
+        assert_eq!(wanted(""), Some(Kind::Numbers));
+        for none in ["image/png", "text/csv;q=0", "text/csv;q=7"] {
             assert_eq!(wanted(none), None, "{none}");
         }
     }

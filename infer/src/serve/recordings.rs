@@ -1,21 +1,18 @@
 //! Recordings: sent, analysed, and kept for a while for who comes back to them.
 
-use std::path::Path as FilePath;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use data::formats::samples;
-use futures_util::{Stream, StreamExt};
+use futures_util::StreamExt;
 use report::BeatLog;
 use serde::{Deserialize, Serialize};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::io::ReaderStream;
 use utoipa::{IntoParams, ToSchema};
@@ -27,8 +24,9 @@ use super::analysis::{Analysis, Explanation, Watch};
 use super::answer::Error;
 use super::arguments::Arguments;
 use super::media::Kind;
-use super::spool::{Spool, kept_name};
+use super::spool::Spool;
 use super::tensor::Refusal;
+use super::upload::{Limits, receive};
 
 /// Recordings that may wait for each that is worked on.
 const WAITING: usize = 4;
@@ -36,9 +34,6 @@ const WAITING: usize = 4;
 /// Results that are kept, and their beats in all: more is given up, the oldest first.
 const KEPT: usize = 64;
 const KEPT_BEATS: usize = 8_000_000;
-
-/// Files of one recording.
-const FILES: usize = 64;
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<Arc<Server>> {
@@ -58,8 +53,7 @@ pub struct Recordings {
     places: Arc<Semaphore>,
     /// Those that are worked on.
     work: Arc<Semaphore>,
-    largest: u64,
-    patience: Duration,
+    limits: Limits,
     keep: Duration,
     kept: Mutex<Vec<Kept>>,
 }
@@ -96,8 +90,10 @@ impl Recordings {
             spool: Spool::open()?,
             places: Arc::new(Semaphore::new(work * (1 + WAITING))),
             work: Arc::new(Semaphore::new(work)),
-            largest: (arguments.recording as u64) << 20,
-            patience: arguments.patience(),
+            limits: Limits {
+                largest: (arguments.recording as u64) << 20,
+                patience: arguments.patience(),
+            },
             keep: Duration::from_secs(60 * arguments.keep),
             kept: Mutex::default(),
         })
@@ -217,7 +213,7 @@ impl Progress {
 /// annotations). With `Prefer: respond-async` the answer comes at once and says where
 /// the results will be.
 #[utoipa::path(post, path = "/v1/recordings", tag = "recordings", params(About,
-        ("accept" = Option<String>, Header), ("prefer" = Option<String>, Header)),
+        ("prefer" = Option<String>, Header)),
     request_body(content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "multipart/form-data"))),
     responses(
         (status = 200, content((Value = "application/json"), (String = "text/html"), (String = "application/x-ndjson"),
@@ -256,7 +252,7 @@ async fn send(
         watch: Watch::default(),
     };
     let folder = analysis.study.input();
-    receive(recordings, request, about.name.as_deref(), &folder).await?;
+    receive(recordings.limits, request, about.name.as_deref(), &folder).await?;
     let entry = Arc::new(Entry {
         analysis,
         outcome: Mutex::new(Outcome::Working),
@@ -354,8 +350,7 @@ async fn give_up(
 }
 
 /// What was made of a recording, in the kind that `Accept` asks for.
-#[utoipa::path(get, path = "/v1/recordings/{id}/results", tag = "recordings", params(("id" = String, Path),
-        ("accept" = Option<String>, Header)),
+#[utoipa::path(get, path = "/v1/recordings/{id}/results", tag = "recordings", params(("id" = String, Path)),
     responses(
         (status = 200, content((Value = "application/json"), (String = "text/html"), (String = "application/x-ndjson"),
             (String = "text/csv"), (Vec<u8> = "application/vnd.apache.parquet"), (Vec<u8> = "application/x-wfdb-annotation"))),
@@ -433,82 +428,6 @@ async fn file(entry: &Arc<Entry>, kind: Kind) -> Result<Response, Refusal> {
     );
     headers.insert(header::VARY, header::HeaderValue::from_static("accept"));
     Ok(response)
-}
-
-/// Writes what is sent into a folder.
-async fn receive(
-    recordings: &Recordings,
-    request: Request,
-    name: Option<&str>,
-    folder: &FilePath,
-) -> Result<(), Refusal> {
-    let kind = request.headers().get(header::CONTENT_TYPE);
-    let kind = kind.and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let mut left = recordings.largest;
-    if !kind.starts_with("multipart/form-data") {
-        let path = folder.join(kept_name(name.unwrap_or_default()));
-        let stream = request.into_body().into_data_stream();
-        write(recordings, &path, stream, &mut left).await?;
-        return match left == recordings.largest {
-            true => Err(Refusal::Invalid(
-                "the body is empty; send a recording".into(),
-            )),
-            false => Ok(()),
-        };
-    }
-    let invalid = |e: &dyn std::fmt::Display| Refusal::Invalid(format!("the form: {e}"));
-    let mut form = Multipart::from_request(request, &())
-        .await
-        .map_err(|e| invalid(&e))?;
-    let mut files = 0;
-    loop {
-        let next = tokio::time::timeout(recordings.patience, form.next_field()).await;
-        let next = next.map_err(|_| Refusal::TimedOut(recordings.patience.as_secs()))?;
-        let Some(field) = next.map_err(|e| invalid(&e))? else {
-            break;
-        };
-        let Some(name) = field.file_name().map(kept_name) else {
-            continue;
-        };
-        files += 1;
-        if files > FILES {
-            return Err(Refusal::Invalid(format!("more than {FILES} files")));
-        }
-        write(recordings, &folder.join(name), field, &mut left).await?;
-    }
-    match files {
-        0 => Err(Refusal::Invalid("there is no file in the form".into())),
-        _ => Ok(()),
-    }
-}
-
-/// Writes a stream to a file, as long as something comes.
-async fn write<E: std::fmt::Display>(
-    recordings: &Recordings,
-    path: &FilePath,
-    stream: impl Stream<Item = Result<Bytes, E>>,
-    left: &mut u64,
-) -> Result<(), Refusal> {
-    let io = |e: std::io::Error| Refusal::Failed(format!("the recording cannot be kept: {e}"));
-    let mut file = tokio::fs::File::create(path).await.map_err(io)?;
-    let mut stream = std::pin::pin!(stream);
-    loop {
-        let next = tokio::time::timeout(recordings.patience, stream.next()).await;
-        let next = next.map_err(|_| Refusal::TimedOut(recordings.patience.as_secs()))?;
-        let Some(bytes) = next else {
-            break;
-        };
-        let bytes =
-            bytes.map_err(|e| Refusal::Invalid(format!("the recording ends early: {e}")))?;
-        *left = left.checked_sub(bytes.len() as u64).ok_or_else(|| {
-            Refusal::TooLarge(format!(
-                "the recording is larger than {} MiB",
-                recordings.largest >> 20
-            ))
-        })?;
-        file.write_all(&bytes).await.map_err(io)?;
-    }
-    file.flush().await.map_err(io)
 }
 
 fn failed(error: crate::Error) -> Refusal {

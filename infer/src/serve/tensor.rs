@@ -20,6 +20,9 @@ pub enum Refusal {
     /// The answer comes in none of the kinds that are asked for.
     #[error("{0}")]
     NotAcceptable(String),
+    /// The route knows other methods; the header `Allow` names them.
+    #[error("the route does not have this method; see the header Allow, or /docs")]
+    NoSuchMethod,
     /// The results are not there yet.
     #[error("the recording is still worked on; ask for it again")]
     NotYet,

@@ -148,7 +148,7 @@ def bad_input(address, folder, night):
     refused(send(address, []), 400)
     refused(send(address, bytes(range(256)) * 40), 400)
     refused(send(address, rows), 400, "samples")
-    refused(send(address, [header]), 400, "night.dat")
+    refused(send(address, [header]), 400, "header names files")
     refused(send(address, [(header[0], outside), signal]), 400, "header")
     refused(send(address, [header, signal, ("other.hea", header[1].replace(b"night 1", b"other 1"))]), 400, "one")
     refused(send(address, [(header[0], header[1]), (signal[0], signal[1][:1001])]), 400)
@@ -200,7 +200,7 @@ def main():
     lines = asyncio.run(live(address, folder, night))
     signal = struct.unpack("<750f", send(address, None, method="GET", path="/v1/demo?seconds=3&fs=250")[2])
     assert max(signal) - min(signal) > 0.3
-    left = [p for p in spool.rglob("*") if p.is_file() and p.name != "lock"]
+    left = [p for p in (spool / "ectopy-serve").rglob("*") if p.is_file() and p.name != "lock"]
     assert not left, f"left behind: {left}"
     print(f"{findings} findings, {lines} lines of the stream: the same")
 
