@@ -16,6 +16,7 @@ pub mod beat_feature;
 pub mod beats;
 pub mod detector;
 mod fiducial;
+pub mod gaps;
 pub mod input;
 pub mod kaggle_cut;
 pub mod lead_choice;

@@ -2,6 +2,7 @@
 
 pub mod arguments;
 mod credits;
+mod kept;
 mod labelled;
 mod made;
 

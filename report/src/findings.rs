@@ -6,7 +6,7 @@ use data::holter::{Episode, Summary};
 use data::record::aami::Class;
 use models::contract::Reject;
 
-use crate::beats::BeatLog;
+use crate::beats::{Beat, BeatLog};
 use crate::words::length;
 
 /// Seconds of a strip: 175 mm of paper, which a page of A4 holds.
@@ -105,6 +105,11 @@ pub fn findings(summary: &Summary, log: &BeatLog) -> Vec<Finding> {
     found.rows();
     found.doubtful();
     found.found
+}
+
+/// Whether a finding can be about a beat: it is ectopic, or left to a human.
+pub fn may_concern(log: &BeatLog, beat: &Beat) -> bool {
+    log.aami(beat) != Some(Class::N) || beat.reject == Some(Reject::Uncertain)
 }
 
 /// The first of them, if any.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod annotations;
+mod converted;
 mod dependencies;
 mod desk;
 mod edge_cli;
@@ -23,6 +24,7 @@ mod parity;
 mod programs;
 mod remedies;
 mod report;
+mod round_trips;
 mod score;
 mod serve;
 #[path = "../shared.rs"]

@@ -171,6 +171,49 @@ fn labels_of_a_database_count_as_data_holter_counts_them() {
     }
 }
 
+/// The script shares nothing with the programs: it counts again by the words that
+/// document the numbers.
+#[test]
+#[cfg_attr(not(recordings), ignore = "no recordings")]
+fn numbers_of_the_json_are_those_that_a_script_counts_on_its_own() {
+    let desk = Desk::new();
+    let folder = Path::new(env!("ECTOPY_RECORDINGS")).join("mitdb");
+    for name in ["200", "203", "207", "219", "232"] {
+        let record = folder.join(name);
+        let labels = record.with_extension("atr");
+        let [record, labels] = [&record, &labels].map(|path| path.to_str().unwrap());
+        desk.report(&[record, "--annotations", labels, "--json", "--force"])
+            .success();
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/tests/holter/count.py");
+        let counted = Command::new(crate::onnx_checker::python())
+            .args([script, record])
+            .assert()
+            .success();
+        let theirs: Value = serde_json::from_slice(&counted.get_output().stdout).unwrap();
+        let ours = &desk.json("report.json")["numbers"];
+        for class in ["N", "S", "V", "F", "Q"] {
+            let count = &ours["beats"][class.to_lowercase()]["count"];
+            assert_eq!(count, &theirs["beats"][class], "{name}, {class}");
+        }
+        for (class, ectopy) in [("V", "ventricular"), ("S", "supraventricular")] {
+            let (ours, theirs) = (&ours[ectopy], &theirs[class]);
+            for what in ["singles", "couplets", "triplets"] {
+                assert_eq!(ours[what], theirs[what], "{name}, {class} {what}");
+            }
+            let runs = &ours["runs"];
+            assert_eq!(runs["count"], theirs["runs"], "{name}, {class} runs");
+            assert_eq!(runs["beats"], theirs["run_beats"], "{name}, {class} runs");
+        }
+        let fibrillation = &ours["ventricular_fibrillation"]["count"];
+        assert_eq!(fibrillation, &theirs["vf_episodes"], "{name}");
+        assert_eq!(ours["pauses"]["count"], theirs["pauses"], "{name}");
+        let rate = &ours["heart_rate"];
+        assert_eq!(rate["intervals"], theirs["intervals"], "{name}");
+        let off = rate["mean"].as_f64().unwrap() - theirs["mean_rate"].as_f64().unwrap();
+        assert!(off.abs() < 1e-6, "{name}: {off}");
+    }
+}
+
 #[test]
 fn what_cannot_be_reported_is_refused_with_the_remedy() {
     let desk = Desk::new();

@@ -4,6 +4,7 @@ mod found;
 
 use crate::formats::{Chunks, Recording};
 use crate::pipeline::beats::Beats;
+use crate::pipeline::gaps::Gaps;
 use crate::pipeline::input::{InputSpec, Layout};
 use crate::pipeline::kaggle_cut;
 use crate::pipeline::prepare::found::Found;
@@ -125,6 +126,7 @@ pub struct Batches {
     rows: usize,
     /// Room for interleaved samples.
     frames: Vec<f32>,
+    gaps: Gaps,
     ended: bool,
 }
 
@@ -147,8 +149,15 @@ impl Batches {
             found: Found::new(unlabelled(&recording.name, spec), recording.fs),
             rows,
             frames: Vec::new(),
+            gaps: Gaps::new(recording.fs),
             ended: false,
         })
+    }
+
+    /// The stretches of the first of the leads that lack samples, as far as it has
+    /// been read; see [`Gaps`].
+    pub fn gaps(self) -> Vec<[u64; 2]> {
+        self.gaps.all()
     }
 
     /// Reads on until a batch is full or the recording has ended.
@@ -158,7 +167,10 @@ impl Batches {
         } = self;
         while !self.ended && found.len() < self.rows {
             self.frames.clear();
-            if self.chunks.read_frames(FRAMES, &mut self.frames)? > 0 {
+            let count = self.chunks.read_frames(FRAMES, &mut self.frames)?;
+            if count > 0 {
+                let first = self.frames.chunks_exact(self.frames.len() / count);
+                self.gaps.push(first.map(|frame| frame[0]));
                 pipeline.push(&self.frames, &mut |output| found.take(&output));
                 found.settle(pipeline.samples());
             } else {

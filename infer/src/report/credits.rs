@@ -24,49 +24,62 @@ pub(crate) fn credits(
 ) -> Result<Vec<Credit>> {
     places.sort_unstable();
     places.dedup();
-    let mut found = Vec::with_capacity(places.len());
+    let mut found = Vec::new();
     if places.is_empty() {
         return Ok(found);
     }
     let contract = explainer.contract.clone();
-    let input = &contract.input;
-    let (channels, length) = (input.channels(), input.length());
     let rows = RowList::of(places);
-    let method = Method::IntegratedGradients;
     portions(beats, &contract, usize::MAX, Some(&rows), |portion| {
-        let Portion {
-            beats,
-            numbers,
-            earlier,
-        } = portion;
-        let targets = vec![PREDICTED; beats.len()];
-        let all = attribute_after(explainer, method, &beats, &earlier, &targets, 0)?;
-        for (row, number) in numbers.into_iter().enumerate() {
-            let window = &all.window[row * channels * length..][..channels * length];
-            let mut summed = vec![0.0; length];
-            for channel in window.chunks_exact(length) {
-                let values = summed.iter_mut().zip(channel);
-                values.for_each(|(sum, credit)| *sum += credit);
-            }
-            let features = input.rhythm.len();
-            let place = number as usize;
-            let reasons = Credited {
-                input,
-                features: beats.rhythm_row(row),
-                feature_credits: &all.rhythm[row * features..][..features],
-                window_credits: &summed,
-                rr: log.rr(place),
-            }
-            .reasons();
-            found.push(Credit {
-                beat: place,
-                window: summed,
-                fs: input.fs,
-                before: input.before,
-                reasons,
-            });
-        }
+        found.extend(of_portion(explainer, portion, log)?);
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The same of beats that are prepared already, each with its place in the log.
+pub(super) fn of_portion(
+    explainer: &Explainer,
+    portion: Portion,
+    log: &BeatLog,
+) -> Result<Vec<Credit>> {
+    let Portion {
+        beats,
+        numbers,
+        earlier,
+    } = portion;
+    if beats.is_empty() {
+        return Ok(Vec::new());
+    }
+    let input = &explainer.contract.input;
+    let (channels, length) = (input.channels(), input.length());
+    let method = Method::IntegratedGradients;
+    let targets = vec![PREDICTED; beats.len()];
+    let all = attribute_after(explainer, method, &beats, &earlier, &targets, 0)?;
+    let of_row = |(row, number): (usize, u64)| {
+        let window = &all.window[row * channels * length..][..channels * length];
+        let mut summed = vec![0.0; length];
+        for channel in window.chunks_exact(length) {
+            let values = summed.iter_mut().zip(channel);
+            values.for_each(|(sum, credit)| *sum += credit);
+        }
+        let features = input.rhythm.len();
+        let place = number as usize;
+        let reasons = Credited {
+            input,
+            features: beats.rhythm_row(row),
+            feature_credits: &all.rhythm[row * features..][..features],
+            window_credits: &summed,
+            rr: log.rr(place),
+        }
+        .reasons();
+        Credit {
+            beat: place,
+            window: summed,
+            fs: input.fs,
+            before: input.before,
+            reasons,
+        }
+    };
+    Ok(numbers.into_iter().enumerate().map(of_row).collect())
 }

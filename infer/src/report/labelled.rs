@@ -2,19 +2,22 @@
 
 use std::path::Path;
 
+use data::Classes;
 use data::formats::Recording;
 use data::formats::wfdb::AnnotationFile;
 use data::holter::{self, Holter, Options, Summary};
 use data::output::made_here::is_made_here;
+use data::pipeline::beats::Beats;
+use data::pipeline::gaps::Gaps;
+use data::record::Start;
 use data::record::aami::{Class, Convention};
 use data::record::annotation::{Annotation, Symbol};
-use data::{Classes, pipeline};
 use models::contract::Reject;
 use report::{Beat, BeatLog};
 
+use super::kept::Kept;
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
-use crate::source::Chunks;
 
 /// Beats with labels, and what is noted beside them.
 pub(super) struct Labelled {
@@ -22,18 +25,25 @@ pub(super) struct Labelled {
     pub notes: Vec<Annotation>,
 }
 
-/// The beats that a source prepares, with the model's classes.
-pub(super) fn by_model(classifier: &Classifier, chunks: Chunks, fs: f64) -> Result<Labelled> {
+/// The beats that a source prepares, with the model's classes, and those of them
+/// that strips may be about.
+pub(super) fn by_model(
+    classifier: &Classifier,
+    chunks: impl Iterator<Item = Result<Beats>> + Send,
+    recording: &Recording,
+) -> Result<(Labelled, Kept)> {
     let mut found = Labelled {
         log: BeatLog {
-            fs,
+            fs: recording.fs,
             classes: classifier.contract.classes.clone(),
             beats: Vec::new(),
         },
         notes: Vec::new(),
     };
-    classifier.stream(chunks, |beats, predictions| {
-        found.notes.extend(beats.notes);
+    let mut kept = Kept::new(&classifier.contract);
+    classifier.stream(chunks, |mut beats, predictions| {
+        let first = found.log.beats.len();
+        found.notes.append(&mut beats.notes);
         for (row, prediction) in predictions.iter().enumerate() {
             found.log.beats.push(Beat {
                 sample: beats.samples[row],
@@ -44,9 +54,9 @@ pub(super) fn by_model(classifier: &Classifier, chunks: Chunks, fs: f64) -> Resu
                 begins: beats.begins.get(row).copied().unwrap_or(row == 0),
             });
         }
-        Ok(())
+        kept.take(&beats, &found, first)
     })?;
-    Ok(found)
+    Ok((found, kept))
 }
 
 /// The beats of an annotation file of the recording, by the classes of EC57. What
@@ -98,25 +108,13 @@ pub(super) fn by_annotations(recording: &Recording, file: &Path) -> Result<Label
 /// The stretches without a sample that are longer than the pipeline bridges, in
 /// samples.
 pub(super) fn gaps(recording: &Recording, lead: usize) -> Result<Vec<[u64; 2]>> {
-    let least = (pipeline::BRIDGE * recording.fs) as u64;
-    let (mut gaps, mut open, mut at) = (Vec::new(), None, 0_u64);
+    let mut gaps = Gaps::new(recording.fs);
     let mut chunks = recording.chunks(&[lead])?;
     let mut columns = [Vec::new()];
-    let mut close = |open: &mut Option<u64>, end: u64| {
-        gaps.extend(open.take().map(|s| [s, end]).filter(|[s, e]| e - s > least));
-    };
     while chunks.read(8192, &mut columns)? > 0 {
-        for sample in columns[0].drain(..) {
-            match (sample.is_nan(), open) {
-                (true, None) => open = Some(at),
-                (false, Some(_)) => close(&mut open, at),
-                _ => {}
-            }
-            at += 1;
-        }
+        gaps.push(columns[0].drain(..));
     }
-    close(&mut open, at);
-    Ok(gaps)
+    Ok(gaps.all())
 }
 
 impl Labelled {
@@ -155,17 +153,17 @@ impl Labelled {
     }
 }
 
-/// The numbers of a recording that ends at the sample `end`.
+/// The numbers of a recording that began at `start` and ends at the sample `end`.
 pub(super) fn numbers(
     labelled: &mut Labelled,
-    recording: &Recording,
+    start: Option<Start>,
     gaps: &[[u64; 2]],
     end: u64,
     options: Options,
 ) -> Summary {
     labelled.mark(gaps);
     let log = &labelled.log;
-    let mut holter = Holter::new(log.fs, recording.start, options);
+    let mut holter = Holter::new(log.fs, start, options);
     // What is not a beat may be told long before its time.
     gaps.iter().for_each(|[from, to]| holter.gap(*from, *to));
     labelled.notes.iter().for_each(|note| holter.note(note));

@@ -11,7 +11,7 @@ use data::holter::Options;
 use data::output::OutputFile;
 use data::pipeline::input::Layout;
 use data::pipeline::lead_choice::{self, Chosen};
-use data::pipeline::prepare;
+use data::pipeline::prepare::Batches;
 use data::record::checksum;
 use report::findings::findings;
 use report::signal::gather;
@@ -19,7 +19,8 @@ use report::{Labels, Report, Strip, Subject};
 use sha2::{Digest, Sha256};
 
 use super::arguments::Arguments;
-use super::credits::credits;
+use super::credits::{credits, of_portion};
+use super::kept::Kept;
 use super::labelled::{Labelled, by_annotations, by_model, gaps, numbers};
 use crate::classifier::Classifier;
 use crate::error::{Error, Result};
@@ -168,13 +169,15 @@ impl Job {
         let chosen = lead_choice::choose_for(&recording, &extents, names, asked)?;
         // The first of the leads that are classified is shown.
         let lead = chosen.places[0];
-        let chunks = |model: &Model| self.beats(&recording, &chosen, model, arguments);
-        let mut labelled = match (model, &arguments.annotations) {
-            (Some(model), _) => by_model(&model.classifier, chunks(model)?, recording.fs)?,
-            (None, Some(file)) => by_annotations(&recording, file)?,
+        let (mut labelled, kept, gaps) = match (model, &arguments.annotations) {
+            (Some(model), _) => self.classified(&recording, &chosen, model, arguments)?,
+            (None, Some(file)) => {
+                let labelled = by_annotations(&recording, file)?;
+                (labelled, None, gaps(&recording, lead)?)
+            }
             (None, None) => return Err(Error::usage("no model and no annotations".into())),
         };
-        let (gaps, end) = (gaps(&recording, lead)?, extents[lead].samples);
+        let end = extents[lead].samples;
         let options = Options {
             thresholds: Thresholds {
                 pause: arguments.pause,
@@ -182,7 +185,7 @@ impl Job {
             },
             ..Options::default()
         };
-        let summary = numbers(&mut labelled, &recording, &gaps, end, options);
+        let summary = numbers(&mut labelled, recording.start, &gaps, end, options);
         let Labelled { log, notes } = labelled;
         let found = findings(&summary, &log);
         let spans: Vec<Range<u64>> = found.iter().map(|f| f.span.clone()).collect();
@@ -190,12 +193,21 @@ impl Job {
         let credited = || match model {
             Some(model) => {
                 let about = found.iter().flat_map(|f| &f.about);
-                let places = about.map(|&place| place as u64).collect();
-                credits(&model.explainer, (path, chunks(model)?), &log, places)
+                let mut places: Vec<u64> = about.map(|&place| place as u64).collect();
+                places.sort_unstable();
+                places.dedup();
+                if let Some(portion) = kept.as_ref().and_then(|kept| kept.portion(&places)) {
+                    return of_portion(&model.explainer, portion, &log);
+                }
+                let chunks: Chunks = match self.found(&recording, &chosen, model, arguments)? {
+                    Some(found) => Box::new(found.map(|beats| Ok(beats?))),
+                    None => self.source.chunks(&model.classifier.contract)?,
+                };
+                credits(&model.explainer, (path, chunks), &log, places)
             }
             None => Ok(Vec::new()),
         };
-        // Both read the whole recording, and neither waits for the other.
+        // Neither waits for the other.
         let (gathered, credited) = std::thread::scope(|scope| {
             let gathered = scope.spawn(|| gather(&recording, lead, &log, &spans, per_second));
             let credited = credited();
@@ -230,21 +242,52 @@ impl Job {
         })
     }
 
-    /// The recording's beats as the model wants them.
-    fn beats(
+    /// The recording's beats with the model's classes, those that strips may be
+    /// about, and where the lead that is shown lacks samples.
+    fn classified(
         &self,
         recording: &Recording,
         chosen: &Chosen,
         model: &Model,
         arguments: &Arguments,
-    ) -> Result<Chunks> {
-        let contract = &model.classifier.contract;
-        let input = contract.input.clone();
+    ) -> Result<(Labelled, Option<Kept>, Vec<[u64; 2]>)> {
+        let classifier = &model.classifier;
+        let found = self.found(recording, chosen, model, arguments)?;
+        let (labelled, kept, gaps) = match found {
+            Some(mut found) => {
+                let beats = found.by_ref().map(|beats| Ok(beats?));
+                let (labelled, kept) = by_model(classifier, beats, recording)?;
+                // Leads may differ in length, and the shown one is read to its end.
+                let gaps = match chosen.places.len() {
+                    1 => found.gaps(),
+                    _ => gaps(recording, chosen.places[0])?,
+                };
+                (labelled, kept, gaps)
+            }
+            None => {
+                let chunks = self.source.chunks(&classifier.contract)?;
+                let (labelled, kept) = by_model(classifier, chunks, recording)?;
+                (labelled, kept, gaps(recording, chosen.places[0])?)
+            }
+        };
+        Ok((labelled, Some(kept), gaps))
+    }
+
+    /// The recording's beats as the model wants them, found while it is read;
+    /// `None` where they come from an annotator or are cut from the whole of it.
+    fn found(
+        &self,
+        recording: &Recording,
+        chosen: &Chosen,
+        model: &Model,
+        arguments: &Arguments,
+    ) -> Result<Option<Batches>> {
+        let input = &model.classifier.contract.input;
         if arguments.reference.is_some() || input.layout != Layout::Window {
-            return self.source.chunks(contract);
+            return Ok(None);
         }
-        let found = prepare::Batches::new(recording, &chosen.places, &input, BATCH)?;
-        Ok(Box::new(found.map(|beats| Ok(beats?))))
+        let found = Batches::new(recording, &chosen.places, input, BATCH)?;
+        Ok(Some(found))
     }
 }
 
