@@ -38,7 +38,7 @@ logits[0].tofile(folder + "/logits")
 "#;
 
 /// The interpreter of the set-up.
-fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/python/bin/python");
     assert!(
         path.exists(),
