@@ -2,10 +2,11 @@
 //!
 //! [`Outputs`] is the one rule about where a program may write. What passes it
 //! is written as an [`OutputFile`], under a temporary name in the same folder,
-//! then renamed. A temporary file is named after its output and removed when the
+//! then renamed; an [`OutputFolder`] likewise. A temporary file is named after its output and removed when the
 //! program fails or [`signals`] end it; where it was killed, the next run that
 //! writes into the folder removes it.
 
+mod folder;
 pub mod made_here;
 mod rule;
 pub mod signals;
@@ -16,6 +17,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::record::error::{Error, Result};
+pub use folder::OutputFolder;
 pub use rule::Outputs;
 pub(crate) use rule::is_own_file;
 pub use temporary::{Guarded, Temporary};

@@ -5,6 +5,7 @@
 
 mod evaluation;
 mod explanation;
+pub(crate) mod hub;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -52,6 +53,9 @@ struct Entry {
     file: PathBuf,
     /// What it is for, in a few words.
     purpose: String,
+    /// Short names of the databases that it was trained on, such as `mitdb`.
+    #[serde(default)]
+    datasets: Vec<String>,
     /// The settings that its run saved.
     settings: Option<PathBuf>,
     /// Its evaluations, the most important one first.
@@ -80,6 +84,8 @@ struct CrossValidation {
 struct Evaluated {
     /// What was evaluated on what.
     name: String,
+    /// Short name of the database, such as `mitdb`.
+    dataset: Option<String>,
     /// The JSON file that `infer evaluate` or `infer explain --score` wrote.
     file: PathBuf,
     /// The same evaluation of every seed of the recipe, this one too.

@@ -262,7 +262,7 @@ fn report(tally: &Tally, classifier: &Classifier) -> String {
 
 /// The picture, complete under its temporary name.
 fn draw(confusion: &Confusion, path: PathBuf, model: &Path) -> Result<(PathBuf, OutputFile)> {
-    let model = model.file_name().unwrap_or_default().to_string_lossy();
+    let model = models::shipped::file_name(model);
     let title = format!("Confusion matrix of {model}");
     let picture = ConfusionMatrix {
         confusion,

@@ -12,7 +12,7 @@ use data::plot::PictureFormat;
 use crate::device::Device;
 use crate::explain::arguments::{Explain, RowList};
 use crate::predictions::Format;
-use crate::{card, classifier, evaluate, report, serve};
+use crate::{bundle, card, classifier, evaluate, report, serve};
 
 /// Classifies heartbeats with ONNX Runtime.
 ///
@@ -47,6 +47,9 @@ pub enum Command {
     Card(card::Arguments),
     /// Explain beats: which of their values speak for a class, with pictures.
     Explain(Explain),
+    /// Make a folder to deploy: the model for Triton and KServe, its card, and what
+    /// runs the server in a container or under systemd.
+    Bundle(bundle::Arguments),
     /// Make of each recording a page that a person can check and correct.
     Report(report::arguments::Arguments),
     /// Serve models and recordings over HTTP and gRPC (Open Inference Protocol).
@@ -61,7 +64,8 @@ pub struct Classify {
     /// and BDF files) or folders of them.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// The model [default: the one in the models folder whose contract fits].
+    /// The model, a file or a bundle [default: the one in the models folder whose
+    /// contract fits].
     #[arg(short, long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// Where predictions go; `-` is standard output. With --annotator, the

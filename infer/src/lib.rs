@@ -1,5 +1,6 @@
 //! Batch classification and explanation of heartbeats with ONNX Runtime.
 
+pub mod bundle;
 pub mod card;
 pub mod classifier;
 pub mod classify;

@@ -27,6 +27,7 @@ fn run(cli: &Cli) -> infer::Result<()> {
         Some(Command::Evaluate(arguments)) => infer::evaluate::run(arguments, &mut stdout().lock()),
         Some(Command::Card(arguments)) => infer::card::run(arguments, &mut stdout().lock()),
         Some(Command::Explain(arguments)) => infer::explain::command::run(arguments),
+        Some(Command::Bundle(arguments)) => infer::bundle::run(arguments),
         Some(Command::Report(arguments)) => infer::report::run(arguments),
         Some(Command::Serve(arguments)) => infer::serve::run(arguments),
         None => infer::classify::run(&cli.classify),

@@ -11,9 +11,6 @@ use models::shipped::{self, FOLDER, FOLDER_VARIABLE, SHIPPED};
 use crate::error::{Error, Result};
 use crate::source::Source;
 
-/// Explain graphs lie beside their classifiers and carry the same contract.
-const EXPLAIN_SUFFIX: &str = ".explain.onnx";
-
 /// The model that serves sources: the one that the user names, else the shipped
 /// one that fits all of them.
 ///
@@ -113,7 +110,7 @@ pub fn classifiers_in(folder: &Path) -> Result<Vec<PathBuf>> {
 /// no output may replace.
 pub fn protect(model: &Path, outputs: &mut Outputs) {
     outputs.input(model);
-    outputs.input(&model.with_extension(EXPLAIN_SUFFIX.trim_start_matches('.')));
+    outputs.input(&shipped::explain_graph(model));
 }
 
 /// The place of models: the one that the user names, else the first of the
@@ -151,8 +148,9 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(data::Error::io(folder))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.ends_with(".onnx") && !name.ends_with(EXPLAIN_SUFFIX) {
+        // Explain graphs carry the same contract.
+        let is_model = path.extension().is_some_and(|e| e == "onnx");
+        if is_model && !shipped::is_explain_graph(&path) {
             paths.push(path);
         }
     }

@@ -14,7 +14,7 @@ use crate::messages::DataType;
 use crate::weights::{Weights, WeightsError};
 pub use evaluate::{Dense, EvaluateError, evaluate};
 use graph::Graph;
-pub use read::{contract, network};
+pub use read::{TensorSpec, contract, network, tensors};
 pub use rules::head::Head;
 use rules::{head, memory, shape};
 

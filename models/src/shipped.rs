@@ -8,7 +8,10 @@
 //!    the shipped one of that name, `models/shipped/resnet.onnx`;
 //! 2. `--model resnet` is `resnet.onnx` in the first folder of [`places`] that
 //!    has it;
-//! 3. without `--model`, a program takes from [`places`] what fits its input.
+//! 3. `--model FOLDER` is the classifier in a [`bundle`];
+//! 4. without `--model`, a program takes from [`places`] what fits its input.
+
+pub mod bundle;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +23,9 @@ pub const FOLDER: &str = "models";
 
 /// The folder of the shipped models, inside a folder of models.
 pub const SHIPPED: &str = "shipped";
+
+/// The file that explains `NAME.onnx` is `NAME.explain.onnx`.
+const EXPLAIN_ENDING: &str = "explain.onnx";
 
 /// Where models may lie, the best place first: the folder that the user names
 /// alone, else `models` in the current folder, in each one above the program,
@@ -42,7 +48,11 @@ pub fn places() -> Vec<[PathBuf; 2]> {
 /// The file that `--model` means: `named` itself where no model is found for
 /// it, so that the message of whoever opens it tells what the user wrote.
 pub fn find(named: &Path) -> PathBuf {
-    if named.exists() {
+    if named.is_dir() {
+        if let Ok(file) = bundle::classifier(named) {
+            return file;
+        }
+    } else if named.exists() {
         return named.to_owned();
     }
     let is_name = named.components().count() == 1 && named.extension().is_none();
@@ -65,9 +75,15 @@ pub fn find(named: &Path) -> PathBuf {
 /// The bytes of a model's file, which [`find`] has found or not.
 ///
 /// # Errors
-/// When it cannot be read; where it is not there, with the names that would do.
+/// When it cannot be read; where it is not there, with the names that would do;
+/// a folder that is no bundle of one classifier.
 pub fn read(path: &Path) -> data::Result<Vec<u8>> {
-    std::fs::read(path).map_err(|cause| {
+    let file = match path.is_dir() {
+        true => bundle::classifier(path)
+            .map_err(|why| data::Error::Invalid(format!("{}: {why}", path.display())))?,
+        false => path.to_owned(),
+    };
+    std::fs::read(file).map_err(|cause| {
         if cause.kind() != std::io::ErrorKind::NotFound {
             return data::Error::io(path)(cause);
         }
@@ -80,6 +96,38 @@ pub fn read(path: &Path) -> data::Result<Vec<u8>> {
             path.display()
         ))
     })
+}
+
+/// The graph of gradients that belongs to a classifier's file, whether it is there
+/// or not: beside it, or in its bundle.
+pub fn explain_graph(model: &Path) -> PathBuf {
+    let beside = model.with_extension(EXPLAIN_ENDING);
+    match bundle::place(model) {
+        Some((folder, version)) if !beside.exists() => {
+            let name = format!("{}{}", bundle::name(&folder), bundle::EXPLAIN);
+            folder
+                .with_file_name(name)
+                .join(version)
+                .join(bundle::MODEL)
+        }
+        _ => beside,
+    }
+}
+
+/// Whether a file is, by its name, a graph of gradients and no classifier.
+pub fn is_explain_graph(model: &Path) -> bool {
+    let in_bundle = bundle::place(model);
+    in_bundle.is_some_and(|(folder, _)| bundle::name(&folder).ends_with(bundle::EXPLAIN))
+        || model.to_string_lossy().ends_with(EXPLAIN_ENDING)
+}
+
+/// What a model's file is called; in a bundle by the model's name, as before it
+/// came into one.
+pub fn file_name(model: &Path) -> String {
+    match bundle::place(model) {
+        Some((folder, _)) => format!("{}.onnx", bundle::name(&folder)),
+        None => bundle::name(model),
+    }
 }
 
 /// The names of the classifiers in [`places`], sorted.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod annotations;
+mod bundle;
 mod converted;
 mod dependencies;
 mod desk;

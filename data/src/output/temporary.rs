@@ -1,5 +1,5 @@
-//! Files of this process that must not outlive it: named after their output,
-//! and removed by this process or by the next one.
+//! Files and folders of this process that must not outlive it: named after their
+//! output, and removed by this process or by the next one.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -45,8 +45,7 @@ fn live() -> MutexGuard<'static, Live> {
 pub(super) fn discard_all() {
     let mut live = live();
     for path in live.files.drain(..) {
-        // It may be gone already; nobody is left to tell about anything else.
-        let _ = std::fs::remove_file(path);
+        remove(&path);
     }
     std::mem::forget(live);
 }
@@ -84,9 +83,18 @@ impl Drop for Guarded {
         let mut live = live();
         if let Some(at) = live.files.iter().position(|p| *p == self.path) {
             live.files.swap_remove(at);
-            let _ = std::fs::remove_file(&self.path);
+            remove(&self.path);
         }
     }
+}
+
+/// Removes a file, or a folder with all that is in it. It may be gone already;
+/// nobody is left to tell about anything else.
+fn remove(path: &Path) {
+    let _ = match path.is_dir() && !path.is_symlink() {
+        true => std::fs::remove_dir_all(path),
+        false => std::fs::remove_file(path),
+    };
 }
 
 /// A temporary file `.NAME.PID-N.ectopy.tmp` beside the output NAME, locked so
@@ -153,30 +161,15 @@ impl Temporary {
 
     /// Creates the file in a folder that is there.
     pub(super) fn new(folder: &Path, name: &OsStr) -> std::io::Result<(Temporary, File)> {
-        let name = name.to_string_lossy();
-        let name = &name[..name.floor_char_boundary(NAME_BYTES)];
-        let id = std::process::id();
-        for number in 0_u32.. {
-            let path = folder.join(format!(".{name}.{id}-{number}{ENDING}"));
-            let open = || {
-                let mut options = OpenOptions::new();
-                options.read(true).write(true).create_new(true).open(&path)
-            };
-            match Guarded::new(&path, open) {
-                Ok((guarded, file)) => {
-                    // Where a file system has no locks, the process's number tells.
-                    let _ = file.try_lock();
-                    let temporary = Temporary {
-                        file: guarded,
-                        _folder: None,
-                    };
-                    return Ok((temporary, file));
-                }
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Err(ErrorKind::AlreadyExists.into())
+        let (file, opened) = guarded(folder, name, |path| {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create_new(true).open(path)
+        })?;
+        let temporary = Temporary {
+            file,
+            _folder: None,
+        };
+        Ok((temporary, opened))
     }
 
     /// Its present name.
@@ -198,6 +191,102 @@ impl Temporary {
         let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
         Ok(())
     }
+}
+
+/// A temporary folder, named and locked as a [`Temporary`] file is.
+pub struct TemporaryFolder {
+    folder: Guarded,
+    /// Holds the lock.
+    _lock: File,
+    /// Goes after the folder, if nothing else came into it.
+    _above: Option<MadeFolder>,
+}
+
+impl TemporaryFolder {
+    /// As [`Temporary::beside`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be made; [`Error::Invalid`] when `path` has no
+    /// name.
+    pub fn beside(path: &Path) -> Result<TemporaryFolder> {
+        let name = path.file_name().ok_or_else(|| {
+            let what = format!("{}: has no name of its own; name a folder", path.display());
+            Error::Invalid(what)
+        })?;
+        let above = folder_of(path);
+        let made = MadeFolder::make(above).map_err(Error::io(above))?;
+        sweep(above);
+        let (folder, lock) = guarded(above, name, |path| {
+            std::fs::create_dir(path)?;
+            File::open(path)
+        })
+        .map_err(Error::io(path))?;
+        Ok(TemporaryFolder {
+            folder,
+            _lock: lock,
+            _above: made,
+        })
+    }
+
+    /// Its present name.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Gives the folder its own name; an older one goes with all that is in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a rename is refused; an older folder is then in place.
+    pub fn persist(self, path: &Path) -> Result<()> {
+        // The older one is moved into an empty folder of a temporary name, and goes
+        // with that.
+        let older = match path.exists() {
+            true => Some(TemporaryFolder::beside(path)?),
+            false => None,
+        };
+        let mut live = live();
+        let aside = older.as_ref().map(|older| older.path().join("older"));
+        let renamed = || {
+            if let Some(aside) = &aside {
+                std::fs::rename(path, aside)?;
+            }
+            std::fs::rename(self.path(), path).inspect_err(|_| {
+                if let Some(aside) = &aside {
+                    let _ = std::fs::rename(aside, path);
+                }
+            })
+        };
+        renamed().map_err(Error::io(path))?;
+        live.files.retain(|p| p != self.path());
+        drop(live);
+        let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+}
+
+/// What `create` makes under a temporary name for `name`, which no other process
+/// has, guarded and locked.
+fn guarded(
+    folder: &Path,
+    name: &OsStr,
+    create: impl Fn(&Path) -> std::io::Result<File>,
+) -> std::io::Result<(Guarded, File)> {
+    let name = name.to_string_lossy();
+    let name = &name[..name.floor_char_boundary(NAME_BYTES)];
+    let id = std::process::id();
+    for number in 0_u32.. {
+        let path = folder.join(format!(".{name}.{id}-{number}{ENDING}"));
+        match Guarded::new(&path, || create(&path)) {
+            Ok((guarded, file)) => {
+                // Where a file system has no locks, the process's number tells.
+                let _ = file.try_lock();
+                return Ok((guarded, file));
+            }
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
 }
 
 /// Refuses a path at which there is something else than a file.
@@ -237,7 +326,7 @@ fn sweep(folder: &Path) {
         };
         if !owned && !is_locked(&path) {
             // Another run may be sweeping as well.
-            let _ = std::fs::remove_file(path);
+            remove(&path);
         }
     }
 }
@@ -257,7 +346,10 @@ fn is_running(process: u32) -> bool {
 
 /// Whether somebody, perhaps in another container, holds the file.
 fn is_locked(path: &Path) -> bool {
-    let opened = OpenOptions::new().read(true).write(true).open(path);
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(!path.is_dir())
+        .open(path);
     matches!(
         opened.map(|file| file.try_lock()),
         Ok(Err(TryLockError::WouldBlock))

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use data::scoring::metrics::{Confusion, fraction, mean_and_deviation, percent};
 use data::{Class, Classes};
+use models::Contract;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -40,6 +41,18 @@ impl EvaluationFile {
         let keys = ["accuracy", "classes"];
         let value = read_json(path, "infer evaluate --json", keys)?;
         Ok(EvaluationFile(value))
+    }
+
+    /// Whether it is an evaluation of the model of this contract.
+    pub fn is_of(&self, contract: &Contract) -> bool {
+        let evaluated = Contract::from_json(&self.0["contract"].to_string());
+        evaluated.is_ok_and(|evaluated| evaluated == *contract)
+    }
+
+    /// Name, place in the file and value of every figure that there is.
+    pub fn figures(&self) -> impl Iterator<Item = (&'static str, &'static str, f64)> {
+        let figure = |(name, place, _)| Some((name, place, self.number(place)?));
+        FIGURES.into_iter().filter_map(figure)
     }
 
     fn confusion(&self) -> Result<Confusion> {

@@ -1,20 +1,18 @@
 //! The gradient graph behind its contract, run in batches on every core.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use data::pipeline::beats::Beats;
 use data::record::error::ensure;
 use models::Contract;
 use models::onnx;
+use models::shipped;
 use ort::session::Session;
 use ort::value::TensorRef;
 
 use crate::error::{Error, Result};
 use crate::pool::Pool;
-
-/// What the file of an explain graph is called beside its classifier's.
-const ENDING: &str = "explain.onnx";
 
 /// Rows to explain: windows and rhythm features, row after row. Of a model that
 /// remembers beats, a row is several consecutive beats of which the last one is
@@ -49,43 +47,16 @@ pub struct Explainer {
 }
 
 impl Explainer {
-    /// The explainer of a classifier: the file `NAME.explain.onnx` beside
-    /// `NAME.onnx` if there is one, else a graph built from the classifier. A
-    /// path to an explain graph is taken as it is.
+    /// The explainer of a classifier: the file that [`shipped::explain_graph`] says
+    /// if there is one, else a graph built from the classifier. A path to an explain
+    /// graph is taken as it is.
     ///
     /// # Errors
     /// A file cannot be read, the graph beside the classifier has another
     /// contract, or ONNX Runtime refuses it.
     pub fn of(model: &Path, threads: usize) -> Result<Explainer> {
-        let bytes = std::fs::read(model).map_err(data::Error::io(model))?;
-        let contract = onnx::contract(&bytes).map_err(Error::model(model))?;
-        if model.to_string_lossy().ends_with(ENDING) {
-            return Explainer::load(model, &bytes, contract, threads);
-        }
-        let beside = model.with_extension(ENDING);
-        if !beside.exists() {
-            return Explainer::built(model, &bytes, threads);
-        }
-        let bytes = std::fs::read(&beside).map_err(data::Error::io(&beside))?;
-        let found = onnx::contract(&bytes).map_err(Error::model(&beside))?;
-        ensure(found.hash() == contract.hash(), || {
-            let detail = format!(
-                "it does not explain {}: their contracts differ (hash {} and {}); export both again with `train --export`",
-                model.display(),
-                &found.hash()[..12],
-                &contract.hash()[..12]
-            );
-            Error::graph(&beside, detail)
-        })?;
-        Explainer::load(&beside, &bytes, contract, threads)
-    }
-
-    /// An explainer written from the network inside a classifier's file.
-    fn built(model: &Path, bytes: &[u8], threads: usize) -> Result<Explainer> {
-        let (network, weights, contract) = onnx::network(bytes).map_err(Error::model(model))?;
-        let graph =
-            onnx::explainer(&network, &weights, &contract).map_err(Error::explain(model))?;
-        Explainer::load(model, &graph, contract, threads)
+        let (path, bytes, contract) = graph_of(model)?;
+        Explainer::load(&path, &bytes, contract, threads)
     }
 
     /// The explainer that `bytes` hold; `path` is for messages.
@@ -200,6 +171,38 @@ impl Explainer {
         }
         Ok(all)
     }
+}
+
+/// The explain graph of a classifier as bytes, the file that it comes from and its
+/// contract; see [`Explainer::of`].
+///
+/// # Errors
+/// As [`Explainer::of`].
+pub(crate) fn graph_of(model: &Path) -> Result<(PathBuf, Vec<u8>, Contract)> {
+    let bytes = shipped::read(model)?;
+    let contract = onnx::contract(&bytes).map_err(Error::model(model))?;
+    if shipped::is_explain_graph(model) {
+        return Ok((model.into(), bytes, contract));
+    }
+    let beside = shipped::explain_graph(model);
+    if !beside.exists() {
+        let (network, weights, contract) = onnx::network(&bytes).map_err(Error::model(model))?;
+        let graph =
+            onnx::explainer(&network, &weights, &contract).map_err(Error::explain(model))?;
+        return Ok((model.into(), graph, contract));
+    }
+    let bytes = std::fs::read(&beside).map_err(data::Error::io(&beside))?;
+    let found = onnx::contract(&bytes).map_err(Error::model(&beside))?;
+    ensure(found.hash() == contract.hash(), || {
+        let detail = format!(
+            "it does not explain {}: their contracts differ (hash {} and {}); export both again with `train --export`",
+            model.display(),
+            &found.hash()[..12],
+            &contract.hash()[..12]
+        );
+        Error::graph(&beside, detail)
+    })?;
+    Ok((beside, bytes, contract))
 }
 
 impl Gradients {

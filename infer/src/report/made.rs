@@ -307,7 +307,7 @@ fn subject(
         (Some(model), _) => {
             let contract = &model.classifier.contract;
             Labels::Model {
-                name: file_name(model.classifier.path()),
+                name: models::shipped::file_name(model.classifier.path()),
                 recipe: contract.training.recipe.clone(),
                 data: contract.training.data.clone(),
                 contract_sha256: contract.hash(),

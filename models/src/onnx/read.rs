@@ -5,7 +5,7 @@ use prost::Message;
 use super::graph::NETWORK_KEY;
 use crate::architecture::Network;
 use crate::contract::{Contract, ContractError, METADATA_KEY};
-use crate::messages::ModelProto;
+use crate::messages::{DataType, Dimension, Extent, ModelProto, ValueInfoProto};
 use crate::seal;
 use crate::weights::{Tensor, Weights};
 
@@ -16,6 +16,41 @@ use crate::weights::{Tensor, Weights};
 /// have no contract or one that this version cannot honour.
 pub fn contract(bytes: &[u8]) -> Result<Contract, ContractError> {
     contract_of(&decode(bytes)?)
+}
+
+/// A tensor that a graph takes or gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Its name.
+    pub name: String,
+    /// What its values are.
+    pub data_type: DataType,
+    /// Its axes; `None` for one that is as long as the caller makes it.
+    pub shape: Vec<Option<usize>>,
+}
+
+/// What the graph in an ONNX file takes, and what it gives.
+///
+/// # Errors
+/// As [`contract`].
+pub fn tensors(bytes: &[u8]) -> Result<[Vec<TensorSpec>; 2], ContractError> {
+    let graph = decode(bytes)?.graph.unwrap_or_default();
+    let specs = |values: &[ValueInfoProto]| values.iter().map(spec).collect();
+    Ok([specs(&graph.input), specs(&graph.output)])
+}
+
+fn spec(value: &ValueInfoProto) -> TensorSpec {
+    let tensor = value.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+    let extent = |axis: &Dimension| match &axis.value {
+        Some(Extent::DimValue(size)) => usize::try_from(*size).ok(),
+        _ => None,
+    };
+    let axes = tensor.and_then(|t| t.shape.as_ref()).map(|s| &s.dim);
+    TensorSpec {
+        name: value.name.clone(),
+        data_type: tensor.map_or(DataType::Undefined, |t| t.elem_type()),
+        shape: axes.into_iter().flatten().map(extent).collect(),
+    }
 }
 
 /// The network, without batch norm, and its weights inside a classifier or an
