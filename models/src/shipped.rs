@@ -49,8 +49,11 @@ pub fn places() -> Vec<[PathBuf; 2]> {
 /// it, so that the message of whoever opens it tells what the user wrote.
 pub fn find(named: &Path) -> PathBuf {
     if named.is_dir() {
-        if let Ok(file) = bundle::classifier(named) {
-            return file;
+        match bundle::classifier(named) {
+            Ok(file) => return file,
+            // Whoever opens it says that one of several has to be named.
+            Err(_) if bundle::holds_models(named) => return named.to_owned(),
+            Err(_) => {}
         }
     } else if named.exists() {
         return named.to_owned();

@@ -376,10 +376,10 @@ fn a_bundle_takes_the_place_of_nothing_but_an_unchanged_bundle() {
 
 /// The command of the image's health check, with another port.
 fn health_check(dockerfile: &str, port: u16) -> Command {
-    let line = dockerfile
+    let mut line = dockerfile
         .lines()
         .skip_while(|l| !l.contains("HEALTHCHECK"));
-    let line = line.skip(1).next().unwrap().trim();
+    let line = line.nth(1).unwrap().trim();
     let parts: Vec<String> = serde_json::from_str(line.strip_prefix("CMD ").unwrap()).unwrap();
     let mut command = Command::new(&parts[0]);
     command.args(
@@ -423,7 +423,7 @@ fn the_health_check_asks_whether_the_server_is_ready() {
     }
     let runtime = std::fs::read_to_string(desk.path("bundle/onnxruntime.txt")).unwrap();
     assert!(runtime.contains("onnxruntime==") && runtime.matches("--hash=").count() == 2);
-    assert!(!runtime.contains("cmake") && runtime.ends_with(|c| c == '\n'));
+    assert!(!runtime.contains("cmake") && runtime.ends_with('\n'));
 }
 
 #[test]

@@ -59,6 +59,11 @@ pub(super) fn place(file: &Path) -> Option<(PathBuf, String)> {
     Some((version.parent()?.to_owned(), number))
 }
 
+/// Whether models have folders in this one.
+pub(super) fn holds_models(folder: &Path) -> bool {
+    folders(folder).any(|model| newest(&model).is_some())
+}
+
 /// The greatest version in the folder of one model.
 fn newest(model: &Path) -> Option<PathBuf> {
     let number = |folder: &PathBuf| name(folder).parse::<u64>().ok();
