@@ -168,8 +168,8 @@ impl Batches {
         while !self.ended && found.len() < self.rows {
             self.frames.clear();
             let count = self.chunks.read_frames(FRAMES, &mut self.frames)?;
-            if count > 0 {
-                let first = self.frames.chunks_exact(self.frames.len() / count);
+            if let Some(leads) = self.frames.len().checked_div(count) {
+                let first = self.frames.chunks_exact(leads);
                 self.gaps.push(first.map(|frame| frame[0]));
                 pipeline.push(&self.frames, &mut |output| found.take(&output));
                 found.settle(pipeline.samples());

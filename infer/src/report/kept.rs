@@ -149,7 +149,7 @@ mod tests {
                 at if at % 30 == 5 => s,
                 _ => n,
             };
-            let doubtful = i % 37 == 0;
+            let doubtful = i.is_multiple_of(37);
             Beat {
                 sample: 80 * (i as u64 + 1),
                 class,
