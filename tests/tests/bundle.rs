@@ -427,12 +427,8 @@ fn the_health_check_asks_whether_the_server_is_ready() {
 }
 
 #[test]
+#[cfg_attr(not(systemd), ignore = "no systemd-analyze")]
 fn systemd_takes_the_unit_and_finds_it_well_shut() {
-    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
-        println!("not checked: there is no systemd-analyze");
-        return;
-    };
-    assert!(version.status.success());
     let desk = Desk::new();
     said(&desk.bundle(&shipped("resnet.onnx"), "bundle", &[]));
     let unit = std::fs::read_to_string(desk.path("bundle/ectopy.service")).unwrap();
