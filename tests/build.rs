@@ -1,5 +1,5 @@
 //! Lets the binaries find libtorch where the build found it, and tells the
-//! tests whether there are real recordings and a browser.
+//! tests whether there are real recordings, a browser and systemd's checker.
 
 mod browser;
 mod recordings;
@@ -10,4 +10,10 @@ fn main() {
     }
     recordings::tell();
     browser::tell();
+    // A test that needs it is marked as those of pages are, see `browser.rs`.
+    println!("cargo:rustc-check-cfg=cfg(systemd)");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|p| p.join("systemd-analyze").is_file()) {
+        println!("cargo:rustc-cfg=systemd");
+    }
 }

@@ -25,7 +25,7 @@ pub struct Arguments {
     /// layout: beats as a table (CSV, TSV, packed with gzip or not)
     #[arg(default_value = "-")]
     pub input: String,
-    /// The model [default: resnet.onnx in the models folder or beside the program]
+    /// The model, a file or a bundle [default: resnet.onnx in the models folder or beside the program]
     #[arg(long, value_name = "FILE")]
     pub model: Option<PathBuf>,
 

@@ -2,7 +2,7 @@
 //! systemd and the programs take.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -400,10 +400,15 @@ fn the_health_check_asks_whether_the_server_is_ready() {
         let port = listener.local_addr().unwrap().port();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut request = [0; 512];
-            let length = stream.read(&mut request).unwrap();
+            // The whole request, which comes line by line: one that is closed before
+            // it was read breaks the connection.
+            let mut request = String::new();
+            let mut reader = BufReader::new(&mut stream);
+            while !request.ends_with("\r\n\r\n") {
+                assert!(reader.read_line(&mut request).unwrap() > 0, "{request}");
+            }
             write!(stream, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\n\r\n").unwrap();
-            String::from_utf8_lossy(&request[..length]).into_owned()
+            request
         });
         let status = health_check(&dockerfile, port).status().unwrap();
         assert_eq!(status.success(), healthy, "{answer}");
@@ -427,12 +432,8 @@ fn the_health_check_asks_whether_the_server_is_ready() {
 }
 
 #[test]
+#[cfg_attr(not(systemd), ignore = "no systemd-analyze")]
 fn systemd_takes_the_unit_and_finds_it_well_shut() {
-    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
-        println!("not checked: there is no systemd-analyze");
-        return;
-    };
-    assert!(version.status.success());
     let desk = Desk::new();
     said(&desk.bundle(&shipped("resnet.onnx"), "bundle", &[]));
     let unit = std::fs::read_to_string(desk.path("bundle/ectopy.service")).unwrap();

@@ -360,6 +360,30 @@ fn a_reader_corrects_a_page_in_a_browser() {
 }
 
 #[test]
+#[cfg_attr(not(browser), ignore = "no browser")]
+fn the_page_of_a_day_with_two_leads_is_small_and_works_in_a_browser() {
+    #[cfg(browser)]
+    {
+        let desk = Desk::new();
+        let settings = Settings::new(250.0, 7);
+        let (mut record, annotations) = synth::record("day", &settings, 86_400.0).unwrap();
+        record.signals.truncate(2);
+        assert_eq!(record.signals.len(), 2);
+        let day = data::datasets::dataset::Annotated {
+            record,
+            annotations,
+        };
+        desk::write(&desk.path("in"), &day, "atr");
+        drop(day);
+        is_used(&desk, "in/day", "day");
+        let size = desk.text("report.html").len();
+        assert!(size < 5_000_000, "{size}");
+        let beats = &desk.json("report.json")["numbers"]["beats"]["total"];
+        assert!(beats.as_u64().unwrap() > 80_000, "{beats}");
+    }
+}
+
+#[test]
 #[cfg_attr(not(all(browser, recordings)), ignore = "no browser, or no recordings")]
 fn pages_of_real_recordings_work_in_a_browser() {
     #[cfg(all(browser, recordings))]

@@ -13,9 +13,9 @@ use data::pipeline::input::Layout;
 use data::pipeline::lead_choice::{self, Chosen};
 use data::pipeline::prepare::Batches;
 use data::record::checksum;
-use report::findings::findings;
-use report::signal::gather;
-use report::{Labels, Report, Strip, Subject};
+use report::findings::{Finding, findings};
+use report::signal::{Excerpt, gather};
+use report::{Credit, Labels, Report, Strip, Subject};
 use sha2::{Digest, Sha256};
 
 use super::arguments::Arguments;
@@ -190,22 +190,24 @@ impl Job {
         let found = findings(&summary, &log);
         let spans: Vec<Range<u64>> = found.iter().map(|f| f.span.clone()).collect();
         let per_second = PER_SECOND.min(MOST_STEPS / summary.time.duration.max(1.0));
-        let credited = || match model {
-            Some(model) => {
-                let about = found.iter().flat_map(|f| &f.about);
-                let mut places: Vec<u64> = about.map(|&place| place as u64).collect();
-                places.sort_unstable();
-                places.dedup();
-                if let Some(portion) = kept.as_ref().and_then(|kept| kept.portion(&places)) {
-                    return of_portion(&model.explainer, portion, &log);
+        let mut about: Vec<u64> = found
+            .iter()
+            .flat_map(|f| &f.about)
+            .map(|&p| p as u64)
+            .collect();
+        about.sort_unstable();
+        about.dedup();
+        let credited = || {
+            // A few beats that were not kept have it all prepared once more.
+            let portion = kept.as_ref().and_then(|kept| kept.portion(&about));
+            match (model, portion) {
+                (None, _) => Ok(Vec::new()),
+                (Some(model), Some(portion)) => of_portion(&model.explainer, portion, &log),
+                (Some(model), None) => {
+                    let chunks = self.chunks(&recording, &chosen, model, arguments)?;
+                    credits(&model.explainer, (path, chunks), &log, about.clone())
                 }
-                let chunks: Chunks = match self.found(&recording, &chosen, model, arguments)? {
-                    Some(found) => Box::new(found.map(|beats| Ok(beats?))),
-                    None => self.source.chunks(&model.classifier.contract)?,
-                };
-                credits(&model.explainer, (path, chunks), &log, places)
             }
-            None => Ok(Vec::new()),
         };
         // Neither waits for the other.
         let (gathered, credited) = std::thread::scope(|scope| {
@@ -218,25 +220,13 @@ impl Job {
             )
         });
         let (gathered, credited) = (gathered.map_err(made)?, credited?);
-        let strips = found.into_iter().zip(gathered.excerpts);
-        let strips = strips.map(|(finding, excerpt)| Strip {
-            id: finding.id,
-            title: finding.title,
-            excerpt,
-            credits: credited
-                .iter()
-                .filter(|credit| finding.about.contains(&credit.beat))
-                .cloned()
-                .collect(),
-            about: finding.about,
-        });
         Ok(Report {
             subject: subject(&recording, &chosen, model, arguments, origin),
             log,
             notes,
             preamble: recording.clock().preamble()?,
             summary,
-            strips: strips.collect(),
+            strips: strips(found, gathered.excerpts, &credited),
             means: gathered.means,
             envelope: gathered.envelope,
         })
@@ -273,6 +263,20 @@ impl Job {
         Ok((labelled, Some(kept), gaps))
     }
 
+    /// The recording's beats as the model wants them.
+    fn chunks(
+        &self,
+        recording: &Recording,
+        chosen: &Chosen,
+        model: &Model,
+        arguments: &Arguments,
+    ) -> Result<Chunks> {
+        match self.found(recording, chosen, model, arguments)? {
+            Some(found) => Ok(Box::new(found.map(|beats| Ok(beats?)))),
+            None => self.source.chunks(&model.classifier.contract),
+        }
+    }
+
     /// The recording's beats as the model wants them, found while it is read;
     /// `None` where they come from an annotator or are cut from the whole of it.
     fn found(
@@ -289,6 +293,24 @@ impl Job {
         let found = Batches::new(recording, &chosen.places, input, BATCH)?;
         Ok(Some(found))
     }
+}
+
+/// A strip for each finding, with the credits of the beats that it is about.
+fn strips(found: Vec<Finding>, excerpts: Vec<Excerpt>, credits: &[Credit]) -> Vec<Strip> {
+    let of = |about: &[usize]| -> Vec<Credit> {
+        let mine = credits.iter().filter(|c| about.contains(&c.beat));
+        mine.cloned().collect()
+    };
+    let strips = found.into_iter().zip(excerpts);
+    strips
+        .map(|(finding, excerpt)| Strip {
+            id: finding.id,
+            title: finding.title,
+            excerpt,
+            credits: of(&finding.about),
+            about: finding.about,
+        })
+        .collect()
 }
 
 /// What the recording is called, and what was done with it.
