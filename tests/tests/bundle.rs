@@ -39,6 +39,9 @@ impl Desk {
 
     fn run(&self, package: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(program(package));
+        // The programs may lie outside the project, and then find no models by themselves.
+        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+        command.env("ECTOPY_MODELS", models);
         command.current_dir(self.0.path()).args(arguments);
         command.output().unwrap()
     }
