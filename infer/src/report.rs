@@ -18,6 +18,7 @@ use data::record::error::{Failures, ensure};
 
 use self::arguments::Arguments;
 pub(crate) use self::credits::credits;
+pub(crate) use self::labelled::beat;
 use self::made::Job;
 pub(crate) use self::made::Model;
 use crate::error::{Error, Result};

@@ -16,7 +16,7 @@ use models::contract::Reject;
 use report::{Beat, BeatLog};
 
 use super::kept::Kept;
-use crate::classifier::Classifier;
+use crate::classifier::{Classifier, Prediction};
 use crate::error::{Error, Result};
 
 /// Beats with labels, and what is noted beside them.
@@ -45,18 +45,23 @@ pub(super) fn by_model(
         let first = found.log.beats.len();
         found.notes.append(&mut beats.notes);
         for (row, prediction) in predictions.iter().enumerate() {
-            found.log.beats.push(Beat {
-                sample: beats.samples[row],
-                // A report holds few classes, which `Report::html` checks.
-                class: u8::try_from(prediction.class).unwrap_or(u8::MAX),
-                probability: prediction.probability(),
-                reject: prediction.reject,
-                begins: beats.begins.get(row).copied().unwrap_or(row == 0),
-            });
+            found.log.beats.push(beat(&beats, row, prediction));
         }
         kept.take(&beats, &found, first)
     })?;
     Ok((found, kept))
+}
+
+/// A beat of a recording's log with the class that the model gives it.
+pub(crate) fn beat(beats: &Beats, row: usize, prediction: &Prediction) -> Beat {
+    Beat {
+        sample: beats.samples[row],
+        // A report holds few classes, which `Report::html` checks.
+        class: u8::try_from(prediction.class).unwrap_or(u8::MAX),
+        probability: prediction.probability(),
+        reject: prediction.reject,
+        begins: beats.begins.get(row).copied().unwrap_or(row == 0),
+    }
 }
 
 /// The beats of an annotation file of the recording, by the classes of EC57. What

@@ -8,10 +8,9 @@ use data::beat_files::table::Reading;
 use data::episodes::notes;
 use data::formats::{self, Recording, samples};
 use data::pipeline::annotator::Annotator;
-use data::pipeline::beats::Beats;
 use data::pipeline::lead_choice;
 use models::contract::Reject;
-use report::{Beat, BeatLog};
+use report::BeatLog;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,7 +18,6 @@ use super::media::Kind;
 use super::metrics::Metrics;
 use super::repository::Pair;
 use super::spool::Study;
-use crate::classifier::Prediction;
 use crate::error::{Error, Result};
 use crate::predictions::{Format, Row, Writer};
 use crate::report as pages;
@@ -216,7 +214,7 @@ impl Analysis {
                 let row = log.beats.len() as u64;
                 let row = Row::of(&name, row, (&beats, i), Some(recording.fs), prediction);
                 writers.iter_mut().try_for_each(|w| w.write(&row))?;
-                log.beats.push(beat(&beats, i, prediction));
+                log.beats.push(pages::beat(&beats, i, prediction));
             }
             if let Some(annotator) = &mut annotator {
                 annotator.notes(&beats.notes);
@@ -312,14 +310,4 @@ fn no_recording(path: &Path) -> Error {
         Err(error) => format!("{error}; {remedy}"),
         Ok(_) => format!("it is a table of beats; {remedy}"),
     })
-}
-
-fn beat(beats: &Beats, row: usize, prediction: &Prediction) -> Beat {
-    Beat {
-        sample: beats.samples[row],
-        class: u8::try_from(prediction.class).unwrap_or(u8::MAX),
-        probability: prediction.probability(),
-        reject: prediction.reject,
-        begins: beats.begins.get(row).copied().unwrap_or(row == 0),
-    }
 }

@@ -196,21 +196,7 @@ fn read(
         },
         (None, None) => Values::empty(spec.data_type, 0),
     };
-    if values.len() != count {
-        return Err(Refusal::Invalid(format!(
-            "input '{name}' has {} values, its shape needs {count}",
-            values.len()
-        )));
-    }
-    Ok(Tensor {
-        name: name.clone(),
-        shape: input
-            .shape
-            .iter()
-            .map(|&s| s.unsigned_abs() as usize)
-            .collect(),
-        values,
-    })
+    spec.tensor(&input.shape, count, values)
 }
 
 fn answer<'a>(

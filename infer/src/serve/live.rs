@@ -8,6 +8,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use data::Classes;
 use data::pipeline::RATES;
 use data::simulate::synth::{self, Settings};
 use models::monitor::{BeatClassifier, Counter, Event, Line};
@@ -108,6 +109,7 @@ struct Stream {
     server: Arc<Server>,
     monitor: Monitor,
     fs: f64,
+    classes: Classes,
     counter: Counter,
     /// Bytes of a sample that is cut between messages.
     cut: Vec<u8>,
@@ -116,12 +118,13 @@ struct Stream {
 
 impl Stream {
     fn new(server: Arc<Server>, monitor: Monitor, fs: f64, place: OwnedSemaphorePermit) -> Stream {
-        let counter = Counter::new(fs, &monitor.classifier().contract().classes);
+        let classes = monitor.classifier().contract().classes.clone();
         Stream {
             server,
             monitor,
             fs,
-            counter,
+            counter: Counter::new(fs, &classes),
+            classes,
             cut: Vec::new(),
             _place: place,
         }
@@ -163,44 +166,28 @@ impl Stream {
         let (words, rest) = self.cut.as_chunks::<4>();
         let samples: Vec<f32> = words.iter().map(|w| f32::from_le_bytes(*w)).collect();
         self.cut = rest.to_vec();
-        let Stream {
-            monitor,
-            counter,
-            fs,
-            ..
-        } = self;
-        // The network runs on this thread, for less than a millisecond a beat.
-        tokio::task::block_in_place(|| {
-            let classes = monitor.classifier().contract().classes.clone();
-            match monitor.push(&samples) {
-                Ok(events) => lines(events, *fs, &classes, counter),
-                Err(error) => vec![told(&error)],
-            }
-        })
+        self.step(|monitor| monitor.push(&samples))
     }
 
     /// What still waits, and the summary.
     fn finish(&mut self) -> Vec<String> {
-        let Stream {
-            monitor,
-            counter,
-            fs,
-            ..
-        } = self;
-        tokio::task::block_in_place(|| {
-            let classes = monitor.classifier().contract().classes.clone();
-            let mut all = match monitor.finish() {
-                Ok(events) => lines(events, *fs, &classes, counter),
-                Err(error) => vec![told(&error)],
-            };
-            let totals = counter.totals(monitor.samples());
-            all.push(text(&Line::Summary(&totals)));
-            all
+        let mut all = self.step(Monitor::finish);
+        let totals = self.counter.totals(self.monitor.samples());
+        all.push(text(&Line::Summary(&totals)));
+        all
+    }
+
+    /// The lines of what a call of the monitor decides. The network runs on this
+    /// thread, for less than a millisecond a beat.
+    fn step(&mut self, call: impl FnOnce(&mut Monitor) -> crate::Result<&[Event]>) -> Vec<String> {
+        tokio::task::block_in_place(|| match call(&mut self.monitor) {
+            Ok(events) => lines(events, self.fs, &self.classes, &mut self.counter),
+            Err(error) => vec![told(&error)],
         })
     }
 }
 
-fn lines(events: &[Event], fs: f64, classes: &data::Classes, counter: &mut Counter) -> Vec<String> {
+fn lines(events: &[Event], fs: f64, classes: &Classes, counter: &mut Counter) -> Vec<String> {
     let each = events.iter().map(|event| {
         counter.event(event);
         text(&Line::of(event, fs, classes))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use data::record::error::ensure;
 use models::onnx::{PROBABILITIES, TARGET};
+use models::shipped::bundle::{self, Version};
 use ort::session::SessionOutputs;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, TensorElementType, TensorRef};
@@ -100,7 +101,7 @@ impl Repository {
         })?;
         let classifier = Arc::new(Classifier::with_threads(&path, threads)?);
         let explainer = Arc::new(Explainer::of(&path, threads)?);
-        let explain = format!("{name}-explain");
+        let explain = format!("{name}{}", bundle::EXPLAIN);
         let graph = Graph::Classifier(Arc::clone(&classifier));
         self.models
             .push(Arc::new(Model::of(&name, &version, graph)?));
@@ -381,8 +382,8 @@ struct Found {
     path: PathBuf,
 }
 
-/// The classifiers at a path: a file; a folder of files; or a folder that has for
-/// each model a folder with its versions, `NAME/1/model.onnx`.
+/// The classifiers at a path: a file; a folder of files; a folder that has for each
+/// model a folder with its versions, `NAME/1/model.onnx`; or such a folder of one model.
 fn found(path: &Path) -> Result<Vec<Found>> {
     let stem = |path: &Path| {
         let name = path.file_stem().unwrap_or_default();
@@ -404,46 +405,23 @@ fn found(path: &Path) -> Result<Vec<Found>> {
             path,
         })
         .collect();
-    for folder in folders(path)? {
-        for version in folders(&folder)? {
-            let file = version.join(MODEL);
-            let number = stem(&version);
-            if number.parse::<u64>().is_ok() && file.is_file() && is_classifier(&file)? {
-                all.push(Found {
-                    name: stem_of_folder(&folder),
-                    version: number,
-                    path: file,
-                });
-            }
+    // A bundle given as `.` has a name all the same.
+    let folder = path.canonicalize().map_err(data::Error::io(path))?;
+    for Version { name, number, file } in bundle::versions(&folder) {
+        if is_classifier(&file)? {
+            all.push(Found {
+                name,
+                version: number,
+                path: file,
+            });
         }
     }
     Ok(all)
 }
 
-/// The file of a version of a model.
-const MODEL: &str = "model.onnx";
-
-fn stem_of_folder(folder: &Path) -> String {
-    let name = folder.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
-fn folders(path: &Path) -> Result<Vec<PathBuf>> {
-    let failed = |e| Error::from(data::Error::io(path)(e));
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.is_dir() {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 /// Whether the graph is a classifier's and not what explains one.
 fn is_classifier(file: &Path) -> Result<bool> {
     let bytes = models::shipped::read(file)?;
-    let session = runtime::session(&bytes, file)?;
-    Ok(session.inputs().iter().all(|input| input.name() != TARGET))
+    let [inputs, _] = models::onnx::tensors(&bytes).map_err(Error::model(file))?;
+    Ok(inputs.iter().all(|input| input.name != TARGET))
 }

@@ -103,15 +103,7 @@ pub fn read(body: &[u8], json: Option<usize>, model: &Model) -> Result<Understoo
         let (_, spec) = model.input(&input.name)?;
         let count = spec.check(&input.datatype, &input.shape)?;
         let values = input.values(&lifted, (spec.data_type, count), &mut rest)?;
-        inputs.push(Tensor {
-            name: input.name.clone(),
-            shape: input
-                .shape
-                .iter()
-                .map(|&s| s.unsigned_abs() as usize)
-                .collect(),
-            values,
-        });
+        inputs.push(spec.tensor(&input.shape, count, values)?);
     }
     if !rest.is_empty() {
         return Err(invalid(format!(
@@ -172,7 +164,7 @@ impl Input<'_> {
     ) -> Result<Values, Refusal> {
         let name = &self.name;
         let binary = self.parameters.get("binary_data_size");
-        let values = match (self.data, binary) {
+        Ok(match (self.data, binary) {
             (Some(data), None) => {
                 let read = numbers::read(lifted.list(data.get()), data_type, count);
                 read.map_err(|e| Refusal::Invalid(format!("data of input '{name}': {e}")))?
@@ -204,14 +196,7 @@ impl Input<'_> {
             (None, None) => {
                 return Err(Refusal::Invalid(format!("input '{name}' has no data")));
             }
-        };
-        if values.len() != count {
-            return Err(Refusal::Invalid(format!(
-                "input '{name}' has {} values, its shape needs {count}",
-                values.len()
-            )));
-        }
-        Ok(values)
+        })
     }
 }
 

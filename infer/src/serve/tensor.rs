@@ -203,6 +203,26 @@ impl TensorSpec {
             .try_fold(1_usize, |all, &d| all.checked_mul(usize::try_from(d).ok()?));
         product.ok_or_else(|| Refusal::Invalid(format!("input '{name}' is larger than memory")))
     }
+
+    /// The tensor of a shape that [`TensorSpec::check`] has passed with this number of
+    /// values.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`]: there are more or fewer.
+    pub fn tensor(&self, shape: &[i64], count: usize, values: Values) -> Result<Tensor, Refusal> {
+        let name = &self.name;
+        if values.len() != count {
+            return Err(Refusal::Invalid(format!(
+                "input '{name}' has {} values, its shape needs {count}",
+                values.len()
+            )));
+        }
+        Ok(Tensor {
+            name: name.clone(),
+            shape: shape.iter().map(|&s| s.unsigned_abs() as usize).collect(),
+            values,
+        })
+    }
 }
 
 /// A shape as `[N, 1, 187]`.

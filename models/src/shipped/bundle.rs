@@ -64,14 +64,49 @@ pub(super) fn holds_models(folder: &Path) -> bool {
     folders(folder).any(|model| newest(&model).is_some())
 }
 
+/// A file of a model: the model's name, its version, and where it lies.
+pub struct Version {
+    /// The name of the model's folder.
+    pub name: String,
+    /// The name of the version's folder, a number.
+    pub number: String,
+    /// The file.
+    pub file: PathBuf,
+}
+
+/// All versions of all models of a folder, which may be the folder of one model, by
+/// name and number.
+pub fn versions(folder: &Path) -> Vec<Version> {
+    let models = std::iter::once(folder.to_owned()).chain(folders(folder));
+    let mut all: Vec<(String, u64, Version)> = models
+        .flat_map(|model| {
+            let each = of_model(&model).into_iter();
+            each.map(move |(number, file)| {
+                let version = Version {
+                    name: name(&model),
+                    number: file.parent().map(name).unwrap_or_default(),
+                    file,
+                };
+                (version.name.clone(), number, version)
+            })
+        })
+        .collect();
+    all.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    all.into_iter().map(|(_, _, version)| version).collect()
+}
+
 /// The greatest version in the folder of one model.
 fn newest(model: &Path) -> Option<PathBuf> {
+    of_model(model).into_iter().max().map(|(_, file)| file)
+}
+
+/// The versions in the folder of one model.
+fn of_model(model: &Path) -> Vec<(u64, PathBuf)> {
     let number = |folder: &PathBuf| name(folder).parse::<u64>().ok();
     folders(model)
         .filter_map(|folder| Some((number(&folder)?, folder.join(MODEL))))
         .filter(|(_, file)| file.is_file())
-        .max()
-        .map(|(_, file)| file)
+        .collect()
 }
 
 /// The last part of a path.
