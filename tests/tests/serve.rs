@@ -189,6 +189,24 @@ fn a_guarded_server_wants_the_token_and_speaks_tls_to_all_its_clients() {
 }
 
 #[test]
+fn a_bundle_is_served_and_so_is_the_folder_of_one_of_its_models() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("ward");
+    run(Command::new(program("infer"))
+        .env("ECTOPY_MODELS", format!("{ROOT}/models"))
+        .args(["bundle", "--no-program", "--model", "resnet", "--output"])
+        .arg(&bundle));
+    for models in [bundle.clone(), bundle.join("resnet")] {
+        let server = Server::start(&["--models", models.to_str().unwrap()]);
+        let log = server.log();
+        for model in ["resnet", "resnet-explain"] {
+            let line = format!("model=\"{model}\" version=\"1\"");
+            assert_eq!(log.matches(&line).count(), 1, "{line}: {log}");
+        }
+    }
+}
+
+#[test]
 fn clients_that_are_slow_idle_or_gone_harm_no_other() {
     let server = Server::start(&[]);
     script("behaviour.py", &["hostile", &server.address]);
