@@ -13,6 +13,7 @@
 //! | ISHNE 1.0 | one, and one of annotations | yes |
 //! | DICOM waveforms of an ECG | one | yes |
 //! | samples as CSV, TSV or Parquet, where [`open_samples`] is asked for | one | yes |
+//! | a record in memory, see [`Recording::of_record`] | none | yes |
 
 #[cfg(feature = "parquet")]
 pub(crate) mod columns;
@@ -23,6 +24,7 @@ mod interleaved;
 pub mod ishne;
 mod layout;
 mod lead;
+mod memory;
 mod recording;
 pub mod samples;
 pub(crate) mod text;

@@ -5,6 +5,8 @@
 //! deployment see the same numbers.
 
 pub mod beat_files;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod datasets;
 pub mod episodes;
 pub mod formats;

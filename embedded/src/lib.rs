@@ -6,6 +6,8 @@ pub mod classifier;
 pub mod decode;
 mod engine;
 mod error;
+#[cfg(feature = "any-onnx")]
+pub mod explainer;
 mod fused_conv;
 mod graph;
 mod line;
@@ -16,4 +18,6 @@ mod pool;
 pub use classifier::{Classifier, Prediction};
 pub use engine::Engine;
 pub use error::{Error, Result};
+#[cfg(feature = "any-onnx")]
+pub use explainer::Explainer;
 pub use monitor::{Event, Gap, LabelledBeat, Monitor, Unreadable};

@@ -59,6 +59,11 @@ impl Prediction {
         self.probabilities[self.class]
     }
 
+    /// Logits and probabilities.
+    pub(crate) fn scores(&self) -> [&[f32]; 2] {
+        [&self.logits, &self.probabilities]
+    }
+
     /// The same without the figures of the other classes.
     pub fn decision(&self) -> Decision {
         Decision {

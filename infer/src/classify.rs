@@ -159,7 +159,14 @@ fn predict(classifier: &Classifier, sources: &[Source], arguments: &Classify) ->
         classifier.stream(chunks, |beats, predictions| {
             for (i, prediction) in predictions.iter().enumerate() {
                 let row = tally.beats - before;
-                let row = Row::of(&name, row, (&beats, i), fs, prediction);
+                let row = Row::of(
+                    &name,
+                    row,
+                    (&beats, i),
+                    fs,
+                    prediction.decision(),
+                    prediction.scores(),
+                );
                 let label = row.label;
                 writer.write(&row)?;
                 tally.beats += 1;

@@ -13,6 +13,9 @@ pub enum Error {
     /// A recording, a file of beats, or an output.
     #[error(transparent)]
     Data(#[from] data::Error),
+    /// A report that cannot be made.
+    #[error(transparent)]
+    Report(report::Error),
     /// Arguments that are out of range or do not go together.
     #[error("{0}")]
     Usage(#[source] Usage),
@@ -76,6 +79,15 @@ pub enum Error {
 
 /// A result whose error is [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl From<report::Error> for Error {
+    fn from(error: report::Error) -> Error {
+        match error {
+            report::Error::Data(error) => Error::Data(error),
+            other => Error::Report(other),
+        }
+    }
+}
 
 impl Error {
     /// An [`Error::Usage`].

@@ -3,17 +3,14 @@
 
 pub mod activation_maximisation;
 pub mod arguments;
-pub(crate) mod batches;
 pub mod command;
 pub mod credit_files;
 pub mod faithfulness;
 pub mod figure;
 pub mod graph;
-pub mod integrated_gradients;
-pub mod methods;
+mod inputs;
 pub mod pictures;
 mod plots;
-pub mod remembered;
 mod score;
 pub mod score_table;
 mod search;

@@ -1,21 +1,18 @@
 //! Predictions as a file: CSV, JSON Lines, Parquet or HDF5, whole or not at all.
 
 mod hdf5;
-mod parquet;
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use data::Classes;
 use data::output::OutputFile;
-use data::pipeline::beats::Beats;
 use models::Contract;
-use serde_json::json;
+pub use report::predictions::Row;
+use report::predictions::{CsvFile, ParquetFile, as_json};
 use tempfile::SpooledTempFile;
 
 use self::hdf5::Hdf5File;
-use self::parquet::ParquetFile;
-use crate::Prediction;
 use crate::error::{Error, Result};
 
 /// How predictions are written.
@@ -53,55 +50,6 @@ impl Format {
     }
 }
 
-/// One beat of the output.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// The input that the beat came from, as the user named it.
-    pub input: &'a str,
-    /// The beat's place in that input, from 0.
-    pub row: u64,
-    /// The record and the sample of the beat in it, where the input says.
-    pub place: Option<(&'a str, u64)>,
-    /// Seconds from the recording's first sample to the beat.
-    pub time: Option<f64>,
-    /// Seconds since the beat before.
-    pub rr: Option<f32>,
-    /// Signal quality around the beat, 0 (noise) to 1 (clean).
-    pub quality: Option<f32>,
-    /// The place of the reference class in the contract's list, where the input
-    /// has one.
-    pub label: Option<usize>,
-    /// What the model says.
-    pub prediction: &'a Prediction,
-}
-
-impl<'a> Row<'a> {
-    /// The beat at a place among `beats`, which is number `row` of an input; `fs`
-    /// is the rate of its recording, in samples per second.
-    pub fn of(
-        input: &'a str,
-        row: u64,
-        (beats, at): (&'a Beats, usize),
-        fs: Option<f64>,
-        prediction: &'a Prediction,
-    ) -> Row<'a> {
-        let place = beats.records.get(at).map(|&record| {
-            let name = beats.record_names[record as usize].as_str();
-            (name, beats.samples[at])
-        });
-        Row {
-            input,
-            row,
-            place,
-            time: place.zip(fs).map(|((_, sample), fs)| sample as f64 / fs),
-            rr: beats.rr.get(at).copied().flatten(),
-            quality: beats.quality.get(at).copied(),
-            label: beats.labels.get(at).copied(),
-            prediction,
-        }
-    }
-}
-
 /// Where predictions go: nothing can be seen there before [`Writer::commit`].
 pub struct Writer {
     sink: Sink,
@@ -111,9 +59,9 @@ pub struct Writer {
 }
 
 enum Sink {
-    Csv(Box<csv::Writer<Target>>),
+    Csv(Box<CsvFile<Target>>),
     JsonLines(Target),
-    Parquet(Box<ParquetFile>),
+    Parquet(Box<ParquetFile<Target>>),
     Hdf5(Box<Hdf5File>),
 }
 
@@ -194,13 +142,8 @@ impl Writer {
                 Sink::Parquet(Box::new(file.map_err(failed(path.as_deref()))?))
             }
             (Format::Csv, _) => {
-                let mut csv = csv::Writer::from_writer(target()?);
-                let head = ["input", "row", "record", "sample", "label", "class"];
-                let probabilities = contract.classes.names();
-                let rest = ["rejected", "time", "rr", "quality"];
-                csv.write_record(head.into_iter().chain(probabilities).chain(rest))
-                    .map_err(|e| failed(path.as_deref())(e.into()))?;
-                Sink::Csv(Box::new(csv))
+                let file = CsvFile::create(target()?, contract);
+                Sink::Csv(Box::new(file.map_err(failed(path.as_deref()))?))
             }
         };
         Ok(Writer {
@@ -216,7 +159,7 @@ impl Writer {
     /// The disk is full.
     pub fn write(&mut self, row: &Row) -> Result<()> {
         let written = match &mut self.sink {
-            Sink::Csv(csv) => write_csv(csv, row, &self.classes).map_err(std::io::Error::from),
+            Sink::Csv(csv) => csv.write(row),
             Sink::JsonLines(target) => {
                 serde_json::to_writer(&mut *target, &as_json(row, &self.classes))
                     .map_err(std::io::Error::from)
@@ -234,10 +177,7 @@ impl Writer {
     /// The disk is full, or the reader of standard output is gone.
     pub fn commit(self) -> Result<()> {
         match self.sink {
-            Sink::Csv(csv) => csv
-                .into_inner()
-                .map_err(|e| failed(self.path.as_deref())(e.into_error()))?
-                .commit(),
+            Sink::Csv(csv) => csv.finish().map_err(failed(self.path.as_deref()))?.commit(),
             Sink::JsonLines(target) => target.commit(),
             Sink::Parquet(file) => file
                 .finish()
@@ -246,58 +186,4 @@ impl Writer {
             Sink::Hdf5(file) => file.commit(),
         }
     }
-}
-
-fn write_csv(csv: &mut csv::Writer<Target>, row: &Row, classes: &Classes) -> csv::Result<()> {
-    csv.write_field(row.input)?;
-    csv.write_field(row.row.to_string())?;
-    let (record, sample) = row.place.unzip();
-    csv.write_field(record.unwrap_or_default())?;
-    csv.write_field(sample.map(|s| s.to_string()).unwrap_or_default())?;
-    csv.write_field(row.label.map_or("", |label| classes.name(label)))?;
-    csv.write_field(classes.name(row.prediction.class))?;
-    for p in &row.prediction.probabilities {
-        csv.write_field(format!("{p:.6}"))?;
-    }
-    csv.write_field(row.prediction.reject.is_some().to_string())?;
-    let seconds = |value: Option<f64>| value.map(|s| format!("{s:.4}")).unwrap_or_default();
-    csv.write_field(seconds(row.time))?;
-    csv.write_field(seconds(row.rr.map(f64::from)))?;
-    csv.write_field(row.quality.map(|q| format!("{q:.3}")).unwrap_or_default())?;
-    csv.write_record(None::<&[u8]>)
-}
-
-fn as_json(row: &Row, classes: &Classes) -> serde_json::Value {
-    let by_class = |values: &[f32]| -> serde_json::Map<_, _> {
-        let named = classes.names().zip(values);
-        named.map(|(name, v)| (name.into(), json!(v))).collect()
-    };
-    let mut object = json!({
-        "input": row.input,
-        "row": row.row,
-        "class": classes.name(row.prediction.class),
-        "probabilities": by_class(&row.prediction.probabilities),
-        "logits": by_class(&row.prediction.logits),
-        "rejected": row.prediction.reject.is_some(),
-    });
-    if let Some(reject) = row.prediction.reject {
-        object["reject"] = json!(reject);
-    }
-    if let Some((record, sample)) = row.place {
-        object["record"] = json!(record);
-        object["sample"] = json!(sample);
-    }
-    if let Some(time) = row.time {
-        object["time"] = json!(time);
-    }
-    if let Some(rr) = row.rr {
-        object["rr"] = json!(rr);
-    }
-    if let Some(quality) = row.quality {
-        object["quality"] = json!(quality);
-    }
-    if let Some(label) = row.label {
-        object["label"] = json!(classes.name(label));
-    }
-    object
 }

@@ -1,9 +1,6 @@
 //! The task `report`: recordings to pages that a person can check.
 
 pub mod arguments;
-mod credits;
-mod kept;
-mod labelled;
 mod made;
 
 use std::num::NonZeroUsize;
@@ -17,8 +14,6 @@ use data::output::Outputs;
 use data::record::error::{Failures, ensure};
 
 use self::arguments::Arguments;
-pub(crate) use self::credits::credits;
-pub(crate) use self::labelled::beat;
 use self::made::Job;
 pub(crate) use self::made::Model;
 use crate::error::{Error, Result};

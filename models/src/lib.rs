@@ -1,9 +1,10 @@
 //! What a heartbeat model is: its contract, its architecture as data, and the
-//! ONNX graphs built from it; and the monitor of live samples, which any engine
-//! may serve.
+//! ONNX graphs built from it; and the monitor of live samples and the methods of
+//! explanation, which any engine may serve.
 
 pub mod architecture;
 pub mod contract;
+pub mod explain;
 pub mod fit;
 pub mod messages;
 pub mod monitor;

@@ -1,11 +1,11 @@
 //! Labelled beats, Holter numbers and credits to one self-contained page.
 //!
-//! [`BeatLog`] holds the beats of a recording with their classes,
+//! [`Labelled`] holds the beats of a recording with their classes,
 //! [`findings`](findings::findings) chooses the stretches that matter,
-//! [`gather`](signal::gather) reads their signal, and [`Report`] becomes a page
-//! ([`Report::html`]) or the same content as JSON ([`Report::json`]). Who classified
-//! the beats, a model or a person, is told from outside: no inference runtime is
-//! known here.
+//! [`gather`](signal::gather) reads their signal, [`Making`] puts it together, and
+//! [`Report`] becomes a page ([`Report::html`]) or the same content as JSON
+//! ([`Report::json`]). A model that classifies and explains beats is an [`Engine`]:
+//! no inference runtime is known here.
 //!
 //! Research software, not a medical device.
 
@@ -13,10 +13,16 @@ mod beats;
 mod charts;
 mod clock;
 mod colours;
+pub mod credits;
+mod engine;
 mod error;
 pub mod findings;
 mod json;
+mod kept;
+pub mod labelled;
+mod make;
 mod page;
+pub mod predictions;
 pub mod reason;
 pub mod signal;
 mod strip;
@@ -25,7 +31,10 @@ mod words;
 
 pub use beats::{Beat, BeatLog};
 pub use clock::Clock;
+pub use engine::{Chunks, Engine};
 pub use error::{Error, Result};
+pub use labelled::Labelled;
+pub use make::{Making, Source};
 pub use page::{SCRIPT, fingerprint};
 pub use strip::{Credit, Strip};
 

@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use data::pipeline::beats::Beats;
-use infer::explain::graph::{Explainer, InputBatch};
+use infer::explain::graph::Explainer;
+use models::explain::{GradientGraph, InputBatch};
 use models::onnx;
 use models::reference::Reference;
 use tch::{Device, Kind, Tensor};

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use data::pipeline::beats::Beats;
 use infer::Classifier;
-use infer::explain::graph::{Explainer, InputBatch};
+use infer::explain::graph::Explainer;
+use models::explain::{GradientGraph, InputBatch};
 
 use crate::networks::{Case, cases, synthetic};
 

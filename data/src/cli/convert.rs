@@ -3,18 +3,18 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::Classes;
+use crate::beat_files::store::{self, Store};
+use crate::beat_files::table::{self, Columns, Reading};
+use crate::datasets::dataset::{self, Failures, Kind, Place, Recordings};
+use crate::output::Outputs;
+use crate::pipeline::beats::Beats;
+use crate::pipeline::input::{InputSpec, Normalisation};
+use crate::pipeline::prepare;
+use crate::program::Usage;
+use crate::record::checksum;
+use crate::record::classes::LeftOut;
 use anyhow::{Context, bail};
-use data::Classes;
-use data::beat_files::store::{self, Store};
-use data::beat_files::table::{self, Columns, Reading};
-use data::datasets::dataset::{self, Failures, Kind, Place, Recordings};
-use data::output::Outputs;
-use data::pipeline::beats::Beats;
-use data::pipeline::input::{InputSpec, Normalisation};
-use data::pipeline::prepare;
-use data::program::Usage;
-use data::record::checksum;
-use data::record::classes::LeftOut;
 
 /// Records read before their beats are written.
 const RECORDS_AT_ONCE: usize = 8;
@@ -204,7 +204,7 @@ fn records(
             let beats =
                 prepare::record(&annotated.record, &annotated.annotations, &input, classes)?;
             match beats.is_empty() {
-                true => Err(data::Error::Invalid("no beat can be cut out of it".into())),
+                true => Err(crate::Error::Invalid("no beat can be cut out of it".into())),
                 false => Ok((
                     beats,
                     annotated.record.passed_over(),

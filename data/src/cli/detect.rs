@@ -3,16 +3,16 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::datasets::dataset::{self, Failures, Recordings};
+use crate::formats;
+use crate::output::Outputs;
+use crate::pipeline::annotator::Annotator;
+use crate::pipeline::input::InputSpec;
+use crate::pipeline::lead_choice;
+use crate::pipeline::{Fiducials, Output, Pipeline};
+use crate::program::Usage;
+use crate::record::annotation::{Annotation, Symbol};
 use anyhow::{Context, ensure};
-use data::datasets::dataset::{self, Failures, Recordings};
-use data::formats;
-use data::output::Outputs;
-use data::pipeline::annotator::Annotator;
-use data::pipeline::input::InputSpec;
-use data::pipeline::lead_choice;
-use data::pipeline::{Fiducials, Output, Pipeline};
-use data::program::Usage;
-use data::record::annotation::{Annotation, Symbol};
 
 /// Frames read at once.
 const FRAMES: usize = 4096;
@@ -71,7 +71,7 @@ pub fn run(arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
         let path = formats::new_annotation_path(&record, &arguments.annotator)?;
         outputs.annotations(&path).map(|()| path)
     };
-    let paths: Vec<PathBuf> = found.names.iter().map(path).collect::<data::Result<_>>()?;
+    let paths: Vec<PathBuf> = found.names.iter().map(path).collect::<crate::Result<_>>()?;
     let mut failures = Failures::among(found.names.len());
     for (name, path) in found.names.iter().zip(paths) {
         let detected = detect(arguments, &spec, &found.folder, name, &path);

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use data::datasets::dataset::DEFAULT_FOLDER;
-use data::datasets::download::{self, MITDB_URL};
+use crate::datasets::dataset::DEFAULT_FOLDER;
+use crate::datasets::download::{self, MITDB_URL};
 
 /// Downloads the MIT-BIH Arrhythmia Database (100 MB), or another database of
 /// WFDB records. An interrupted download goes on where it stopped.

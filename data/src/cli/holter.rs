@@ -6,16 +6,16 @@ mod text;
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::Class;
+use crate::datasets::dataset::REFERENCE;
+use crate::episodes::Thresholds;
+use crate::formats;
+use crate::holter::{Beat, Holter, NOTICE, Options, Summary};
+use crate::output::made_here::{MAKER, is_made_here};
+use crate::program::Usage;
+use crate::record::aami::Convention;
+use crate::record::annotation::Annotation;
 use anyhow::bail;
-use data::Class;
-use data::datasets::dataset::REFERENCE;
-use data::episodes::Thresholds;
-use data::formats;
-use data::holter::{Beat, Holter, NOTICE, Options, Summary};
-use data::output::made_here::{MAKER, is_made_here};
-use data::program::Usage;
-use data::record::aami::Convention;
-use data::record::annotation::Annotation;
 use serde::Serialize;
 
 /// Shows the Holter numbers of an annotated recording: analysable time, beats by

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::beat_files::table::{self, Columns};
+use crate::datasets::dataset::{Failures, Kind, Place, REFERENCE, record_path};
+use crate::formats::wfdb::AnnotationFile;
+use crate::formats::{self, Clock, Extent, Recording, annotation_path};
+use crate::program::Usage;
+use crate::record::aami::{Class, Convention};
+use crate::record::annotation::Annotation;
 use anyhow::bail;
-use data::beat_files::table::{self, Columns};
-use data::datasets::dataset::{Failures, Kind, Place, REFERENCE, record_path};
-use data::formats::wfdb::AnnotationFile;
-use data::formats::{self, Clock, Extent, Recording, annotation_path};
-use data::program::Usage;
-use data::record::aami::{Class, Convention};
-use data::record::annotation::Annotation;
 
 /// Kinds of annotations that are listed.
 const KINDS: usize = 20;

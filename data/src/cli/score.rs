@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::datasets::dataset::{self, Failures, Recordings};
+use crate::formats::{self, Clock, annotation_path};
+use crate::output::{self, Outputs, made_here::MAKER};
+use crate::record::aami::Convention;
+use crate::record::annotation::Annotation;
+use crate::scoring::ec57::{self, AggregateStatistics, Comparison, Kind, Layout, Options, Pair};
 use anyhow::Context;
-use data::datasets::dataset::{self, Failures, Recordings};
-use data::formats::{self, Clock, annotation_path};
-use data::output::{self, Outputs, made_here::MAKER};
-use data::record::aami::Convention;
-use data::record::annotation::Annotation;
-use data::scoring::ec57::{self, AggregateStatistics, Comparison, Kind, Layout, Options, Pair};
 use serde::Serialize;
 
 use sections::Sections;

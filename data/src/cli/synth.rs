@@ -3,17 +3,17 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::Classes;
+use crate::beat_files::kaggle;
+use crate::datasets::dataset::{Annotated, REFERENCE};
+use crate::formats::{annotation_path, wfdb};
+use crate::output::{Outputs, made_here::RECORD_NOTE};
+use crate::pipeline::beats::Beats;
+use crate::pipeline::input::InputSpec;
+use crate::pipeline::kaggle_cut;
+use crate::program::Usage;
+use crate::simulate::synth;
 use anyhow::{Context, ensure};
-use data::Classes;
-use data::beat_files::kaggle;
-use data::datasets::dataset::{Annotated, REFERENCE};
-use data::formats::{annotation_path, wfdb};
-use data::output::{Outputs, made_here::RECORD_NOTE};
-use data::pipeline::beats::Beats;
-use data::pipeline::input::InputSpec;
-use data::pipeline::kaggle_cut;
-use data::program::Usage;
-use data::simulate::synth;
 
 /// Synthesises recordings of different patients, as WFDB records with
 /// reference annotations or as beats in the Kaggle format.

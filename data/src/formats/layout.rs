@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::formats::lead::Lead;
 use crate::formats::samples::{self, Options};
 use crate::formats::wfdb::{self, Clock};
-use crate::formats::{dicom, edf, foreign, ishne};
+use crate::formats::{dicom, edf, foreign, ishne, memory};
 use crate::record::Start;
 use crate::record::annotation::Annotation;
 use crate::record::error::{Error, Result};
@@ -102,6 +102,7 @@ pub(super) enum Layout {
     Ishne(Arc<ishne::Layout>),
     Dicom(Arc<dicom::Layout>),
     Samples(Arc<samples::Layout>),
+    Memory(Arc<memory::Layout>),
 }
 
 impl Layout {
@@ -160,6 +161,7 @@ impl Layout {
             Layout::Ishne(layout) => layout.leads(),
             Layout::Dicom(layout) => layout.leads(),
             Layout::Samples(layout) => layout.leads(),
+            Layout::Memory(layout) => layout.leads(),
         }
     }
 
@@ -171,6 +173,7 @@ impl Layout {
             Layout::Ishne(layout) => layout.fs(),
             Layout::Dicom(layout) => layout.fs(),
             Layout::Samples(layout) => layout.fs(),
+            Layout::Memory(layout) => layout.fs(),
         }
     }
 
@@ -182,6 +185,7 @@ impl Layout {
             Layout::Ishne(layout) => layout.start(),
             Layout::Dicom(layout) => layout.start(),
             Layout::Samples(layout) => layout.start(),
+            Layout::Memory(_) => None,
         }
     }
 
@@ -196,6 +200,7 @@ impl Layout {
             Layout::Ishne(layout) => layout.length(),
             Layout::Dicom(layout) => layout.length(),
             Layout::Samples(layout) => layout.length(),
+            Layout::Memory(layout) => layout.length(),
         }
     }
 
@@ -207,13 +212,14 @@ impl Layout {
             Layout::Ishne(layout) => layout.comments(),
             Layout::Dicom(layout) => layout.comments(),
             Layout::Samples(layout) => layout.comments(),
+            Layout::Memory(layout) => layout.comments(),
         }
     }
 
     /// What is doubtful about the file as a whole.
     pub fn remark(&self) -> Option<String> {
         match self {
-            Layout::Wfdb(..) | Layout::Samples(_) => None,
+            Layout::Wfdb(..) | Layout::Samples(_) | Layout::Memory(_) => None,
             Layout::Edf(layout) => layout.remark(),
             Layout::Ishne(layout) => layout.remark(),
             Layout::Dicom(layout) => layout.remark(),
@@ -288,6 +294,9 @@ impl Layout {
             Layout::Samples(layout) => {
                 Reader::Samples(Box::new(samples::Reader::new(Arc::clone(layout), leads)?))
             }
+            Layout::Memory(layout) => {
+                Reader::Memory(memory::Reader::new(Arc::clone(layout), leads))
+            }
         })
     }
 }
@@ -315,6 +324,7 @@ pub(super) enum Reader {
     Ishne(ishne::Reader),
     Dicom(dicom::Reader),
     Samples(Box<samples::Reader>),
+    Memory(memory::Reader),
 }
 
 impl Reader {
@@ -327,6 +337,7 @@ impl Reader {
             Reader::Ishne(reader) => reader.left(),
             Reader::Dicom(reader) => reader.left(),
             Reader::Samples(reader) => reader.left(),
+            Reader::Memory(reader) => reader.left(),
         }
     }
 
@@ -341,6 +352,7 @@ impl Reader {
             Reader::Ishne(reader) => reader.read(most, out),
             Reader::Dicom(reader) => reader.read(most, out),
             Reader::Samples(reader) => reader.read(most, out),
+            Reader::Memory(reader) => Ok(reader.read(most, out)),
         }
     }
 }

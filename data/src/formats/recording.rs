@@ -2,9 +2,11 @@
 //! piece at a time.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::formats::layout::{Layout, Reader};
 use crate::formats::lead::Lead;
+use crate::formats::memory;
 use crate::formats::samples::Options;
 use crate::formats::wfdb::Clock;
 use crate::record::annotation::Annotation;
@@ -87,6 +89,17 @@ impl Recording {
         let layout = Layout::read_samples(path, options)?;
         let name = layout.name(path);
         Ok(Recording::of(layout, name))
+    }
+
+    /// A record in memory as a recording, so that it goes the way of all others.
+    ///
+    /// # Errors
+    /// [`crate::Error::Invalid`] where there is no sample, leads differ in length, or
+    /// the rate is none.
+    pub fn of_record(record: Record) -> Result<Recording> {
+        let layout = memory::Layout::new(record)?;
+        let name = layout.name();
+        Ok(Recording::of(Layout::Memory(Arc::new(layout)), name))
     }
 
     fn of(layout: Layout, name: String) -> Recording {

@@ -3,7 +3,6 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use clap::ValueEnum;
 use data::Class;
 use data::scoring::metrics::percent;
 use serde_json::Value;
@@ -11,8 +10,8 @@ use serde_json::Value;
 use super::read_json;
 use crate::error::Result;
 use crate::explain::faithfulness::FINE_STEPS;
-use crate::explain::integrated_gradients::STEPS;
-use crate::explain::methods::Method;
+use models::explain::integrated_gradients::STEPS;
+use models::explain::methods::Method;
 
 /// The parts of a beat that credit goes to, as the file names them.
 const PARTS: [&str; 5] = ["P", "QRS", "T", "rest", "rhythm"];
@@ -29,7 +28,7 @@ pub fn section(path: &Path, data: &str) -> Result<String> {
          | method | deletion | insertion | shuffled weights |\n|---|---|---|---|\n",
         score["beats"]
     );
-    for method in Method::value_variants() {
+    for method in &Method::ALL {
         let name = method.name();
         let shown = |what: &str| {
             let at = |end: &str| number(&format!("/methods/{name}/{what}/{end}"));

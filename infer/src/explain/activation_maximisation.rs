@@ -2,8 +2,9 @@
 
 use data::pipeline::input::{InputSpec, Normalisation};
 
-use super::graph::{Explainer, InputBatch};
+use super::graph::Explainer;
 use crate::error::Result;
+use models::explain::{GradientGraph, InputBatch};
 
 /// Steps of the ascent.
 const STEPS: usize = 200;

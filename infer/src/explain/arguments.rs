@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use data::beat_files::table::{self, Columns};
 use data::formats::samples;
@@ -11,10 +12,10 @@ use data::output::Outputs;
 use data::plot::PictureFormat;
 
 use super::credit_files::Format;
-use super::methods::Method;
 use crate::classifier;
 use crate::cli::Classify;
 use crate::error::{Error, Result};
+use models::explain::methods::Method;
 
 /// Rows that one range of `--rows` may hold: their pictures wait in memory.
 const MOST_ROWS: u64 = 1000;
@@ -42,7 +43,8 @@ pub struct Explain {
         long,
         value_name = "METHOD",
         value_delimiter = ',',
-        default_value = "integrated-gradients"
+        default_value = "integrated-gradients",
+        value_parser = methods()
     )]
     pub method: Vec<Method>,
     /// The folder for results and pictures.
@@ -174,6 +176,12 @@ impl Explain {
     }
 }
 
+/// Parses a method, and tells what there are in the help.
+fn methods() -> impl TypedValueParser<Value = Method> {
+    let value = |method: Method| PossibleValue::new(method.name()).help(method.about());
+    PossibleValuesParser::new(Method::ALL.map(value)).try_map(|name| name.parse::<Method>())
+}
+
 /// What `--picture` says: a format, or that none are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PictureChoice {
@@ -199,13 +207,6 @@ impl PictureChoice {
 /// Row numbers from 0, ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowList(pub(super) Vec<u64>);
-
-impl RowList {
-    /// Rows in ascending order, none of them twice.
-    pub(crate) fn of(rows: Vec<u64>) -> RowList {
-        RowList(rows)
-    }
-}
 
 impl FromStr for RowList {
     type Err = String;

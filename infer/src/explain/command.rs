@@ -9,13 +9,11 @@ use data::record::error::ensure;
 use models::onnx::PREDICTED;
 
 use super::arguments::{Explain, RowList, row_name};
-use super::batches::{Portion, portions, sources};
 use super::credit_files::{CHUNK, Explained, Results};
 use super::graph::Explainer;
-use super::methods::{Attributions, Method};
+use super::inputs::sources;
 use super::pictures::{self, Atlas};
 use super::plots::{Pictures, kernels};
-use super::remembered::attribute_after;
 use super::score::score;
 use super::search::search;
 use crate::error::{Error, Result};
@@ -23,6 +21,9 @@ use crate::pool::BATCH;
 use crate::progress::Progress;
 use crate::shipped;
 use crate::source::Source;
+use models::explain::methods::{Attributions, Method};
+use models::explain::remembered::attribute_after;
+use models::explain::{Portion, portions};
 
 /// Explains an input as the arguments ask for.
 ///
@@ -121,7 +122,7 @@ fn explain(
             source.named_chunks(&contract)?,
             &contract,
             portion,
-            chosen,
+            chosen.map(|rows| &rows.0[..]),
             &mut each,
         )?;
     }

@@ -14,8 +14,8 @@ use models::Contract;
 use ndarray::ArrayView2;
 use serde_json::json;
 
-use super::methods::{Attributions, Method};
 use crate::error::{Error, Result};
+use models::explain::methods::{Attributions, Method};
 
 /// Rows of one chunk of an HDF5 dataset. Rows that come by whole chunks are
 /// compressed once; others again with every part of their chunk.
@@ -192,7 +192,7 @@ fn lay_out(path: &Path, methods: &[Method], contract: &Contract) -> hdf5::Result
         // Nor does a group keep when it was made.
         let builder = file.create_group_builder();
         let builder = builder.with_gcpl(|settings| settings.obj_track_times(false));
-        builder.create(group.as_str())?;
+        builder.create(group)?;
         table(&format!("{group}/beat"), contract.input.window_values())?;
         table(&format!("{group}/rhythm"), contract.input.rhythm.len())?;
         let earlier = contract.memory.map_or(0, |memory| memory.beats - 1);

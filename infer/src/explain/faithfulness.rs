@@ -12,10 +12,11 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::graph::{Explainer, InputBatch};
-use super::integrated_gradients::in_equal_steps;
-use super::methods::{Attributions, Method, attribute};
+use super::graph::Explainer;
 use crate::error::{Error, Result};
+use models::explain::integrated_gradients::in_equal_steps;
+use models::explain::methods::{Attributions, Method, attribute};
+use models::explain::{GradientGraph, InputBatch};
 use report::waves::waves;
 
 /// Points of a deletion or insertion curve after the first.

@@ -3,40 +3,16 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use data::pipeline::beats::Beats;
 use data::record::error::ensure;
 use models::Contract;
+use models::explain::{GradientGraph, Gradients, InputBatch};
 use models::onnx;
 use models::shipped;
 use ort::session::Session;
 use ort::value::TensorRef;
 
 use crate::error::{Error, Result};
-use crate::pool::Pool;
-
-/// Rows to explain: windows and rhythm features, row after row. Of a model that
-/// remembers beats, a row is several consecutive beats of which the last one is
-/// explained, all rows of as many.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct InputBatch {
-    /// `rows x beats x channels x length` values.
-    pub windows: Vec<f32>,
-    /// `rows x beats x features` values.
-    pub rhythm: Vec<f32>,
-}
-
-/// What the graph says about rows, row after row.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Gradients {
-    /// `rows x classes`.
-    pub logits: Vec<f32>,
-    /// Gradient of the target's logit, `rows x beats x channels x length`.
-    pub saliency: Vec<f32>,
-    /// Gradient of the target's logit, `rows x beats x features`.
-    pub rhythm: Vec<f32>,
-    /// `rows x length`, of the last beat.
-    pub gradcam: Vec<f32>,
-}
+use crate::pool::{BATCH, Pool};
 
 /// A gradient graph that has been checked against its contract. Several
 /// threads may use one at the same time.
@@ -112,43 +88,36 @@ impl Explainer {
             ))
         })
     }
+}
 
-    /// Logits, gradients and Grad-CAM of rows, each for its target: an output
-    /// index, or -1 for the predicted class.
-    ///
-    /// # Errors
-    /// The rows are not as wide as the contract says, or ONNX Runtime fails.
-    pub fn run(&self, rows: &InputBatch, targets: &[i64]) -> Result<Gradients> {
+impl GradientGraph for Explainer {
+    type Error = Error;
+
+    fn contract(&self) -> &Contract {
+        &self.contract
+    }
+
+    fn rows_at_once(&self) -> usize {
+        BATCH * self.threads()
+    }
+
+    fn run(&self, rows: &InputBatch, targets: &[i64]) -> Result<Gradients> {
         let input = &self.contract.input;
         let count = targets.len();
-        let remembers = self.contract.memory.is_some();
-        let beats = match remembers {
-            true => rows.windows.len() / (count * input.window_values()).max(1),
-            false => 1,
-        };
+        let beats = rows.beats_of(&self.contract, count).map_err(Error::Unfit)?;
         let widths = (beats * input.window_values(), beats * input.rhythm.len());
-        let fits = rows.windows.len() == count * widths.0 && rows.rhythm.len() == count * widths.1;
-        ensure(fits, || {
-            Error::Unfit(format!(
-                "{count} rows of {} values and {} rhythm features are needed, {} and {} values are given",
-                widths.0,
-                widths.1,
-                rows.windows.len(),
-                rows.rhythm.len()
-            ))
-        })?;
         let shape = [input.channels(), input.length()];
         let run = |session: &mut Session, batch: Range<usize>, targets: &[i64]| {
             let at = |width| batch.start * width..batch.end * width;
             let (windows, rhythm) = (&rows.windows[at(widths.0)], &rows.rhythm[at(widths.1)]);
-            Gradients::of(session, shape, windows, rhythm, targets)
+            run_batch(session, shape, windows, rhythm, targets)
                 .map_err(|detail| Error::graph(self.path(), detail))
         };
-        let parts = match remembers {
-            false => self.pool.batches(count, |session, batch| {
+        let parts = match self.contract.memory {
+            None => self.pool.batches(count, |session, batch| {
                 run(session, batch.clone(), &targets[batch])
             })?,
-            true => {
+            Some(_) => {
                 // The graph's rows are the beats of one row, and only of the last
                 // is anything asked.
                 let each: Vec<Range<usize>> = (0..count).map(|row| row..row + 1).collect();
@@ -162,14 +131,7 @@ impl Explainer {
                 })?
             }
         };
-        let mut all = Gradients::default();
-        for part in parts {
-            all.logits.extend(part.logits);
-            all.saliency.extend(part.saliency);
-            all.rhythm.extend(part.rhythm);
-            all.gradcam.extend(part.gradcam);
-        }
-        Ok(all)
+        Ok(Gradients::joined(parts))
     }
 }
 
@@ -205,66 +167,43 @@ pub(crate) fn graph_of(model: &Path) -> Result<(PathBuf, Vec<u8>, Contract)> {
     Ok((beside, bytes, contract))
 }
 
-impl Gradients {
-    /// What was asked of the last of several beats.
-    fn of_the_last(mut self, beats: usize) -> Gradients {
-        let last = |values: &mut Vec<f32>| {
-            let width = values.len() / beats.max(1);
-            values.drain(..values.len() - width);
-        };
-        last(&mut self.logits);
-        last(&mut self.gradcam);
-        self
+/// Runs one batch. Errors are in words.
+fn run_batch(
+    session: &mut Session,
+    [channels, length]: [usize; 2],
+    windows: &[f32],
+    rhythm: &[f32],
+    targets: &[i64],
+) -> Result<Gradients, String> {
+    let failed = |e: ort::Error| format!("ONNX Runtime: {}", e.message());
+    let rows = targets.len();
+    let beat = TensorRef::from_array_view(([rows, channels, length], windows));
+    let target = TensorRef::from_array_view(([rows], targets)).map_err(failed)?;
+    let mut inputs = ort::inputs![
+        onnx::BEAT => beat.map_err(failed)?,
+        onnx::TARGET => target,
+    ];
+    if !rhythm.is_empty() {
+        let features = TensorRef::from_array_view(([rows, rhythm.len() / rows], rhythm));
+        inputs.push((onnx::RHYTHM.into(), features.map_err(failed)?.into()));
     }
-
-    /// Runs one batch. Errors are in words.
-    fn of(
-        session: &mut Session,
-        [channels, length]: [usize; 2],
-        windows: &[f32],
-        rhythm: &[f32],
-        targets: &[i64],
-    ) -> Result<Gradients, String> {
-        let failed = |e: ort::Error| format!("ONNX Runtime: {}", e.message());
-        let rows = targets.len();
-        let beat = TensorRef::from_array_view(([rows, channels, length], windows));
-        let target = TensorRef::from_array_view(([rows], targets)).map_err(failed)?;
-        let mut inputs = ort::inputs![
-            onnx::BEAT => beat.map_err(failed)?,
-            onnx::TARGET => target,
-        ];
-        if !rhythm.is_empty() {
-            let features = TensorRef::from_array_view(([rows, rhythm.len() / rows], rhythm));
-            inputs.push((onnx::RHYTHM.into(), features.map_err(failed)?.into()));
-        }
-        let outputs = session.run(inputs).map_err(failed)?;
-        let take = |name: &str| -> Result<Vec<f32>, String> {
-            let value = outputs.get(name);
-            let value = value.ok_or_else(|| format!("the graph has no output '{name}'"))?;
-            Ok(value
-                .try_extract_tensor::<f32>()
-                .map_err(failed)?
-                .1
-                .to_vec())
-        };
-        Ok(Gradients {
-            logits: take(onnx::LOGITS)?,
-            saliency: take(onnx::SALIENCY)?,
-            gradcam: take(onnx::GRADCAM)?,
-            rhythm: match rhythm.is_empty() {
-                true => Vec::new(),
-                false => take(onnx::RHYTHM_SALIENCY)?,
-            },
-        })
-    }
-}
-
-impl InputBatch {
-    /// All rows of `beats`.
-    pub fn of(beats: &Beats) -> InputBatch {
-        InputBatch {
-            windows: beats.windows.clone(),
-            rhythm: beats.rhythm.clone(),
-        }
-    }
+    let outputs = session.run(inputs).map_err(failed)?;
+    let take = |name: &str| -> Result<Vec<f32>, String> {
+        let value = outputs.get(name);
+        let value = value.ok_or_else(|| format!("the graph has no output '{name}'"))?;
+        Ok(value
+            .try_extract_tensor::<f32>()
+            .map_err(failed)?
+            .1
+            .to_vec())
+    };
+    Ok(Gradients {
+        logits: take(onnx::LOGITS)?,
+        saliency: take(onnx::SALIENCY)?,
+        gradcam: take(onnx::GRADCAM)?,
+        rhythm: match rhythm.is_empty() {
+            true => Vec::new(),
+            false => take(onnx::RHYTHM_SALIENCY)?,
+        },
+    })
 }

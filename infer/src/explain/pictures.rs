@@ -6,7 +6,7 @@ use models::Contract;
 
 use super::activation_maximisation::Maximised;
 use super::figure::{Bars, Cell, Figure, Trace};
-use super::methods::{Attributions, Method};
+use models::explain::methods::{Attributions, Method};
 use report::waves::{own_waves, waves};
 
 /// Methods that credit where the logit would change, not with what it is.

@@ -10,15 +10,16 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::arguments::Explain;
-use super::batches::{Portion, portions};
 use super::faithfulness::Sample;
-use super::graph::{Explainer, InputBatch};
-use super::methods::settled;
+use super::graph::Explainer;
 use super::score_table;
 use crate::error::Result;
 use crate::pool::BATCH;
 use crate::progress::Progress;
 use crate::source::Source;
+use models::explain::methods::settled;
+use models::explain::{GradientGraph, InputBatch};
+use models::explain::{Portion, portions};
 
 /// Beats of each class on which is measured.
 const PER_CLASS: usize = 500;

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use clap::ValueEnum;
 use data::output::made_here::{JSON_KEY, MAKER};
 use data::pipeline::input::Layout;
 use serde::Serialize;
@@ -13,9 +12,9 @@ use super::faithfulness::{
     inaccuracy, quantiles, sanity, shares,
 };
 use super::graph::Explainer;
-use super::integrated_gradients::STEPS;
-use super::methods::{Method, attribute};
 use crate::error::Result;
+use models::explain::integrated_gradients::STEPS;
+use models::explain::methods::{Method, attribute};
 use report::waves::Wave;
 
 /// Everything that is measured.
@@ -45,7 +44,7 @@ pub fn measure(explainer: &Explainer, bytes: &[u8], sample: &Sample) -> Result<S
         shares: Vec::new(),
     };
     let chance = chance(explainer, sample)?;
-    for &method in Method::value_variants() {
+    for &method in &Method::ALL {
         let credit = attribute(explainer, method, sample.rows, sample.targets, sample.seed)?;
         let faithful = faithfulness(explainer, sample, &chance, method, &credit)?;
         let correlation = sanity(explainer, bytes, sample, method, &credit)?;
@@ -161,7 +160,7 @@ impl ScoreTable {
                 "insertion_gain": as_json(&faithful.insertion),
                 "shuffled_weights_correlation": as_json(correlation),
             });
-            (method.name(), value)
+            (method.name().to_owned(), value)
         });
         let shares = self.shares.iter().map(|(class, beats, shares)| {
             let [p, qrs, t] = shares.waves;

@@ -6,13 +6,14 @@ use serde_json::json;
 
 use super::activation_maximisation::maximise;
 use super::arguments::Explain;
-use super::batches::portions;
-use super::graph::{Explainer, InputBatch};
+use super::graph::Explainer;
 use super::pictures;
 use super::plots::Pictures;
 use crate::error::Result;
 use crate::pool::BATCH;
 use crate::source::Source;
+use models::explain::InputBatch;
+use models::explain::portions;
 
 /// Input optimisation, from one beat or from nothing.
 pub(super) fn search(explainer: &Explainer, sources: &[Source], arguments: &Explain) -> Result<()> {
@@ -33,7 +34,7 @@ pub(super) fn search(explainer: &Explainer, sources: &[Source], arguments: &Expl
             sources[0].named_chunks(&contract)?,
             &contract,
             BATCH,
-            Some(rows),
+            Some(&rows.0),
             |portion| {
                 if first.is_empty() {
                     from = format!("beat {}", portion.numbers[0]);

@@ -106,10 +106,10 @@ impl Hdf5File {
         columns
             .label
             .push(row.label.map_or(NO_LABEL, |label| label as i8));
-        columns.class.push(row.prediction.class as u8);
-        columns.rejected.push(row.prediction.reject.is_some());
-        columns.logits.extend(&row.prediction.logits);
-        columns.probabilities.extend(&row.prediction.probabilities);
+        columns.class.push(row.decision.class as u8);
+        columns.rejected.push(row.decision.reject.is_some());
+        columns.logits.extend(row.logits);
+        columns.probabilities.extend(row.probabilities);
         if columns.row.len() == CHUNK {
             self.flush().map_err(Error::output(&self.path))?;
         }
@@ -240,7 +240,9 @@ mod tests {
                 rr: None,
                 quality: None,
                 label: (i % 2 == 0).then_some(2),
-                prediction: &prediction,
+                decision: prediction.decision(),
+                probabilities: &prediction.probabilities,
+                logits: &prediction.logits,
             })
             .unwrap();
         }

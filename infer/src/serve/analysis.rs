@@ -10,7 +10,7 @@ use data::formats::{self, Recording, samples};
 use data::pipeline::annotator::Annotator;
 use data::pipeline::lead_choice;
 use models::contract::Reject;
-use report::BeatLog;
+use report::{BeatLog, credits, labelled};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -212,9 +212,17 @@ impl Analysis {
         classifier.stream(source.chunks(contract)?, |beats, predictions| {
             for (i, prediction) in predictions.iter().enumerate() {
                 let row = log.beats.len() as u64;
-                let row = Row::of(&name, row, (&beats, i), Some(recording.fs), prediction);
+                let row = Row::of(
+                    &name,
+                    row,
+                    (&beats, i),
+                    Some(recording.fs),
+                    prediction.decision(),
+                    prediction.scores(),
+                );
                 writers.iter_mut().try_for_each(|w| w.write(&row))?;
-                log.beats.push(pages::beat(&beats, i, prediction));
+                log.beats
+                    .push(labelled::beat(&beats, i, &prediction.decision()));
             }
             if let Some(annotator) = &mut annotator {
                 annotator.notes(&beats.notes);
@@ -251,7 +259,7 @@ impl Analysis {
         let model = &self.pair.model;
         let contract = &model.classifier.contract;
         let chunks: (&Path, Chunks) = source.named_chunks(contract)?;
-        let credit = pages::credits(&model.explainer, chunks, log, vec![row as u64])?.pop();
+        let credit = credits::credits(&*model.explainer, chunks, log, vec![row as u64])?.pop();
         let credit = credit.ok_or_else(|| Error::Input(format!("there is no beat {row}")))?;
         let beat = &log.beats[row];
         let time = beat.sample as f64 / log.fs;

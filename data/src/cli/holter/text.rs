@@ -2,7 +2,7 @@
 
 use std::io::{Result, Write};
 
-use data::holter::{Ectopy, Episode, Episodes, Hrv, NOTICE, Rate, Share, Summary, Time};
+use crate::holter::{Ectopy, Episode, Episodes, Hrv, NOTICE, Rate, Share, Summary, Time};
 
 /// Writes everything but the columns per minute.
 pub fn write(record: &str, annotator: &str, summary: &Summary, out: &mut impl Write) -> Result<()> {

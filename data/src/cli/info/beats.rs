@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 
 #[cfg(feature = "hdf5")]
-use data::beat_files::store::Store;
-use data::beat_files::table::{self, Columns};
+use crate::beat_files::store::Store;
+use crate::beat_files::table::{self, Columns};
 
 /// Rows of a store in memory at once.
 #[cfg(feature = "hdf5")]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use data::scoring::ec57::{self, Ectopy, EpisodeCounts, EpisodeFigures, Kind};
-use data::scoring::ec57::{MeasurementErrors, Rate, RunCounts};
+use crate::scoring::ec57::{self, Ectopy, EpisodeCounts, EpisodeFigures, Kind};
+use crate::scoring::ec57::{MeasurementErrors, Rate, RunCounts};
 use serde::{Serialize, Serializer};
 
 use super::{Arguments, Recording};

@@ -1,17 +1,17 @@
 //! Attribution methods: what of a beat speaks for a class. All of them only
 //! call the gradient graph, in batches.
 
-use clap::ValueEnum;
+use std::str::FromStr;
+
 use data::pipeline::input::InputSpec;
-use models::onnx::PREDICTED;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::graph::{Explainer, Gradients, InputBatch};
 use super::integrated_gradients::integrated;
 use super::remembered::Earlier;
-use crate::error::Result;
+use super::{GradientGraph, Gradients, InputBatch};
+use crate::onnx::PREDICTED;
 
 /// Noisy copies that SmoothGrad averages over.
 const COPIES: usize = 32;
@@ -22,7 +22,7 @@ const NOISE: f32 = 0.1;
 const OCCLUSION: f64 = 0.08;
 
 /// How a beat's values are credited with its logit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// The gradient of the class's logit: where a change would matter.
     Gradient,
@@ -42,10 +42,58 @@ pub enum Method {
 }
 
 impl Method {
-    /// The name on the command line.
-    pub fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |v| v.get_name().to_owned())
+    /// Every method.
+    pub const ALL: [Method; 6] = [
+        Method::Gradient,
+        Method::GradientXInput,
+        Method::Smoothgrad,
+        Method::IntegratedGradients,
+        Method::Gradcam,
+        Method::Occlusion,
+    ];
+
+    /// The name that users know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Method::Gradient => "gradient",
+            Method::GradientXInput => "gradient-x-input",
+            Method::Smoothgrad => "smoothgrad",
+            Method::IntegratedGradients => "integrated-gradients",
+            Method::Gradcam => "gradcam",
+            Method::Occlusion => "occlusion",
+        }
+    }
+
+    /// What it does, in a line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Method::Gradient => "The gradient of the class's logit: where a change would matter",
+            Method::GradientXInput => "The gradient times the value",
+            Method::Smoothgrad => {
+                "The gradient, averaged over noisy copies of the beat (Smilkov et al. 2017)"
+            }
+            Method::IntegratedGradients => {
+                "The gradient averaged on the way from zero to the beat, times the value; sums up to the logit's difference (Sundararajan et al. 2017)"
+            }
+            Method::Gradcam => {
+                "The last convolution stage weighted by its mean gradients (Selvaraju et al. 2017); one curve for all channels, none for rhythm features"
+            }
+            Method::Occlusion => {
+                "How much the logit falls when a stretch becomes a straight line, or a rhythm feature 0, or an earlier beat is left out; needs no gradient"
+            }
+        }
+    }
+}
+
+impl FromStr for Method {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Method, String> {
+        let found = Method::ALL.into_iter().find(|m| m.name() == text);
+        found.ok_or_else(|| {
+            let names = Method::ALL.map(Method::name);
+            format!("it may be {}", names.join(", "))
+        })
     }
 }
 
@@ -71,13 +119,13 @@ pub struct Attributions {
 ///
 /// # Errors
 /// Those of the graph.
-pub fn attribute(
-    explainer: &Explainer,
+pub fn attribute<G: GradientGraph>(
+    explainer: &G,
     method: Method,
     rows: &InputBatch,
     targets: &[i64],
     seed: u64,
-) -> Result<Attributions> {
+) -> Result<Attributions, G::Error> {
     let plain = explainer.run(rows, targets)?;
     let targets = settled(targets, &plain.logits);
     let logits = plain.logits.clone();
@@ -88,7 +136,7 @@ pub fn attribute(
             product(&plain.rhythm, &rows.rhythm),
         ),
         Method::Gradcam => {
-            let input = &explainer.contract.input;
+            let input = &explainer.contract().input;
             let (channels, length) = (input.channels(), input.length());
             let curves = plain.gradcam.chunks_exact(length);
             // The stage that it weights is the last beat's.
@@ -112,7 +160,7 @@ pub fn attribute(
 
 /// Targets with the predicted class in the place of [`PREDICTED`]: it must
 /// stay the beat's own while a method changes the beat.
-pub(super) fn settled(targets: &[i64], logits: &[f32]) -> Vec<i64> {
+pub fn settled(targets: &[i64], logits: &[f32]) -> Vec<i64> {
     let classes = logits.len() / targets.len().max(1);
     let best = |row: &[f32]| {
         let mut best = 0;
@@ -162,13 +210,13 @@ impl Mean {
     }
 }
 
-fn smoothed(
-    explainer: &Explainer,
+fn smoothed<G: GradientGraph>(
+    explainer: &G,
     rows: &InputBatch,
     targets: &[i64],
     seed: u64,
-) -> Result<(Vec<f32>, Vec<f32>)> {
-    let width = explainer.contract.input.window_values();
+) -> Result<(Vec<f32>, Vec<f32>), G::Error> {
+    let width = explainer.contract().input.window_values();
     let mut draw = ChaCha8Rng::seed_from_u64(seed);
     let mut mean = Mean::default();
     for _ in 0..COPIES {
@@ -186,20 +234,20 @@ fn smoothed(
     Ok(mean.finish())
 }
 
-fn occluded(
-    explainer: &Explainer,
+fn occluded<G: GradientGraph>(
+    explainer: &G,
     rows: &InputBatch,
     targets: &[i64],
     logits: &[f32],
-) -> Result<(Vec<f32>, Vec<f32>)> {
-    let input = explainer.contract.input.clone();
-    let classes = explainer.contract.classes.len();
+) -> Result<(Vec<f32>, Vec<f32>), G::Error> {
+    let input = explainer.contract().input.clone();
+    let classes = explainer.contract().classes.len();
     let of_target = |logits: &[f32]| -> Vec<f32> {
         let rows = logits.chunks_exact(classes).zip(targets);
         rows.map(|(row, &target)| row[target as usize]).collect()
     };
     let whole = of_target(logits);
-    let falls = |changed: &InputBatch| -> Result<Vec<f32>> {
+    let falls = |changed: &InputBatch| -> Result<Vec<f32>, G::Error> {
         let left = of_target(&explainer.run(changed, targets)?.logits);
         Ok(whole
             .iter()

@@ -2,35 +2,34 @@
 
 use std::path::Path;
 
+use models::explain::methods::Method;
+use models::explain::remembered::attribute_after;
+use models::explain::{GradientGraph, Portion, portions};
 use models::onnx::PREDICTED;
-use report::reason::Credited;
-use report::{BeatLog, Credit};
 
-use crate::error::Result;
-use crate::explain::arguments::RowList;
-use crate::explain::batches::{Portion, portions};
-use crate::explain::graph::Explainer;
-use crate::explain::methods::Method;
-use crate::explain::remembered::attribute_after;
-use crate::source::Chunks;
+use crate::engine::Chunks;
+use crate::reason::Credited;
+use crate::{BeatLog, Credit};
 
 /// Integrated gradients of the beats at these places of the log, for the class that
 /// the model gives them.
-pub(crate) fn credits(
-    explainer: &Explainer,
-    beats: (&Path, Chunks),
+///
+/// # Errors
+/// Those of the beats and of the graph.
+pub fn credits<G: GradientGraph>(
+    explainer: &G,
+    beats: (&Path, Chunks<'_, G::Error>),
     log: &BeatLog,
     mut places: Vec<u64>,
-) -> Result<Vec<Credit>> {
+) -> Result<Vec<Credit>, G::Error> {
     places.sort_unstable();
     places.dedup();
     let mut found = Vec::new();
     if places.is_empty() {
         return Ok(found);
     }
-    let contract = explainer.contract.clone();
-    let rows = RowList::of(places);
-    portions(beats, &contract, usize::MAX, Some(&rows), |portion| {
+    let contract = explainer.contract().clone();
+    portions(beats, &contract, usize::MAX, Some(&places), |portion| {
         found.extend(of_portion(explainer, portion, log)?);
         Ok(())
     })?;
@@ -38,11 +37,11 @@ pub(crate) fn credits(
 }
 
 /// The same of beats that are prepared already, each with its place in the log.
-pub(super) fn of_portion(
-    explainer: &Explainer,
+pub(crate) fn of_portion<G: GradientGraph>(
+    explainer: &G,
     portion: Portion,
     log: &BeatLog,
-) -> Result<Vec<Credit>> {
+) -> Result<Vec<Credit>, G::Error> {
     let Portion {
         beats,
         numbers,
@@ -51,7 +50,7 @@ pub(super) fn of_portion(
     if beats.is_empty() {
         return Ok(Vec::new());
     }
-    let input = &explainer.contract.input;
+    let input = &explainer.contract().input;
     let (channels, length) = (input.channels(), input.length());
     let method = Method::IntegratedGradients;
     let targets = vec![PREDICTED; beats.len()];

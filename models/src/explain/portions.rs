@@ -1,56 +1,17 @@
-//! The beats that are explained, a batch at a time.
+//! The beats that are explained, a portion at a time.
 
 use std::path::Path;
 
-use data::beat_files::table::Reading;
-use data::datasets::dataset::{self, Kind, Place};
 use data::pipeline::beats::Beats;
-use data::record::error::ensure;
-use models::Contract;
-use models::fit::out_of_order;
+use data::record::error::{Error, ensure};
 
-use super::arguments::{Explain, RowList};
-use super::graph::InputBatch;
+use super::InputBatch;
 use super::remembered::Recent;
-use crate::error::{Error, Result};
-use crate::source::{Choice, Chunks, Fiducials, Source};
-
-/// The inputs that the arguments name.
-///
-/// # Errors
-/// There is none, or `--rows` counts the beats of several.
-pub(super) fn sources(arguments: &Explain) -> Result<Vec<Source>> {
-    let choice = Choice {
-        fiducials: Fiducials::of(arguments.reference.as_deref(), arguments.detect),
-        lead: arguments.lead.clone(),
-        table: Reading {
-            columns: arguments.table.clone().unwrap_or_default(),
-            normalise: arguments.normalise,
-        },
-        samples: arguments.samples.clone(),
-    };
-    if Place::of(&arguments.input)?.kind != Kind::Folder {
-        let sources = Source::find(&arguments.input, &choice)?;
-        Source::heed(&sources, &choice)?;
-        return Ok(sources);
-    }
-    let names = dataset::select(&arguments.input, &arguments.records)?.into_iter();
-    let sources: Vec<Source> = names
-        .map(|name| Source::record(&arguments.input, name, &choice))
-        .collect();
-    Source::heed(&sources, &choice)?;
-    ensure(arguments.rows.is_none() || sources.len() == 1, || {
-        Error::Input(format!(
-            "--rows counts the beats of one input; {} has {} records, name one of them",
-            arguments.input.display(),
-            sources.len()
-        ))
-    })?;
-    Ok(sources)
-}
+use crate::Contract;
+use crate::fit::out_of_order;
 
 /// Beats of a source, prepared as the contract says.
-pub(crate) struct Portion {
+pub struct Portion {
     /// The beats.
     pub beats: Beats,
     /// The row of each in its source.
@@ -59,22 +20,27 @@ pub(crate) struct Portion {
     pub earlier: Vec<InputBatch>,
 }
 
-/// Beats of a source, `portion` or more at a time; with `rows` those alone. They
-/// come from `chunks`, and `path` is what messages call them.
-pub(crate) fn portions(
-    (path, chunks): (&Path, Chunks),
+/// Beats of a source, `portion` or more at a time; with `rows`, ascending, those
+/// alone. They come from `chunks`, and `path` is what messages call them.
+///
+/// # Errors
+/// Those of `chunks` and of `each`; [`Error::Invalid`] where there is no beat, or
+/// none of a number in `rows`, or the order of the beats is not kept that a memory
+/// needs.
+pub fn portions<E: From<Error>>(
+    (path, chunks): (&Path, impl Iterator<Item = Result<Beats, E>>),
     contract: &Contract,
     portion: usize,
-    rows: Option<&RowList>,
-    mut each: impl FnMut(Portion) -> Result<()>,
-) -> Result<()> {
+    rows: Option<&[u64]>,
+    mut each: impl FnMut(Portion) -> Result<(), E>,
+) -> Result<(), E> {
     let mut held: Option<Portion> = None;
     let mut recent = Recent::new(contract);
     let mut seen = 0;
     for chunk in chunks {
         let chunk = chunk?;
         if let Some(why) = out_of_order(contract.memory, &chunk) {
-            return Err(Error::Unfit(format!("{}: {why}", path.display())));
+            return Err(Error::Invalid(format!("{}: {why}", path.display())).into());
         }
         let mut before: Vec<InputBatch> = (0..chunk.len())
             .map(|row| recent.take(&chunk, row))
@@ -83,7 +49,7 @@ pub(crate) fn portions(
         seen = numbers.end;
         let (beats, numbers, earlier): (Beats, Vec<u64>, _) = match rows {
             None => (chunk, numbers.collect(), before),
-            Some(RowList(rows)) => {
+            Some(rows) => {
                 let wanted = rows.iter().filter(|row| numbers.contains(row));
                 let wanted: Vec<u64> = wanted.copied().collect();
                 let indices: Vec<usize> = wanted
@@ -115,13 +81,14 @@ pub(crate) fn portions(
     }
     let name = path.display();
     ensure(seen > 0, || {
-        Error::Input(format!("{name}: there is no beat in it"))
+        Error::Invalid(format!("{name}: there is no beat in it"))
     })?;
-    if let Some(row) = rows.and_then(|rows| rows.0.iter().find(|row| **row >= seen)) {
-        return Err(Error::Input(format!(
+    if let Some(row) = rows.and_then(|rows| rows.iter().find(|row| **row >= seen)) {
+        return Err(Error::Invalid(format!(
             "row {row} is out of range: {name} has {seen} rows, 0 to {}",
             seen - 1
-        )));
+        ))
+        .into());
     }
     match held {
         Some(rest) if !rest.beats.is_empty() => each(rest),

@@ -10,13 +10,11 @@
 use data::holter::Options;
 use data::pipeline::beats::Beats;
 use models::Contract;
-use report::BeatLog;
-use report::findings::{findings, may_concern};
+use models::explain::{InputBatch, Portion};
 
-use super::labelled::{Labelled, numbers};
-use crate::error::Result;
-use crate::explain::batches::Portion;
-use crate::explain::graph::InputBatch;
+use crate::BeatLog;
+use crate::findings::{findings, may_concern};
+use crate::labelled::Labelled;
 
 /// Values of windows and features that are kept: 64 MiB, and a day of a model of
 /// 300 values a beat has room for half of its beats.
@@ -26,7 +24,7 @@ const MOST: usize = 1 << 24;
 const MARGIN: f64 = 120.0;
 
 /// Beats that strips may be about.
-pub(super) struct Kept {
+pub(crate) struct Kept {
     most: usize,
     /// Nothing is kept for a model with a memory, which needs the beats before, too.
     beats: Option<Beats>,
@@ -57,7 +55,7 @@ impl Kept {
     ///
     /// # Errors
     /// The beats were prepared in another way than those before.
-    pub fn take(&mut self, beats: &Beats, labelled: &Labelled, first: usize) -> Result<()> {
+    pub fn take(&mut self, beats: &Beats, labelled: &Labelled, first: usize) -> data::Result<()> {
         let Some(kept) = &mut self.beats else {
             return Ok(());
         };
@@ -96,8 +94,10 @@ impl Kept {
                 beats: log.beats[self.log..].to_vec(),
             },
             notes: labelled.notes[self.notes..].to_vec(),
+            gaps: Vec::new(),
+            kept: None,
         };
-        let summary = numbers(&mut part, None, &[], last.sample + 1, Options::default());
+        let summary = part.numbers(None, last.sample + 1, Options::default());
         let found = findings(&summary, &part.log);
         let mut about: Vec<usize> = found.into_iter().flat_map(|f| f.about).collect();
         about.iter_mut().for_each(|place| *place += self.log);
@@ -128,10 +128,10 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
+    use crate::Beat;
     use data::Classes;
     use data::pipeline::input::InputSpec;
     use models::contract::Reject;
-    use report::Beat;
 
     use super::*;
 
@@ -165,6 +165,8 @@ mod tests {
                 classes,
             },
             notes: Vec::new(),
+            gaps: Vec::new(),
+            kept: None,
         }
     }
 
@@ -208,7 +210,7 @@ mod tests {
         assert!(all.places.len() > 3000, "{}", all.places.len());
         assert!(few.places.len() < 2500, "{}", few.places.len());
         let end = whole.log.beats.last().unwrap().sample + 80;
-        let summary = numbers(&mut whole, None, &[], end, Options::default());
+        let summary = whole.numbers(None, end, Options::default());
         let found = findings(&summary, &whole.log);
         let mut about: Vec<u64> = found
             .iter()

@@ -3,12 +3,11 @@ use std::path::Path;
 use data::output::OutputFile;
 use data::output::made_here::is_made_here;
 use data::pipeline::input::InputSpec;
-use models::contract::{Training, VERSION};
+use models::contract::{Decision, Training, VERSION};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 
 use super::*;
-use crate::Prediction;
 
 fn contract() -> Contract {
     Contract {
@@ -30,15 +29,9 @@ fn contract() -> Contract {
 
 /// A file of so many rows, of which every second has a place in a record.
 fn written(path: &Path, rows: usize) -> SerializedFileReader<std::fs::File> {
-    let target = Target::File(OutputFile::create(path).unwrap());
+    let target = OutputFile::create(path).unwrap();
     let mut file = ParquetFile::create(target, &contract()).unwrap();
     for i in 0..rows {
-        let prediction = Prediction {
-            logits: vec![0.0; 5],
-            probabilities: vec![0.5, 0.125, 0.125, 0.125, 0.125],
-            class: i % 5,
-            reject: (i % 3 == 0).then_some(Reject::Quality),
-        };
         let known = i % 2 == 1;
         file.write(&Row {
             input: if i < 100 { "a" } else { "b" },
@@ -48,7 +41,13 @@ fn written(path: &Path, rows: usize) -> SerializedFileReader<std::fs::File> {
             rr: (i % 4 == 1).then_some(0.8),
             quality: known.then_some(0.9),
             label: (!known).then_some(2),
-            prediction: &prediction,
+            decision: Decision {
+                class: i % 5,
+                probability: 0.5,
+                reject: (i % 3 == 0).then_some(Reject::Quality),
+            },
+            probabilities: &[0.5, 0.125, 0.125, 0.125, 0.125],
+            logits: &[0.0; 5],
         })
         .unwrap();
     }

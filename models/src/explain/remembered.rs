@@ -15,11 +15,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use data::pipeline::beats::Beats;
-use models::Contract;
 
-use super::graph::{Explainer, InputBatch};
 use super::methods::{Attributions, Method, attribute};
-use crate::error::Result;
+use super::{GradientGraph, InputBatch};
+use crate::Contract;
 
 /// What the beats before an explained one are credited with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,15 +78,15 @@ fn joined<'a>(parts: impl IntoIterator<Item = &'a InputBatch>) -> InputBatch {
 ///
 /// # Errors
 /// Those of the graph.
-pub fn attribute_after(
-    explainer: &Explainer,
+pub fn attribute_after<G: GradientGraph>(
+    explainer: &G,
     method: Method,
     beats: &Beats,
     earlier: &[InputBatch],
     targets: &[i64],
     seed: u64,
-) -> Result<Attributions> {
-    if explainer.contract.memory.is_none() {
+) -> Result<Attributions, G::Error> {
+    if explainer.contract().memory.is_none() {
         return attribute(explainer, method, &InputBatch::of(beats), targets, seed);
     }
     // Rows of one call have as many beats.
@@ -126,14 +125,14 @@ pub fn attribute_after(
 }
 
 /// One row of credits, the beat's own apart from those of the beats before.
-fn parted(
-    explainer: &Explainer,
+fn parted<G: GradientGraph>(
+    explainer: &G,
     method: Method,
     credit: &Attributions,
     place: usize,
     values: &InputBatch,
 ) -> Attributions {
-    let input = &explainer.contract.input;
+    let input = &explainer.contract().input;
     let (width, features) = (input.window_values(), input.rhythm.len());
     let of_row = |all: &[f32], width: usize| all[place * width..(place + 1) * width].to_vec();
     let mut window = of_row(&credit.window, values.windows.len());
@@ -156,7 +155,7 @@ fn parted(
         earlier.credits.push(credits);
         earlier.windows.extend(&window[at]);
     }
-    let classes = explainer.contract.classes.len();
+    let classes = explainer.contract().classes.len();
     Attributions {
         targets: vec![credit.targets[place]],
         logits: of_row(&credit.logits, classes),

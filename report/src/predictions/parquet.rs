@@ -1,6 +1,6 @@
 //! Predictions as Parquet: the columns of the CSV file with their types.
 
-use std::io::{Error, Result};
+use std::io::{Error, Result, Write};
 use std::sync::Arc;
 
 use data::Classes;
@@ -16,14 +16,15 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 
-use super::{Row, Target};
+use super::Row;
 
 /// Rows that are gathered before they are written together.
 const GROUP: usize = 1 << 16;
 
-/// The file being written.
-pub(super) struct ParquetFile {
-    writer: SerializedFileWriter<Target>,
+/// Rows as Parquet: the columns of the CSV file with their types, and the contract
+/// as the metadata `contract`.
+pub struct ParquetFile<W: Write + Send> {
+    writer: SerializedFileWriter<W>,
     classes: Classes,
     columns: Vec<Column>,
     rows: usize,
@@ -90,13 +91,13 @@ fn values<'a>(row: &'a Row, classes: &'a Classes) -> Vec<Value<'a>> {
         text(record),
         sample.map_or(Value::Absent, integer),
         text(row.label.map(|label| classes.name(label))),
-        Value::Text(classes.name(row.prediction.class)),
+        Value::Text(classes.name(row.decision.class)),
     ];
-    let probabilities = row.prediction.probabilities.iter();
+    let probabilities = row.probabilities.iter();
     values.extend(probabilities.map(|&p| Value::Float(p)));
     values.extend([
-        Value::Truth(row.prediction.reject.is_some()),
-        text(row.prediction.reject.map(|reject| match reject {
+        Value::Truth(row.decision.reject.is_some()),
+        text(row.decision.reject.map(|reject| match reject {
             Reject::Uncertain => "uncertain",
             Reject::Quality => "quality",
         })),
@@ -107,9 +108,12 @@ fn values<'a>(row: &'a Row, classes: &'a Classes) -> Vec<Value<'a>> {
     values
 }
 
-impl ParquetFile {
+impl<W: Write + Send> ParquetFile<W> {
     /// A file that begins in `target`.
-    pub fn create(target: Target, contract: &Contract) -> Result<ParquetFile> {
+    ///
+    /// # Errors
+    /// The target takes no more.
+    pub fn create(target: W, contract: &Contract) -> Result<ParquetFile<W>> {
         let classes = contract.classes.clone();
         let contract = KeyValue::new("contract".to_owned(), contract.to_json());
         let properties = WriterProperties::builder()
@@ -138,6 +142,9 @@ impl ParquetFile {
     }
 
     /// Adds one beat.
+    ///
+    /// # Errors
+    /// The target takes no more.
     pub fn write(&mut self, row: &Row) -> Result<()> {
         let values = values(row, &self.classes);
         for (column, value) in self.columns.iter_mut().zip(values) {
@@ -150,8 +157,11 @@ impl ParquetFile {
         }
     }
 
-    /// Writes the rest and the end of the file.
-    pub fn finish(mut self) -> Result<Target> {
+    /// Writes the rest and the end of the file; the target.
+    ///
+    /// # Errors
+    /// The target takes no more.
+    pub fn finish(mut self) -> Result<W> {
         if self.rows > 0 {
             self.flush()?;
         }
@@ -263,4 +273,5 @@ fn failed(error: ParquetError) -> Error {
 }
 
 #[cfg(test)]
+#[path = "parquet_tests.rs"]
 mod tests;

@@ -10,9 +10,7 @@
 //! them. How the logit rises over a stretch is known, though, and by how much
 //! the rule misses that tells of the jumps ([`weights`]).
 
-use super::graph::{Explainer, InputBatch};
-use crate::error::Result;
-use crate::pool::BATCH;
+use super::{GradientGraph, InputBatch};
 
 /// Stretches between the baseline and the beat, in the end.
 pub const STEPS: usize = 64;
@@ -46,16 +44,16 @@ type Way = Vec<Point>;
 ///
 /// # Errors
 /// Those of the graph.
-pub(super) fn integrated(
-    explainer: &Explainer,
+pub(super) fn integrated<G: GradientGraph>(
+    explainer: &G,
     rows: &InputBatch,
     targets: &[i64],
-) -> Result<(Vec<f32>, Vec<f32>)> {
+) -> Result<(Vec<f32>, Vec<f32>), G::Error> {
     let count = targets.len().max(1);
     let (width, features) = (rows.windows.len() / count, rows.rhythm.len() / count);
     let (mut window, mut rhythm) = (Vec::new(), Vec::new());
     // All credits of a row are kept until its stretches are final.
-    let block = BATCH * explainer.threads();
+    let block = explainer.rows_at_once();
     for (i, targets) in targets.chunks(block).enumerate() {
         let part = |values: &[f32], width: usize| {
             values[i * block * width..][..targets.len() * width].to_vec()
@@ -74,7 +72,11 @@ pub(super) fn integrated(
 }
 
 /// Every row's way, cut into [`STEPS`] stretches.
-fn ways(explainer: &Explainer, rows: &InputBatch, targets: &[i64]) -> Result<Vec<Way>> {
+fn ways<G: GradientGraph>(
+    explainer: &G,
+    rows: &InputBatch,
+    targets: &[i64],
+) -> Result<Vec<Way>, G::Error> {
     let mut ways: Vec<Way> = targets.iter().map(|_| Way::new()).collect();
     for step in 0..=COARSE {
         let at = vec![step as f64 / COARSE as f64; targets.len()];
@@ -99,13 +101,13 @@ fn ways(explainer: &Explainer, rows: &InputBatch, targets: &[i64]) -> Result<Vec
 }
 
 /// One point of every row's way.
-fn points(
-    explainer: &Explainer,
+fn points<G: GradientGraph>(
+    explainer: &G,
     rows: &InputBatch,
     targets: &[i64],
     at: &[f64],
-) -> Result<Vec<Point>> {
-    let (classes, count) = (explainer.contract.classes.len(), targets.len());
+) -> Result<Vec<Point>, G::Error> {
+    let (classes, count) = (explainer.contract().classes.len(), targets.len());
     let scaled = |values: &[f32]| -> Vec<f32> {
         let width = values.len() / count;
         let scaled = |(i, value): (usize, &f32)| *value * at[i / width] as f32;
@@ -207,12 +209,15 @@ fn mean(way: &Way, weights: &[f64]) -> Vec<f32> {
 
 /// Credits as [`integrated`] gives them, by the midpoint rule on `steps`
 /// stretches of one length: with many, what the former are measured by.
-pub(super) fn in_equal_steps(
-    explainer: &Explainer,
+///
+/// # Errors
+/// Those of the graph.
+pub fn in_equal_steps<G: GradientGraph>(
+    explainer: &G,
     rows: &InputBatch,
     targets: &[i64],
     steps: usize,
-) -> Result<(Vec<f32>, Vec<f32>)> {
+) -> Result<(Vec<f32>, Vec<f32>), G::Error> {
     let (mut window, mut rhythm) = (vec![0.0; rows.windows.len()], vec![0.0; rows.rhythm.len()]);
     let width = rows.windows.len() / targets.len().max(1);
     let features = rows.rhythm.len() / targets.len().max(1);
