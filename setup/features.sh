@@ -16,7 +16,7 @@ all=$(mktemp)
 trap 'rm -f "$all"' EXIT
 features normal,build,dev --workspace > "$all"
 status=0
-for package in data models train report infer embedded tests; do
+for package in data models train report infer embedded python tests; do
     for edges in normal,build normal,build,dev; do
         # A library that is never built alone has its features from the programs.
         case "$package,$edges" in models,normal,build | report,normal,build | tests,normal,build) continue ;; esac

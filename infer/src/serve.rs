@@ -40,7 +40,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::cors::CorsLayer;
 use tracing_subscriber::EnvFilter;
-use utoipa::OpenApi;
+use utoipa::openapi::SecurityRequirement;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use self::arguments::{Arguments, Log};
@@ -55,6 +57,8 @@ use self::tensor::Refusal;
 use crate::error::{Error, Result};
 use crate::shipped;
 
+/// The name of the token in the description of the API.
+const BEARER: &str = "bearer";
 /// How long requests that run have when the server ends.
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -83,12 +87,32 @@ impl Server {
 
 /// The description of the API, which routes add themselves to.
 #[derive(OpenApi)]
-#[openapi(info(
+#[openapi(modifiers(&Bearer), info(
     title = "Ectopy",
     description = "Heartbeats classified and explained. Research software, not a medical device.",
     license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
 ))]
 struct Api;
+
+/// The token in the description: each route may ask for it, and none does where the
+/// server was started without one.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The token of --token-file, where the server has one."));
+        let scheme = SecurityScheme::Http(scheme.build());
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme(BEARER, scheme);
+        let no_scopes: [&str; 0] = [];
+        api.security = Some(vec![
+            SecurityRequirement::default(),
+            SecurityRequirement::new(BEARER, no_scopes),
+        ]);
+    }
+}
 
 /// Serves until SIGTERM, SIGINT or SIGHUP asks it to end; what has been accepted is
 /// answered then.
@@ -150,43 +174,21 @@ fn log(log: Log) {
 }
 
 async fn serve(arguments: &Arguments, stopped: watch::Receiver<bool>) -> Result<()> {
-    let threads = threads(arguments);
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
         (Some(certificate), Some(key)) => Some(connections::tls(certificate, key)?),
         _ => None,
     };
-    let token = arguments.token_file.as_deref();
-    let limits = Limits::new(arguments.body << 20, arguments.patience(), token)?;
     let listener = TcpListener::bind(arguments.listen)
         .await
         .map_err(|e| Error::Input(format!("{} cannot be listened at: {e}", arguments.listen)))?;
-    let models = match arguments.models.is_empty() {
-        true => shipped::all()?,
-        false => arguments.models.clone(),
-    };
-    let metrics = Arc::new(Metrics::default());
-    let settings = Settings {
-        batch: arguments.batch,
-        delay: Duration::from_millis(arguments.batch_delay),
-        queue: arguments.queue,
-        workers: threads,
-    };
-    let server = Arc::new(Server {
-        repository: Repository::load(&models, threads)?,
-        batcher: Batcher::new(settings, Arc::clone(&metrics)),
-        recordings: Recordings::new(arguments, threads)?,
-        streams: Streams::default(),
-        limits,
-        metrics: Arc::clone(&metrics),
-        stopped: stopped.clone(),
-    });
+    let server = server(arguments, stopped.clone())?;
     told(&server, &listener, tls.is_some());
     let connections = Connections {
         router: router(&server, arguments),
         tls,
         most: arguments.connections,
         grace: GRACE,
-        metrics,
+        metrics: Arc::clone(&server.metrics),
     };
     let all = connections.serve(listener, stopped).await;
     // Runs what is still asked for, which is nothing where all has ended.
@@ -199,6 +201,43 @@ async fn serve(arguments: &Arguments, stopped: watch::Receiver<bool>) -> Result<
             GRACE.as_secs()
         ))),
     }
+}
+
+/// The server's routes without a listener: for a program that answers requests which
+/// come in another way.
+///
+/// # Errors
+/// A model cannot be loaded, or the folder for recordings not be made.
+pub fn routes(arguments: &Arguments) -> Result<Router> {
+    let (_, stopped) = watch::channel(false);
+    Ok(router(&server(arguments, stopped)?, arguments))
+}
+
+/// Loads the models, and starts what works for the handlers.
+fn server(arguments: &Arguments, stopped: watch::Receiver<bool>) -> Result<Arc<Server>> {
+    let threads = threads(arguments);
+    let token = arguments.token_file.as_deref();
+    let limits = Limits::new(arguments.body << 20, arguments.patience(), token)?;
+    let models = match arguments.models.is_empty() {
+        true => shipped::all()?,
+        false => arguments.models.clone(),
+    };
+    let metrics = Arc::new(Metrics::default());
+    let settings = Settings {
+        batch: arguments.batch,
+        delay: Duration::from_millis(arguments.batch_delay),
+        queue: arguments.queue,
+        workers: threads,
+    };
+    Ok(Arc::new(Server {
+        repository: Repository::load(&models, threads)?,
+        batcher: Batcher::new(settings, Arc::clone(&metrics)),
+        recordings: Recordings::new(arguments, threads)?,
+        streams: Streams::default(),
+        limits,
+        metrics,
+        stopped,
+    }))
 }
 
 /// Says what is served, and where.

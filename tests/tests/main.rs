@@ -23,6 +23,7 @@ mod own_classes;
 mod own_data;
 mod parity;
 mod programs;
+mod python;
 mod remedies;
 mod report;
 mod round_trips;
