@@ -1,10 +1,10 @@
 #!/bin/sh
 # Builds the Python wheel: `setup/wheel.sh FOLDER [PROFILE]`, by default of the
-# release profile. The program maturin comes from .deps/python.
+# profile wheel. The program maturin comes from .deps/python.
 set -eu
 cd "$(dirname "$0")/.."
 folder=$1
-profile=${2:-release}
+profile=${2:-wheel}
 maturin=$PWD/.deps/python/python/bin/maturin
 [ -f "$maturin" ] || { echo 'wheel: run `setup/setup.sh python` first' >&2; exit 1; }
 case $folder in /*) ;; *) folder=$PWD/$folder ;; esac

@@ -55,6 +55,8 @@ def millivolts(signal, units="mV", gain=None):
     values = array.astype(numpy.float64) * factor
     if numpy.ma.isMaskedArray(values):
         values = values.filled(numpy.nan)
+    with numpy.errstate(over="ignore"):
+        values = numpy.array(values, numpy.float32, order="C")
     # Nothing that was measured is infinite.
     values[~numpy.isfinite(values)] = numpy.nan
-    return numpy.ascontiguousarray(values, numpy.float32)
+    return values

@@ -117,15 +117,12 @@ def open(path, *, samples=None):
 
 def as_recording(source, fs=None, **options):
     """A recording of whatever a caller has: a recording, a path, an array."""
-    if isinstance(source, Recording):
-        given = source
-    elif isinstance(source, (str, os.PathLike)):
-        given = open(source)
-    else:
+    is_path = isinstance(source, (str, os.PathLike))
+    if not is_path and not isinstance(source, Recording):
         if fs is None:
             raise UsageError("an array needs fs, its samples per second")
         return Recording.from_array(source, fs, **options)
     if fs is not None or options:
         said = ["fs"] * (fs is not None) + sorted(options)
         raise UsageError(f"{', '.join(said)}: a recording says so itself; they go with an array")
-    return given
+    return open(source) if is_path else source
