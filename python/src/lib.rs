@@ -36,7 +36,7 @@ mod _ectopy {
     #[pymodule_export]
     use crate::programs::data_command;
     #[pymodule_export]
-    use crate::recording::Recording;
+    use crate::recording::{Recording, find};
 
     /// The version of the package.
     #[pymodule_export]

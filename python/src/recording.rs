@@ -12,6 +12,12 @@ use pyo3::prelude::*;
 
 use crate::error::{Failure, Result, detached, heed_signals};
 
+/// The names of a folder's recordings: see `formats::find`.
+#[pyfunction]
+pub fn find(py: Python<'_>, folder: PathBuf) -> PyResult<Vec<String>> {
+    detached(py, || Ok(formats::find(&folder)?))
+}
+
 /// Samples of each lead that are read at once.
 const AT_ONCE: usize = 1 << 16;
 
