@@ -1,0 +1,82 @@
+"""An archive on Ray: `ray_archive.py MANIFEST OUTPUT [--address ADDRESS]`.
+
+MANIFEST is a folder of recordings, or a CSV or Parquet file with the columns
+`recording` and perhaps `id` and `reference`. What OUTPUT has already is left out, so
+that the same command goes on after whatever stopped it. On one machine it runs as it
+stands; on a cluster every node must see the recordings and OUTPUT, as paths or as
+URLs that fsspec knows.
+"""
+
+import argparse
+import collections
+import os
+
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
+import ray
+
+from ectopy import archive
+
+SCHEMA = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+
+
+class Worker:
+    """Holds the model; a batch of manifest rows to one of summary rows."""
+
+    def __init__(self, options):
+        self.options = options
+
+    def __call__(self, batch):
+        rows = [archive.work(row, **self.options) for row in batch.to_pylist()]
+        schema = pyarrow.schema([(name, SCHEMA[kind]) for name, kind in archive.COLUMNS.items()])
+        return pyarrow.Table.from_pylist(rows, schema)
+
+
+def manifest(path):
+    if os.path.isdir(path):
+        return archive.manifest(path)
+    read = pyarrow.parquet.read_table if path.endswith(".parquet") else pyarrow.csv.read_csv
+    return read(path).to_pylist()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest")
+    parser.add_argument("output")
+    parser.add_argument("--address", help="of a cluster, such as auto [default: this machine]")
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--batch", type=int, default=8, help="recordings of a task [default: 8]")
+    parser.add_argument("--lead")
+    parser.add_argument("--model")
+    arguments = parser.parse_args()
+    rows = archive.unfinished(manifest(arguments.manifest), arguments.output)
+    counts = collections.Counter()
+    if rows:
+        ray.init(address=arguments.address, num_cpus=None if arguments.address else arguments.workers)
+        context = ray.data.DataContext.get_current()
+        # A worker that dies is replaced, and its batch done again.
+        context.max_errored_blocks = 10
+        context.enable_progress_bars = True
+        options = {"output": arguments.output, "lead": arguments.lead, "model": arguments.model}
+        columns = {name: pyarrow.array([row.get(name) for row in rows], pyarrow.string()) for name in archive.MANIFEST}
+        data = ray.data.from_arrow(pyarrow.table(columns))
+        data = data.repartition(max(1, len(rows) // arguments.batch)).map_batches(
+            Worker,
+            fn_constructor_args=[options],
+            batch_size=arguments.batch,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=arguments.workers),
+            num_cpus=1,
+            max_restarts=-1,
+            max_task_retries=-1,
+        )
+        # Rows are in OUTPUT as they are made; here they are only counted.
+        for batch in data.iter_batches(batch_format="pyarrow"):
+            counts.update(batch["status"].to_pylist())
+    total = archive.gather(arguments.output)
+    print(f"{counts['done']} analysed, {counts['error']} failed; {total} rows in {arguments.output}/summary.parquet")
+
+
+if __name__ == "__main__":
+    main()
