@@ -60,11 +60,13 @@ def main():
         context.enable_progress_bars = True
         options = {"output": arguments.output, "lead": arguments.lead, "model": arguments.model}
         columns = {name: pyarrow.array([row.get(name) for row in rows], pyarrow.string()) for name in archive.MANIFEST}
-        data = ray.data.from_arrow(pyarrow.table(columns))
-        data = data.repartition(max(1, len(rows) // arguments.batch)).map_batches(
+        table = pyarrow.table(columns)
+        # A block for each task: cutting them anew would want a core that the workers have.
+        blocks = [table.slice(at, arguments.batch) for at in range(0, len(rows), arguments.batch)]
+        data = ray.data.from_arrow(blocks).map_batches(
             Worker,
             fn_constructor_args=[options],
-            batch_size=arguments.batch,
+            batch_size=None,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(size=arguments.workers),
             num_cpus=1,

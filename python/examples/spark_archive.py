@@ -10,8 +10,11 @@ of pysail here, which needs no Java.
 
 import argparse
 import os
+import sys
 
 import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
@@ -35,6 +38,7 @@ def session(arguments):
     if arguments.remote:
         return builder.remote(arguments.remote).getOrCreate(), None
     if "SPARK_ENV_LOADED" not in os.environ:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = builder.master(f"local[{arguments.workers},4]")
     return builder.config("spark.task.maxFailures", 8).getOrCreate(), None
 
@@ -42,9 +46,6 @@ def session(arguments):
 def manifest(path):
     if os.path.isdir(path):
         return archive.manifest(path)
-    import pyarrow.csv
-    import pyarrow.parquet
-
     read = pyarrow.parquet.read_table if path.endswith(".parquet") else pyarrow.csv.read_csv
     return read(path).to_pylist()
 
