@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import numpy
 import pytest
@@ -23,8 +24,8 @@ FS = 250
 
 
 def command(*arguments, **options):
-    """Runs `ectopy` as a process."""
-    options = {"capture_output": True, "timeout": 300, **options}
+    """Runs `ectopy` as a process, away from the sources of the package."""
+    options = {"capture_output": True, "timeout": 300, "cwd": tempfile.gettempdir(), **options}
     return subprocess.run([sys.executable, "-m", "ectopy.cli", *map(str, arguments)], **options)
 
 
@@ -93,18 +94,26 @@ def beats(signal):
     return ectopy.analyse(signal, fs=FS)
 
 
+def repeated(folder, name, times):
+    """A WFDB record of the same ten minutes, again and again."""
+    source = folder / "ten"
+    assert cli.main(["synth", "--output", str(source), "--patients", "1", "--minutes", "10", "--fs", str(FS)]) == 0
+    header = (source / "s000.hea").read_text().splitlines()
+    leads = [line.split() for line in header[1 : 1 + int(header[0].split()[1])]]
+    (folder / f"{name}.dat").write_bytes((source / "s000.dat").read_bytes() * times)
+    lines = [f"{name} {len(leads)} {FS}"]
+    lines += [" ".join([f"{name}.dat", *lead[1:6], "0", "0", *lead[8:]]) for lead in leads]
+    (folder / f"{name}.hea").write_text("\n".join(lines) + "\n")
+    return folder / name
+
+
 @pytest.fixture(scope="session")
 def a_day(tmp_path_factory):
-    """A recording that takes seconds to analyse: 24 hours, the same minutes again and
-    again."""
-    folder = tmp_path_factory.mktemp("day")
-    assert cli.main(["synth", "--output", str(folder), "--patients", "1", "--minutes", "10", "--fs", str(FS)]) == 0
-    (folder / "s000.atr").unlink()
-    samples = (folder / "s000.dat").read_bytes()
-    header = (folder / "s000.hea").read_text().splitlines()
-    leads = [line.split() for line in header[1 : 1 + int(header[0].split()[1])]]
-    (folder / "day.dat").write_bytes(samples * 144)
-    lines = [f"day {len(leads)} {FS}"]
-    lines += [" ".join(["day.dat", *lead[1:6], "0", "0", *lead[8:]]) for lead in leads]
-    (folder / "day.hea").write_text("\n".join(lines) + "\n")
-    return folder / "day"
+    """A recording of 24 hours, which takes seconds to analyse."""
+    return repeated(tmp_path_factory.mktemp("day"), "day", 144)
+
+
+@pytest.fixture(scope="session")
+def three_hours(tmp_path_factory):
+    """A recording that takes about a second to analyse."""
+    return repeated(tmp_path_factory.mktemp("hours"), "hours", 18)
