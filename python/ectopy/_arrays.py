@@ -1,26 +1,44 @@
 """Arrays of any kind as the samples that the engine takes."""
 
-import numbers
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
+from ectopy._arguments import number, shown
 from ectopy._ectopy import InputError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # How many mV one of a unit is.
 _UNITS = {"mV": 1.0, "uV": 1e-3, "µV": 1e-3, "μV": 1e-3, "V": 1e3}
 
 
-def rate(fs):
+def rate(fs: object) -> float:
     """A sampling rate in Hz.
 
     Raises UsageError for what is none.
     """
-    if not isinstance(fs, numbers.Real) or isinstance(fs, bool) or not 10 <= fs <= 100_000:
-        raise UsageError(f"fs={fs!r}: it is the number of samples per second, 10 to 100000")
-    return float(fs)
+    return number("fs", fs, "it is the number of samples per second", 10, 100_000)
 
 
-def millivolts(signal, units="mV", gain=None):
+def array_of(signal: object) -> NDArray[Any]:
+    """Anything that numpy takes for an array; masks are kept.
+
+    Raises InputError for what it does not.
+    """
+    try:
+        return numpy.ma.asanyarray(signal) if numpy.ma.isMaskedArray(signal) else numpy.asarray(signal)
+    except MemoryError:
+        raise
+    except Exception as error:
+        # An object makes an array of itself as it likes, and fails as it likes.
+        raise InputError(f"the signal is no array of numbers ({type(signal).__name__}): {error}") from None
+
+
+def millivolts(signal: object, units: str = "mV", gain: float | None = None) -> NDArray[numpy.float32]:
     """The values of an array in mV, float32 of C order, NaN where there is none.
 
     Whole numbers are what a converter gave: they need ``gain``, how many of them are
@@ -28,21 +46,20 @@ def millivolts(signal, units="mV", gain=None):
 
     Raises InputError for an array that is no signal, UsageError for other units.
     """
-    if units not in _UNITS:
-        raise UsageError(f"units={units!r}: it may be mV, uV or V")
-    array = numpy.ma.asanyarray(signal) if numpy.ma.isMaskedArray(signal) else numpy.asarray(signal)
-    kind = array.dtype.kind
-    if kind not in "iuf":
+    if not isinstance(units, str) or units not in _UNITS:
+        raise UsageError(f"units={shown(units)}: it may be mV, uV or V")
+    if gain is not None:
+        gain = number("gain", gain, "it is how many units are 1 mV", 1e-9, 1e12)
+    if gain is not None and units != "mV":
+        raise UsageError("gain counts units per mV; leave out units")
+    array = array_of(signal)
+    if array.dtype.kind not in "iuf":
         raise InputError(f"the signal holds values of type {array.dtype}; numbers are expected")
-    if gain is not None and not (isinstance(gain, numbers.Real) and numpy.isfinite(gain) and gain > 0):
-        raise UsageError(f"gain={gain!r}: it is how many units are 1 mV, above 0")
-    if kind in "iu" and gain is None:
+    if array.dtype.kind in "iu" and gain is None:
         raise InputError(
             f"the signal holds whole numbers ({array.dtype}), most likely those of a converter; "
             "say with gain how many of them are 1 mV, or divide them yourself"
         )
-    if gain is not None and units != "mV":
-        raise UsageError("gain counts units per mV; leave out units")
     if array.ndim not in (1, 2):
         raise InputError(f"the signal has the shape {array.shape}; (samples,) or (samples, leads) is expected")
     if array.size == 0:
@@ -52,11 +69,17 @@ def millivolts(signal, units="mV", gain=None):
             f"the signal has the shape {array.shape}; (samples, leads) is expected: did you mean its transpose?"
         )
     factor = 1.0 / gain if gain is not None else _UNITS[units]
-    values = array.astype(numpy.float64) * factor
+    return _scaled(array, factor)
+
+
+def _scaled(array: NDArray[Any], factor: float) -> NDArray[numpy.float32]:
+    with numpy.errstate(all="ignore"):
+        if factor == 1.0 and array.dtype.itemsize <= 4:
+            values = array.astype(numpy.float32)
+        else:
+            values = (array.astype(numpy.float64) * factor).astype(numpy.float32)
     if numpy.ma.isMaskedArray(values):
         values = values.filled(numpy.nan)
-    with numpy.errstate(over="ignore"):
-        values = numpy.array(values, numpy.float32, order="C")
-    # Nothing that was measured is infinite.
+    # Nothing that was measured is infinite, nor too large for float32.
     values[~numpy.isfinite(values)] = numpy.nan
-    return values
+    return numpy.ascontiguousarray(values)

@@ -1,13 +1,22 @@
 """Live samples."""
 
+from __future__ import annotations
+
 import json
-import numbers
+import os
+from typing import TYPE_CHECKING, Any
 
-import numpy
-
-from ectopy import _arrays, _ectopy
+from ectopy import _arguments, _arrays, _ectopy
 from ectopy._beats import as_model
-from ectopy._ectopy import InputError, UsageError
+from ectopy._ectopy import InputError, Model
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+# Leads of a frame; no recorder has as many.
+_LEADS = 1024
+# Seconds that can be skipped at once: a year.
+_SKIPPED = 366 * 86400
 
 
 class Monitor:
@@ -21,31 +30,30 @@ class Monitor:
     Research software: an alarm that nobody else watches is none.
     """
 
-    def __init__(self, fs, *, model=None, leads=1):
-        if not isinstance(leads, numbers.Integral) or leads < 1:
-            raise UsageError(f"leads={leads!r}: it is a number of leads, from 1")
-        self.fs, self.leads = _arrays.rate(fs), int(leads)
+    def __init__(self, fs: float, *, model: Model | str | os.PathLike[str] | None = None, leads: int = 1) -> None:
+        self.fs = _arrays.rate(fs)
+        self.leads = _arguments.whole("leads", leads, "it is how many leads a frame has", 1, _LEADS)
         self._inner = _ectopy.Monitor(as_model(model), self.fs, self.leads)
 
     @property
-    def delay(self):
+    def delay(self) -> float:
         """Longest time in seconds from an R peak to its decision."""
         return self._inner.delay
 
     @property
-    def samples(self):
+    def samples(self) -> int:
         """Frames taken in so far, lost ones included."""
         return self._inner.samples
 
-    def push(self, samples, *, units="mV", gain=None):
+    def push(self, samples: ArrayLike, *, units: str = "mV", gain: float | None = None) -> list[dict[str, Any]]:
         """Takes samples, ``(samples,)`` or ``(samples, leads)``; a list of events.
 
         NaN stands for a lost sample. Whole numbers need ``gain``, see
         ``Recording.from_array``.
         """
-        if numpy.size(samples) == 0:
+        array = _arrays.array_of(samples)
+        if array.size == 0:
             return []
-        array = numpy.asanyarray(samples)
         if array.ndim == 2 and array.shape[1] == self.leads:
             # A few frames of many leads are no transposed recording.
             array = array.reshape(-1)
@@ -57,16 +65,16 @@ class Monitor:
         values = _arrays.millivolts(array.reshape(-1), units, gain)
         return [json.loads(line) for line in self._inner.push(values)]
 
-    def skip(self, frames):
+    def skip(self, frames: int) -> list[dict[str, Any]]:
         """Counts frames as lost, as when a link was down; a list of events."""
-        if not isinstance(frames, numbers.Integral) or frames < 0:
-            raise UsageError(f"frames={frames!r}: it is a number of frames, from 0")
-        return [json.loads(line) for line in self._inner.skip(int(frames))]
+        most = int(_SKIPPED * self.fs)
+        frames = _arguments.whole("frames", frames, "it is how many frames were lost", 0, most)
+        return [json.loads(line) for line in self._inner.skip(frames)]
 
-    def finish(self):
+    def finish(self) -> list[dict[str, Any]]:
         """Ends the recording; what still waited, and the summary."""
         return [json.loads(line) for line in self._inner.finish()]
 
-    def reset(self):
+    def reset(self) -> None:
         """Forgets the patient; the next frame is sample 0 of a new recording."""
         self._inner.reset()

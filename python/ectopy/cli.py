@@ -1,10 +1,15 @@
 """The command ``ectopy``: what the programs do, without them."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
+import io
 import os
 import pathlib
 import sys
+import tempfile
+from collections.abc import Callable, Sequence
 
 import ectopy
 from ectopy import _ectopy
@@ -19,12 +24,12 @@ _OF_DATA = {
 }
 
 
-def _parser():
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("ectopy", description=__doc__.split("\n")[0], epilog=ectopy.NOTICE)
     parser.add_argument("--version", action="version", version=f"ectopy {ectopy.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name, words):
+    def command(name: str, words: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=words, description=words)
         added.add_argument("--model", metavar="FILE", help="the model [default: the one in the package]")
         return added
@@ -50,9 +55,9 @@ def _parser():
     return parser
 
 
-def _analyse(arguments, path, output):
+def _analyse(arguments: argparse.Namespace, path: str, output: pathlib.Path | None) -> None:
     beats = _beats(arguments, path)
-    if arguments.annotator:
+    if arguments.annotator and output:
         output.mkdir(parents=True, exist_ok=True)
         target = output / f"{_stem(path)}.{arguments.annotator}"
         beats.write(target, rhythm=arguments.rhythm, force=arguments.force)
@@ -71,9 +76,7 @@ def _analyse(arguments, path, output):
     print(f"{target} ({len(beats)} beats)", file=sys.stderr)
 
 
-def _to_standard_output(beats, format):
-    import tempfile
-
+def _to_standard_output(beats: ectopy.Beats, format: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         path = pathlib.Path(scratch, f"beats.{format}")
         beats.write(path)
@@ -81,7 +84,7 @@ def _to_standard_output(beats, format):
         sys.stdout.buffer.flush()
 
 
-def _report(arguments, path, output):
+def _report(arguments: argparse.Namespace, path: str, output: pathlib.Path | None) -> None:
     single = len(arguments.recordings) == 1 and (output is None or output.suffix == ".html")
     if single:
         page = output or pathlib.Path("report.html")
@@ -93,7 +96,7 @@ def _report(arguments, path, output):
     print(page)
 
 
-def _beats(arguments, path):
+def _beats(arguments: argparse.Namespace, path: str) -> ectopy.Beats:
     recording = ectopy.open(path, samples=arguments.samples)
     beats = ectopy.analyse(recording, lead=arguments.lead, model=arguments.model)
     for remark in beats.remarks:
@@ -101,13 +104,17 @@ def _beats(arguments, path):
     return beats
 
 
-def _stem(path):
+def _stem(path: str) -> str:
     """A recording's name without the ending that a recording in one file has."""
     name = ectopy.open(path).name
     return name if not os.path.isfile(path) else pathlib.Path(name).stem
 
 
-def _each(arguments, work, output):
+def _each(
+    arguments: argparse.Namespace,
+    work: Callable[[argparse.Namespace, str, pathlib.Path | None], None],
+    output: pathlib.Path | None,
+) -> None:
     """Does the work of each recording; one that fails does not stop the others."""
     failed = []
     for path in arguments.recordings:
@@ -124,32 +131,19 @@ def _each(arguments, work, output):
         raise ectopy.InputError(f"{len(failed)} of {len(arguments.recordings)} recordings failed:\n  {names}")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit code: 0 done, 1 failed, 2 wrong command line."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name need not be UTF-8.
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
-        if argv and argv[0] in _OF_DATA:
-            sys.stdout.write(_ectopy.data_command(argv))
-            return 0
-        arguments = _parser().parse_args(argv)
-        output = getattr(arguments, "output", None)
-        output = None if output in (None, "-") else pathlib.Path(output)
-        if arguments.command == "analyse":
-            if output is None and (arguments.annotator or len(arguments.recordings) > 1):
-                output = pathlib.Path(".")
-            _each(arguments, _analyse, output)
-        elif arguments.command == "report":
-            _each(arguments, _report, output)
-            print(ectopy.NOTICE)
-        else:
-            path = arguments.file or arguments.model
-            print(ectopy.Model(path).contract_json())
+        _run(argv)
+        sys.stdout.flush()
         return 0
     except ectopy.UsageError as error:
-        # What `--help` of a command of the programs says is no error.
-        helped = any(flag in argv for flag in ("--help", "-h"))
-        print(error, file=sys.stdout if helped else sys.stderr)
-        return 0 if helped else 2
+        print(f"error: {str(error).removeprefix('error: ')}", file=sys.stderr)
+        return 2
     except ectopy.Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -160,6 +154,40 @@ def main(argv=None):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(argv: list[str]) -> None:
+    if argv and argv[0] in _OF_DATA:
+        _data(argv)
+        return
+    arguments = _parser().parse_args(argv)
+    output = getattr(arguments, "output", None)
+    output = None if output in (None, "-") else pathlib.Path(output)
+    if arguments.command == "analyse":
+        if output is None and (arguments.annotator or len(arguments.recordings) > 1):
+            output = pathlib.Path(".")
+        _each(arguments, _analyse, output)
+    elif arguments.command == "report":
+        _each(arguments, _report, output)
+        print(ectopy.NOTICE)
+    else:
+        print(ectopy.Model(arguments.file or arguments.model).contract_json())
+
+
+def _data(argv: list[str]) -> None:
+    """Runs a command of the program `data`."""
+    try:
+        sys.stdout.write(_ectopy.data_command(argv))
+    except UnicodeEncodeError:
+        raise ectopy.UsageError("the names of files that this command takes are UTF-8") from None
+    except ectopy.UsageError as error:
+        # What `--help` says comes as an error, too, and is none.
+        if "--help" not in argv and "-h" not in argv:
+            raise
+        print(error)
 
 
 if __name__ == "__main__":
