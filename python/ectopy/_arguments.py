@@ -23,7 +23,8 @@ def path(name: str, value: object) -> str:
     try:
         text = os.fsdecode(value)  # type: ignore[arg-type]
         os.fsencode(text)
-    except (TypeError, ValueError):
+    except Exception:
+        # An object that says a path of itself fails as it likes.
         raise UsageError(f"{name}={shown(value)}: a path is expected") from None
     return text
 
@@ -37,6 +38,15 @@ def text(name: str, value: object) -> str:
         except UnicodeEncodeError:
             pass
     raise UsageError(f"{name}={shown(value)}: a text is expected")
+
+
+def texts(name: str, value: Any, expected: str) -> list[str]:
+    """One text or several; ``expected`` says how many."""
+    try:
+        items = [value] if isinstance(value, str) else list(value)
+    except Exception:
+        raise UsageError(f"{name}={shown(value)}: {expected}") from None
+    return [text(name, item) for item in items]
 
 
 def number(name: str, value: Any, what: str, low: float, high: float) -> float:

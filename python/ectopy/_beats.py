@@ -273,7 +273,9 @@ def _rows(rows: ArrayLike, count: int) -> list[int]:
     """Places of beats, each once and in order."""
     try:
         array = numpy.atleast_1d(numpy.asarray(rows))
-    except ValueError:
+    except MemoryError:
+        raise
+    except Exception:
         array = numpy.empty(1, object)
     if array.size == 0:
         return []

@@ -121,13 +121,11 @@ class Recording:
 def _names(leads: str | Iterable[str] | None, count: int) -> list[str]:
     if leads is None:
         return ["ECG"] if count == 1 else [f"ECG {i + 1}" for i in range(count)]
-    try:
-        names = [leads] if isinstance(leads, str) else list(leads)
-    except TypeError:
-        names = []
+    expected = f"{count} names are expected, one for each column"
+    names = _arguments.texts("leads", leads, expected)
     if len(names) != count:
-        raise UsageError(f"leads={_arguments.shown(leads)}: {count} names are expected, one for each column")
-    return [_arguments.text("leads", name) for name in names]
+        raise UsageError(f"leads={_arguments.shown(leads)}: {expected}")
+    return names
 
 
 def open(path: str | os.PathLike[str], *, samples: str | None = None) -> Recording:

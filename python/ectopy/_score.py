@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ectopy import _ectopy
-from ectopy._arguments import number, path, shown, text
+from ectopy._arguments import number, path, text, texts
 from ectopy._ectopy import UsageError
 
 
@@ -65,8 +65,4 @@ def _list(name: str, value: str | os.PathLike[str] | Iterable[str]) -> str:
     """One text or path, or several texts with commas between."""
     if isinstance(value, (str, bytes, os.PathLike)):
         return text(name, path(name, value))
-    try:
-        items = list(value)
-    except TypeError:
-        raise UsageError(f"{name}={shown(value)}: a text or several are expected") from None
-    return ",".join(text(name, item) for item in items)
+    return ",".join(texts(name, value, "a text or several are expected"))
