@@ -12,6 +12,9 @@ use pyo3::prelude::*;
 
 use crate::error::{Failure, Result, detached, heed_signals};
 
+/// Year, month and day.
+type Date = (u16, u8, u8);
+
 /// The names of a folder's recordings: see `formats::find`.
 #[pyfunction]
 pub fn find(py: Python<'_>, folder: PathBuf) -> PyResult<Vec<String>> {
@@ -133,7 +136,7 @@ impl Recording {
     /// Seconds since midnight at the first sample and the date (year, month, day),
     /// as far as the file says.
     #[getter]
-    fn start_parts(&self) -> Option<(f64, Option<(u16, u8, u8)>)> {
+    fn start_parts(&self) -> Option<(f64, Option<Date>)> {
         let Start { seconds, date } = self.inner.start?;
         Some((seconds, date))
     }
