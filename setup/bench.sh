@@ -26,6 +26,12 @@ printf '\n== Report: a day of ECG against NeuroKit2 and wfdb\n'
 $python infer/benches/report.py "$release/infer" "$release/data" models/shipped/resnet.onnx
 printf '\n== Server: infer serve against FastAPI, uvicorn and onnxruntime\n'
 $python infer/benches/serve.py "$release/infer" models/shipped/resnet.onnx
+printf '\n== Python: the package against NeuroKit2, and wfdb with biosppy\n'
+setup/wheel.sh dist
+site=$(mktemp -d)
+trap 'rm -rf "$site"' EXIT
+python3 -m pip install --quiet --no-index --no-deps --target "$site" dist/ectopy-*.whl
+PYTHONPATH=$site:.deps/python/python:.deps/python/bench python3 python/benches/peers.py
 printf '\n== Edge: time per sample, per beat and per record\n'
 # As it is shipped; alone, so that it is built without what it does not need.
 cargo bench --quiet --profile edge -p embedded --no-default-features --bench edge
