@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Leads of a frame; no recorder has as many.
 _LEADS = 1024
+# Frames that are pushed at once.
+_AT_ONCE = 1 << 16
 # Seconds that can be skipped at once: a year.
 _SKIPPED = 366 * 86400
 
@@ -63,7 +65,10 @@ class Monitor:
                 + ("(samples,) is expected" if self.leads == 1 else f"(samples, {self.leads}) is expected")
             )
         values = _arrays.millivolts(array.reshape(-1), units, gain)
-        return [json.loads(line) for line in self._inner.push(values)]
+        # In pieces, so that Ctrl-C ends a push of many hours.
+        pieces = range(0, len(values), _AT_ONCE * self.leads)
+        pushed = (self._inner.push(values[start : start + _AT_ONCE * self.leads]) for start in pieces)
+        return [json.loads(line) for lines in pushed for line in lines]
 
     def skip(self, frames: int) -> list[dict[str, Any]]:
         """Counts frames as lost, as when a link was down; a list of events."""

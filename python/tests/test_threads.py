@@ -76,6 +76,7 @@ def test_other_threads_run_meanwhile(three_hours):
 LONG = {
     "analyse": "ectopy.analyse(sys.argv[1])",
     "a table": "ectopy.analyse(sys.argv[1]).write('x.parquet')",
+    "push": "ectopy.Monitor(250).push(ectopy.open(sys.argv[1]).read()[:, 0])",
     "read": "[ectopy.open(sys.argv[1]).read() for _ in range(1000)]",
     "sha256": "[ectopy.open(sys.argv[1]).sha256() for _ in range(100000)]",
 }
