@@ -38,13 +38,18 @@ pub struct Usage(pub String);
 
 /// Tells an error on standard error and gives the code to end with.
 pub fn failed(error: &(dyn Error + 'static)) -> ExitCode {
+    failed_code(error).into()
+}
+
+/// As [`failed`], the code as a number.
+pub fn failed_code(error: &(dyn Error + 'static)) -> u8 {
     if is_broken_pipe(error) {
-        return ExitCode::SUCCESS;
+        return 0;
     }
     eprintln!("error: {}", told(error));
     match causes(error).any(|cause| cause.is::<Usage>()) {
-        true => USAGE.into(),
-        false => FAILED.into(),
+        true => USAGE,
+        false => FAILED,
     }
 }
 

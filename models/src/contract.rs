@@ -134,6 +134,16 @@ pub enum Reject {
     Quality,
 }
 
+impl Reject {
+    /// The word for it in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reject::Uncertain => "uncertain",
+            Reject::Quality => "quality",
+        }
+    }
+}
+
 impl Decision {
     /// Whether it is better left to a human.
     pub fn rejected(&self) -> bool {

@@ -133,6 +133,9 @@ def _each(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; the exit code: 0 done, 1 failed, 2 wrong command line."""
+    if argv is None and len(sys.argv) > 1 and sys.argv[1] in _OF_DATA:
+        # As the program: Ctrl-C ends the process, and leaves nothing half-written.
+        return _ectopy.data_main(sys.argv[1:])
     argv = sys.argv[1:] if argv is None else list(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file's name need not be UTF-8.
@@ -181,8 +184,6 @@ def _data(argv: list[str]) -> None:
     """Runs a command of the program `data`."""
     try:
         sys.stdout.write(_ectopy.data_command(argv))
-    except UnicodeEncodeError:
-        raise ectopy.UsageError("the names of files that this command takes are UTF-8") from None
     except ectopy.UsageError as error:
         # What `--help` says comes as an error, too, and is none.
         if "--help" not in argv and "-h" not in argv:

@@ -7,11 +7,12 @@ use arrow_array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray,
     StructArray,
 };
+use models::contract::Reject;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use pyo3_arrow::ffi::{ArrayIterator, to_schema_pycapsule, to_stream_pycapsule};
 
-use crate::beats::{Beats, reject_name};
+use crate::beats::Beats;
 use crate::error::Failure;
 
 /// The columns of `infer --format parquet` that a recording's beats have.
@@ -60,7 +61,7 @@ fn batch(beats: &Beats) -> Result<RecordBatch, ArrowError> {
         false,
         Arc::new(BooleanArray::from_iter(rejected)),
     );
-    let reject = decisions().map(|decision| decision.reject.map(reject_name));
+    let reject = decisions().map(|decision| decision.reject.map(Reject::name));
     add("reject", true, Arc::new(StringArray::from_iter(reject)));
     let time = told.samples.iter().map(|&sample| sample as f64 / inner.fs);
     add(

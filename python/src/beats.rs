@@ -10,12 +10,11 @@ use data::output::{OutputFile, Outputs};
 use data::pipeline::input::Layout;
 use data::pipeline::lead_choice::{self, Chosen};
 use data::pipeline::prepare::Batches;
-use models::contract::Reject;
 use pyo3::prelude::*;
 use report::predictions::{CsvFile, ParquetFile, Row, as_json};
 use report::{Labelled, Making, Report, Source, labelled};
 
-use crate::error::{Failure, Result, detached};
+use crate::error::{Failure, Result, detached, heed_signals};
 use crate::model::{Model, Run, Told};
 use crate::recording::Recording;
 
@@ -56,7 +55,10 @@ pub fn analyse(
 ) -> PyResult<Beats> {
     let inner = {
         let (recording, model) = (recording.get(), model.get());
-        detached(py, || Inner::new(recording, model, lead))?
+        detached(py, || {
+            let inner = Inner::new(recording, model, lead);
+            inner.map_err(|failure| failure.of(&recording.called()))
+        })?
     };
     Ok(Beats {
         recording,
@@ -350,17 +352,20 @@ impl Inner {
         making.report(self.labelled.clone(), &recording.called(), || {
             let input = &model.contract().input;
             let found = Batches::new(inner, &self.chosen.places, input, BATCH)?;
-            Ok(Box::new(found.map(|beats| Ok(beats?))))
+            Ok(Box::new(found.map(heeding)))
         })
     }
 }
 
-/// The name of why a beat is left to a human.
-pub fn reject_name(reject: Reject) -> &'static str {
-    match reject {
-        Reject::Uncertain => "uncertain",
-        Reject::Quality => "quality",
-    }
+/// A batch of beats, before which signals are heeded.
+///
+/// # Errors
+/// The recording cannot be read; what a handler raises.
+pub fn heeding(
+    beats: data::Result<data::pipeline::beats::Beats>,
+) -> Result<data::pipeline::beats::Beats> {
+    heed_signals()?;
+    Ok(beats?)
 }
 
 fn options(pause: f64) -> Result<Options> {

@@ -1,10 +1,11 @@
 //! Beats as columns of numpy.
 
+use models::contract::Reject;
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::beats::{Beats, reject_name};
+use crate::beats::Beats;
 
 /// The columns by their names: arrays of numbers, lists of text.
 #[pyfunction]
@@ -29,7 +30,7 @@ pub fn columns<'py>(py: Python<'py>, beats: &Beats) -> PyResult<Bound<'py, PyDic
     }
     let rejected: Vec<bool> = decisions().map(|d| d.reject.is_some()).collect();
     columns.set_item("rejected", rejected.into_pyarray(py))?;
-    let reject = decisions().map(|d| d.reject.map(reject_name));
+    let reject = decisions().map(|d| d.reject.map(Reject::name));
     columns.set_item("reject", PyList::new(py, reject.collect::<Vec<_>>())?)?;
     let time: Vec<f64> = told.samples.iter().map(|&s| s as f64 / inner.fs).collect();
     columns.set_item("time", time.into_pyarray(py))?;

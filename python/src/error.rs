@@ -1,5 +1,7 @@
 //! Why something could not be done, as Python's exceptions.
 
+use std::path::{Path, PathBuf};
+
 use data::program::Usage;
 use data::record::error::told;
 use pyo3::create_exception;
@@ -42,6 +44,8 @@ create_exception!(
 pub enum Failure {
     /// A recording or an output.
     Data(data::Error),
+    /// The same, and which recording it is about.
+    Of(PathBuf, data::Error),
     /// The model.
     Model(embedded::Error),
     /// A report.
@@ -55,6 +59,18 @@ pub enum Failure {
 }
 
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// The same, which names the recording where the words do not.
+    pub fn of(self, recording: &Path) -> Failure {
+        match self {
+            Failure::Data(error) if !told(&error).contains(&*recording.to_string_lossy()) => {
+                Failure::Of(recording.to_owned(), error)
+            }
+            failure => failure,
+        }
+    }
+}
 
 impl From<data::Error> for Failure {
     fn from(error: data::Error) -> Failure {
@@ -90,6 +106,9 @@ impl From<Failure> for PyErr {
     fn from(failure: Failure) -> PyErr {
         match failure {
             Failure::Data(error) => InputError::new_err(told(&error)),
+            Failure::Of(path, error) => {
+                InputError::new_err(format!("{}: {}", path.display(), told(&error)))
+            }
             Failure::Model(error) => ModelError::new_err(told(&error)),
             Failure::Report(error) => ModelError::new_err(told(&error)),
             Failure::Program(error) => match error.chain().any(|cause| cause.is::<Usage>()) {

@@ -8,9 +8,9 @@ use models::onnx::PREDICTED;
 use numpy::ndarray::{Array2, Array3};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArray3};
 use pyo3::prelude::*;
-use report::reason::Credited;
+use report::credits::of_row;
 
-use crate::beats::Beats;
+use crate::beats::{Beats, heeding};
 use crate::error::{Failure, Result, detached};
 
 /// Beats of a batch.
@@ -97,7 +97,7 @@ fn explained(
         &contract.input,
         BATCH,
     )?;
-    let chunks = found.map(|beats| Ok::<_, Failure>(beats?));
+    let chunks = found.map(heeding);
     let mut all = Explained {
         windows: Vec::new(),
         features: Vec::new(),
@@ -120,23 +120,10 @@ fn explained(
             } = portion;
             let targets = vec![target; beats.len()];
             let credits = attribute_after(model, method, &beats, &earlier, &targets, seed)?;
-            let input = &contract.input;
-            let (width, features) = (input.window_values(), input.rhythm.len());
+            let log = &inner.labelled.log;
             for (row, number) in numbers.iter().enumerate() {
-                let window = &credits.window[row * width..][..width];
-                let mut summed = vec![0.0; input.length()];
-                for channel in window.chunks_exact(input.length()) {
-                    let values = summed.iter_mut().zip(channel);
-                    values.for_each(|(sum, credit)| *sum += credit);
-                }
-                let credited = Credited {
-                    input,
-                    features: beats.rhythm_row(row),
-                    feature_credits: &credits.rhythm[row * features..][..features],
-                    window_credits: &summed,
-                    rr: inner.labelled.log.rr(*number as usize),
-                };
-                all.reasons.push(credited.reasons());
+                let of_row = of_row(&contract.input, (&beats, row), &credits, log, *number);
+                all.reasons.push(of_row.reasons);
             }
             all.windows.extend(&beats.windows);
             all.features.extend(&beats.rhythm);

@@ -34,7 +34,7 @@ mod _ectopy {
     #[pymodule_export]
     use crate::monitor::Monitor;
     #[pymodule_export]
-    use crate::programs::data_command;
+    use crate::programs::{data_command, data_main};
     #[pymodule_export]
     use crate::recording::{Recording, find};
 

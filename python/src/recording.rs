@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use data::datasets::dataset::{Kind, Place};
 use data::formats::{self, samples};
 use data::record::checksum::{self, hexadecimal};
 use data::record::units::Units;
@@ -31,6 +32,8 @@ pub struct Recording {
     inner: formats::Recording,
     /// Where it is; `None` for an array.
     path: Option<PathBuf>,
+    /// Said where the path could be read in two ways.
+    remark: Option<String>,
 }
 
 #[pymethods]
@@ -45,16 +48,26 @@ impl Recording {
         });
         let options = options.transpose()?;
         detached(py, || {
+            let mut remark = None;
             let (inner, path) = match options {
                 Some(options) => (formats::open_samples(&path, &options)?, path),
                 None => {
-                    let found = formats::at(&path).unwrap_or(path);
-                    (formats::open(&found)?, found)
+                    // A signal file, a folder and the like are refused with the remedy.
+                    let place = Place::found(&path)?;
+                    if place.kind == Kind::Folder {
+                        return Err(Failure::Usage(format!(
+                            "{}: it is a folder; give a recording in it, such as FOLDER/100 or FOLDER/night.edf",
+                            path.display()
+                        )));
+                    }
+                    remark = place.remark;
+                    (formats::open(&place.path)?, place.path)
                 }
             };
             Ok(Recording {
                 inner,
                 path: Some(path),
+                remark,
             })
         })
     }
@@ -85,6 +98,7 @@ impl Recording {
             Ok(Recording {
                 inner: formats::Recording::of_record(record)?,
                 path: None,
+                remark: None,
             })
         })
     }
@@ -155,7 +169,8 @@ impl Recording {
             let remark = lead.remark.as_ref()?;
             Some(format!("{}: {remark}", lead.name))
         });
-        self.inner.remark.iter().cloned().chain(of_leads).collect()
+        let whole = self.remark.iter().chain(&self.inner.remark);
+        whole.cloned().chain(of_leads).collect()
     }
 
     /// SHA-256 over its files, in hexadecimal; over its samples for an array.

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use models::explain::methods::Method;
+use data::pipeline::beats::Beats;
+use data::pipeline::input::InputSpec;
+use models::explain::methods::{Attributions, Method};
 use models::explain::remembered::attribute_after;
 use models::explain::{GradientGraph, Portion, portions};
 use models::onnx::PREDICTED;
@@ -51,34 +53,42 @@ pub(crate) fn of_portion<G: GradientGraph>(
         return Ok(Vec::new());
     }
     let input = &explainer.contract().input;
-    let (channels, length) = (input.channels(), input.length());
     let method = Method::IntegratedGradients;
     let targets = vec![PREDICTED; beats.len()];
     let all = attribute_after(explainer, method, &beats, &earlier, &targets, 0)?;
-    let of_row = |(row, number): (usize, u64)| {
-        let window = &all.window[row * channels * length..][..channels * length];
-        let mut summed = vec![0.0; length];
-        for channel in window.chunks_exact(length) {
-            let values = summed.iter_mut().zip(channel);
-            values.for_each(|(sum, credit)| *sum += credit);
-        }
-        let features = input.rhythm.len();
-        let place = number as usize;
-        let reasons = Credited {
-            input,
-            features: beats.rhythm_row(row),
-            feature_credits: &all.rhythm[row * features..][..features],
-            window_credits: &summed,
-            rr: log.rr(place),
-        }
-        .reasons();
-        Credit {
-            beat: place,
-            window: summed,
-            fs: input.fs,
-            before: input.before,
-            reasons,
-        }
-    };
-    Ok(numbers.into_iter().enumerate().map(of_row).collect())
+    let numbers = numbers.into_iter().enumerate();
+    let credits = numbers.map(|(row, place)| of_row(input, (&beats, row), &all, log, place));
+    Ok(credits.collect())
+}
+
+/// What was found for a row of beats, which is at this place of the log.
+pub fn of_row(
+    input: &InputSpec,
+    (beats, row): (&Beats, usize),
+    all: &Attributions,
+    log: &BeatLog,
+    place: u64,
+) -> Credit {
+    let (width, features) = (input.window_values(), input.rhythm.len());
+    let mut summed = vec![0.0; input.length()];
+    for channel in all.window[row * width..][..width].chunks_exact(input.length()) {
+        let values = summed.iter_mut().zip(channel);
+        values.for_each(|(sum, credit)| *sum += credit);
+    }
+    let place = place as usize;
+    let reasons = Credited {
+        input,
+        features: beats.rhythm_row(row),
+        feature_credits: &all.rhythm[row * features..][..features],
+        window_credits: &summed,
+        rr: log.rr(place),
+    }
+    .reasons();
+    Credit {
+        beat: place,
+        window: summed,
+        fs: input.fs,
+        before: input.before,
+        reasons,
+    }
 }

@@ -269,10 +269,7 @@ impl Analysis {
             time,
             class: log.classes.name(usize::from(beat.class)).into(),
             probability: beat.probability,
-            reject: beat.reject.map(|why| match why {
-                Reject::Uncertain => "uncertain",
-                Reject::Quality => "quality",
-            }),
+            reject: beat.reject.map(Reject::name),
             rr: log.rr(row),
             strip: self.excerpt(&source.recording()?, beat.sample)?,
             window: Window {

@@ -97,10 +97,7 @@ fn values<'a>(row: &'a Row, classes: &'a Classes) -> Vec<Value<'a>> {
     values.extend(probabilities.map(|&p| Value::Float(p)));
     values.extend([
         Value::Truth(row.decision.reject.is_some()),
-        text(row.decision.reject.map(|reject| match reject {
-            Reject::Uncertain => "uncertain",
-            Reject::Quality => "quality",
-        })),
+        text(row.decision.reject.map(Reject::name)),
         row.time.map_or(Value::Absent, Value::Double),
         float(row.rr),
         float(row.quality),
