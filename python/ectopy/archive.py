@@ -8,24 +8,30 @@ runs twice does no harm. ``run`` maps it over all cores of one machine;
 
     OUTPUT/beats/ID.parquet     a row for each beat
     OUTPUT/summaries/ID.json    the row of the recording, written last
+    OUTPUT/attempts/ID          while a recording is at work
     OUTPUT/summary.parquet      all rows, by ``gather``
 """
 
 import argparse
+import collections
 import concurrent.futures
 import contextlib
+import csv
 import functools
 import hashlib
+import io
 import json
+import multiprocessing
 import os
-import pathlib
 import re
+import signal
 import sys
 import tempfile
 import time
 
 import ectopy
 from ectopy import _ectopy
+from ectopy._store import Store
 
 # The columns of a row, each with its type. One that is not known is None.
 COLUMNS = {
@@ -34,7 +40,9 @@ COLUMNS = {
     "status": str,  # done, or error
     "error_kind": str,
     "error": str,
-    "fingerprint": str,  # of the recording's name, the model, the version and the options
+    "fingerprint": str,  # of the row, the model, the version and the options
+    "model": str,  # the sha256 of its file
+    "version": str,  # of this package
     "sha256": str,  # of the recording's files
     "beats_file": str,  # relative to the output folder
     "lead": str,
@@ -66,48 +74,88 @@ COLUMNS = {
     "s_ppv": float,
 }
 
-# Columns of a manifest. Others may be there, and are not looked at.
+# Columns of a manifest. Others may be there, and are joined to the rows by the id.
 MANIFEST = ("id", "recording", "reference")
 
 
-def work(row, *, output, model=None, lead=None, pause=2.0):
+def work(row, *, output, model=None, lead=None, pause=2.0, attempts=5):
     """Analyses one recording; a dictionary of ``COLUMNS``.
 
     ``row``: a mapping with ``recording`` (a path, or a URL that fsspec knows), and
-    perhaps ``id`` (a name for the files; made of the recording by default) and
-    ``reference`` (an annotator, which the beats are scored against). ``output``: a
-    folder or a URL. ``model``, ``lead``, ``pause``: as ``analyse`` and ``report``
-    take them.
+    perhaps ``id`` (made of the recording by default) and ``reference`` (an annotator,
+    which the beats are scored against). ``output``: a folder or a URL. ``model``,
+    ``lead``, ``pause``: as ``analyse`` and ``report`` take them. ``attempts``: how
+    often the process may die on a recording before that is told as an error instead
+    of tried again; None never gives up.
 
     Nothing but Ctrl-C and the end of the process is raised: see ``status``.
     """
-    result = dict.fromkeys(COLUMNS)
+    result, store, name = dict.fromkeys(COLUMNS), None, None
     try:
-        result["recording"] = str(row["recording"])
-        result["reference"] = row.get("reference") or None
-        result["id"] = str(row.get("id") or identifier(result["recording"]))
-        if not re.fullmatch(r"[\w.+-]{1,180}", result["id"], re.ASCII) or result["id"].startswith("."):
-            raise ectopy.UsageError(f"id {result['id']!r}: letters, digits and any of _.+- name a file everywhere")
-        loaded = _model(None if model is None else os.fspath(model))
-        options = [result["recording"], result["reference"], loaded.sha256, ectopy.__version__, lead, float(pause)]
-        result["fingerprint"] = hashlib.sha256(json.dumps(options).encode()).hexdigest()
-        store = _Store(output)
-        finished = store.finished(result["id"], result["fingerprint"])
+        store, name = Store(output), _name(row)
+        loaded = _identify(result, row, model, lead, pause)
+        finished = _finished(store, name, result["fingerprint"])
         if finished is not None:
             return finished
-        _analyse(result, store, loaded, lead, pause)
+        _begin(store, name, result, attempts)
+        _analyse(result, store, name, loaded, lead, pause)
     except Exception as error:  # a manifest's row must not stop the others
-        result["status"], result["error"] = "error", str(error) or repr(error)
-        result["error_kind"] = type(error).__name__
-        with contextlib.suppress(Exception):
-            _Store(output).write(f"summaries/{result['id']}.json", _bytes(result))
+        _failed(result, store, name, type(error).__name__, str(error) or repr(error))
+    if store is not None:
+        store.remove(f"attempts/{name}")
     return result
+
+
+def _failed(result, store, name, kind, words):
+    result["status"], result["error_kind"], result["error"] = "error", kind, words
+    if store is not None and name is not None:
+        with contextlib.suppress(Exception):  # where the output cannot be written
+            store.write(f"summaries/{name}.json", _bytes(result))
 
 
 def identifier(recording):
     """A name for the files of a recording: its own, and a part of a hash of where it is."""
     name = re.sub(r"[^\w.+-]", "_", recording.rstrip("/").rpartition("/")[2], flags=re.ASCII)[:100].lstrip(".")
-    return f"{name}-{hashlib.sha256(recording.encode()).hexdigest()[:12]}"
+    return f"{name}-{hashlib.sha256(recording.encode(errors='surrogateescape')).hexdigest()[:12]}"
+
+
+def _text(row, column):
+    """What a row has in a column; None for nothing, as CSV, pandas and Arrow write it."""
+    value = row.get(column)
+    if value is None or (isinstance(value, float) and value != value):
+        return None
+    text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    return None if text in ("", "<NA>") else text
+
+
+def _name(row):
+    """What the files of a row are called: its id, if that names a file everywhere."""
+    name = _text(row, "id")
+    if name is None:
+        return identifier(_text(row, "recording") or "")
+    is_safe = re.fullmatch(r"[\w+-][\w.+-]{0,179}", name, re.ASCII)
+    return name if is_safe else identifier(name)
+
+
+def fingerprint(row, *, model=None, lead=None, pause=2.0):
+    """What the files of a row depend on: where there is another one, it is done anew."""
+    result = dict.fromkeys(COLUMNS)
+    _identify(result, row, model, lead, pause)
+    return result["fingerprint"]
+
+
+def _identify(result, row, model, lead, pause):
+    """Fills in what is known before the recording is read; the model."""
+    result["recording"], result["reference"] = _text(row, "recording"), _text(row, "reference")
+    result["id"] = _text(row, "id")
+    if result["recording"] is None:
+        raise ectopy.UsageError("the row names no recording: a manifest has the column recording, a path or a URL")
+    result["id"] = result["id"] or identifier(result["recording"])
+    loaded = _model(None if model is None else os.fspath(model))
+    result["model"], result["version"] = loaded.sha256, ectopy.__version__
+    options = [result["id"], result["recording"], result["reference"], loaded.sha256, ectopy.__version__, lead, float(pause)]
+    result["fingerprint"] = hashlib.sha256(json.dumps(options).encode()).hexdigest()
+    return loaded
 
 
 @functools.lru_cache(maxsize=2)
@@ -115,36 +163,69 @@ def _model(path):
     return ectopy.Model(path)
 
 
-def _analyse(result, store, model, lead, pause):
+def _finished(store, name, own):
+    """The row of a recording that was analysed in the same way, if it was."""
+    try:
+        row = json.loads(store.read(f"summaries/{name}.json"))
+    except (OSError, ValueError):
+        return None
+    is_same = row.get("fingerprint") == own and row.get("status") == "done"
+    is_whole = is_same and set(row) == set(COLUMNS) and store.has(row["beats_file"])
+    return {column: row[column] for column in COLUMNS} if is_whole else None
+
+
+class Died(ectopy.Error):
+    """The processes that worked on a recording ended, one after the other."""
+
+
+def _begin(store, name, result, attempts):
+    """Counts an attempt, since a process that dies can tell nothing afterwards."""
+    if attempts is None:
+        return
+    count = 0
+    with contextlib.suppress(OSError, ValueError):
+        before = json.loads(store.read(f"attempts/{name}"))
+        count = before["count"] if before["fingerprint"] == result["fingerprint"] else 0
+    if count >= attempts:
+        raise Died(f"the process died on it, {count} times; is there memory enough? The next run tries it again")
+    content = _bytes({"fingerprint": result["fingerprint"], "count": count + 1})
+    store.write(f"attempts/{name}", content, is_lasting=False)
+
+
+def _analyse(result, store, name, model, lead, pause):
     with tempfile.TemporaryDirectory(prefix="ectopy-") as scratch:
         path = _local(result["recording"], result["reference"], scratch)
         recording = ectopy.open(path)
         beats = ectopy.analyse(recording, lead=lead, model=model)
         table = os.path.join(scratch, "beats.parquet")
         beats.write_parquet(table)
-        numbers = beats.holter(pause=pause)
         result["sha256"], result["lead"], result["fs"] = recording.sha256(), beats.lead, beats.fs
         result["hours"] = beats.duration / 3600
-        time_, counts, rate = numbers["time"], numbers["beats"], numbers["heart_rate"]
-        lost = 1 - time_["analysable"] / time_["duration"] if time_["duration"] else 0.0
-        result["unreadable_percent"] = 100 * lost
-        result["beats"], result["rejected"] = counts["total"], counts["rejected"]["count"]
-        for name in "nsvfq":
-            result[name] = counts[name]["count"]
-        result["s_percent"], result["v_percent"] = numbers["supraventricular"]["burden"], numbers["ventricular"]["burden"]
-        result["rate_mean"] = rate["mean"]
-        result["rate_min"], result["rate_max"] = (_of(rate[key], "rate") for key in ("min", "max"))
-        result["longest_v_run"] = _of(numbers["ventricular"]["runs"]["longest"], "beats")
-        pauses = numbers["pauses"]
-        result["pauses"] = pauses["count"]
-        result["longest_pause"] = max((pause["seconds"] for pause in pauses["longest"]), default=None)
-        result["vf_episodes"] = numbers["ventricular_fibrillation"]["count"]
+        _number(result, beats.holter(pause=pause))
         if result["reference"]:
             _score(result, path, beats, scratch)
-        result["beats_file"], result["status"] = f"beats/{result['id']}.parquet", "done"
+        result["beats_file"], result["status"] = f"beats/{name}.parquet", "done"
         store.put(table, result["beats_file"])
         # The row comes last: where it is, all is.
-        store.write(f"summaries/{result['id']}.json", _bytes(result))
+        store.write(f"summaries/{name}.json", _bytes(result))
+
+
+def _number(result, numbers):
+    """Fills in what a Holter report says."""
+    time_, counts, rate = numbers["time"], numbers["beats"], numbers["heart_rate"]
+    lost = 1 - time_["analysable"] / time_["duration"] if time_["duration"] else 0.0
+    result["unreadable_percent"] = 100 * lost
+    result["beats"], result["rejected"] = counts["total"], counts["rejected"]["count"]
+    for name in "nsvfq":
+        result[name] = counts[name]["count"]
+    result["s_percent"], result["v_percent"] = numbers["supraventricular"]["burden"], numbers["ventricular"]["burden"]
+    result["rate_mean"] = rate["mean"]
+    result["rate_min"], result["rate_max"] = (_of(rate[key], "rate") for key in ("min", "max"))
+    result["longest_v_run"] = _of(numbers["ventricular"]["runs"]["longest"], "beats")
+    pauses = numbers["pauses"]
+    result["pauses"] = pauses["count"]
+    result["longest_pause"] = max((pause["seconds"] for pause in pauses["longest"]), default=None)
+    result["vf_episodes"] = numbers["ventricular_fibrillation"]["count"]
 
 
 def _of(record, key):
@@ -212,154 +293,139 @@ def _fetch_record(fetch, header, parent):
             fetch(f"{parent}/{name}")
 
 
-class _Store:
-    """The output, a folder or a URL: a file in it is whole or not there."""
+def manifest(source, *, reference=None):
+    """The rows of a manifest: of a folder, a row for each recording in it; else of a
+    CSV or Parquet file, which has the column ``recording`` and perhaps ``id`` and
+    ``reference``. ``reference``: an annotator for all. Parquet needs pyarrow."""
+    source = os.fspath(source)
+    if os.path.isdir(source):
+        found = [{"recording": os.path.join(source, name)} for name in _ectopy.find(source)]
+    else:
+        found = _table(source)
+    taken = {}
+    for number, row in enumerate(found, 1):
+        recording = _text(row, "recording")
+        if recording is None:
+            raise ectopy.UsageError(f"{source}, row {number}: it names no recording, in a column of that name")
+        row["recording"], row["id"] = recording, _text(row, "id") or identifier(recording)
+        row["reference"] = reference or _text(row, "reference")
+        first = taken.setdefault(row["id"], number)
+        if first != number:
+            raise ectopy.UsageError(f"{source}: rows {first} and {number} have the same id {row['id']!r}; ids name files")
+    return found
 
-    def __init__(self, output):
-        self.root, self.system = os.fspath(output), None
-        if "://" in self.root:
-            import fsspec
 
-            self.system, self.root = fsspec.url_to_fs(self.root)
+def _table(source):
+    if "://" in source:
+        import fsspec
 
-    def finished(self, name, fingerprint):
-        """The row of a recording that was analysed in the same way, if it was."""
+        file = fsspec.open(source, "rb").open()
+    else:
         try:
-            row = json.loads(self.read(f"summaries/{name}.json"))
-        except (OSError, ValueError):
-            return None
-        is_same = row.get("fingerprint") == fingerprint and row.get("status") == "done"
-        return row if is_same and list(row) == sorted(COLUMNS) and self.has(row["beats_file"]) else None
+            file = open(source, "rb")
+        except OSError as error:
+            raise ectopy.InputError(f"{source}: a folder, or a manifest in CSV or Parquet, is expected ({error.strerror})") from error
+    with file:
+        if source.endswith(".parquet"):
+            import pyarrow.parquet
 
-    def path(self, name):
-        return f"{self.root}/{name}" if self.system else os.path.join(self.root, name)
-
-    def has(self, name):
-        return self.system.isfile(self.path(name)) if self.system else os.path.isfile(self.path(name))
-
-    def read(self, name):
-        if self.system:
-            return self.system.cat_file(self.path(name))
-        return pathlib.Path(self.path(name)).read_bytes()
-
-    def write(self, name, content):
-        with tempfile.TemporaryDirectory(prefix="ectopy-") as scratch:
-            local = pathlib.Path(scratch, "content")
-            local.write_bytes(content)
-            self.put(local, name)
-
-    def put(self, local, name):
-        """Puts a file there, under a temporary name first; an object store shows a
-        file when it is whole."""
-        path = self.path(name)
-        if self.system:
-            self.system.makedirs(path.rpartition("/")[0], exist_ok=True)
-            self.system.put_file(os.fspath(local), path)
-            return
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=os.path.dirname(path))
-        try:
-            with os.fdopen(handle, "wb") as target, open(local, "rb") as source:
-                while piece := source.read(1 << 20):
-                    target.write(piece)
-                target.flush()
-                os.fsync(target.fileno())
-            # mkstemp's own mode is for its owner alone.
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.remove(temporary)
-            raise
-
-
-@functools.lru_cache(maxsize=1)
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def manifest(folder, *, reference=None):
-    """A row for each recording of a folder."""
-    folder = os.fspath(folder)
-    rows = []
-    for name in _ectopy.find(folder):
-        path = os.path.join(folder, name)
-        rows.append({"id": identifier(path), "recording": path, "reference": reference})
-    return rows
+            return pyarrow.parquet.read_table(file).to_pylist()
+        return list(csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline="")))
 
 
 def rows(output):
-    """The rows that are there, in the order of their ids."""
-    store = _Store(output)
-    folder = store.path("summaries")
-    if store.system:
-        names = store.system.ls(folder, detail=False) if store.system.isdir(folder) else []
-        names = [name.rpartition("/")[2] for name in names]
-    else:
-        names = os.listdir(folder) if os.path.isdir(folder) else []
-    names = sorted(name for name in names if name.endswith(".json") and not name.startswith("."))
-    return [json.loads(store.read(f"summaries/{name}")) for name in names]
+    """The rows that are there, in the order of their files."""
+    store = Store(output)
+
+    def read(name):
+        return json.loads(store.read(f"summaries/{name}"))
+
+    # Where a read waits for a network, many wait at once.
+    with concurrent.futures.ThreadPoolExecutor(32 if store.system else 2) as pool:
+        return list(pool.map(read, [name for name in store.names("summaries") if name.endswith(".json")]))
 
 
-def unfinished(manifest, output):
-    """The rows of a manifest whose recordings have not been analysed."""
-    done = {(row["id"], row["recording"]) for row in rows(output) if row["status"] == "done"}
-    return [row for row in manifest if (row.get("id") or identifier(row["recording"]), row["recording"]) not in done]
+def unfinished(manifest, *, output, **options):
+    """The rows of a manifest that have not been analysed with these options of ``work``."""
+    options.pop("attempts", None)
+    done = {row["fingerprint"] for row in rows(output) if row["status"] == "done"}
+    return [row for row in manifest if _text(row, "recording") is None or fingerprint(row, **options) not in done]
+
+
+def schema():
+    """``COLUMNS`` for pyarrow."""
+    import pyarrow
+
+    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
+    return pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
 
 
 def gather(output):
     """Writes all rows as ``summary.parquet``; how many there are. Needs pyarrow."""
-    import pyarrow
     import pyarrow.parquet
 
-    types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
-    schema = pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
-    table = pyarrow.Table.from_pylist(rows(output), schema)
+    store = Store(output)
+    table = pyarrow.Table.from_pylist(rows(output), schema())
     with tempfile.TemporaryDirectory(prefix="ectopy-") as scratch:
         local = os.path.join(scratch, "summary.parquet")
         pyarrow.parquet.write_table(table, local)
-        _Store(output).put(local, "summary.parquet")
+        store.put(local, "summary.parquet")
+    store.sweep()
     return table.num_rows
 
 
 def run(manifest, *, workers=None, **options):
     """Maps ``work`` over the processes of one machine; yields rows as they are done.
 
-    A process that dies takes no recording with it: what it was at is done again, once
-    by itself, and told as an error where it dies on it again.
+    A process that dies takes no recording with it: what was at work is done again, one
+    by one, and told as an error where the process dies on it again.
     """
-    todo, suspects = list(manifest), []
+    todo, suspects = collections.deque(manifest), collections.deque()
     workers = workers or os.cpu_count() or 1
     task = functools.partial(work, **options)
     while todo or suspects:
-        batch, alone = (todo, False) if todo else ([suspects.pop()], True)
-        todo = [] if not alone else todo
+        # Who was at work when a process died is not told: each is tried by itself.
+        is_alone = bool(suspects)
+        batch = collections.deque([suspects.popleft()]) if is_alone else todo
+        at_work = {}
         try:
-            with concurrent.futures.ProcessPoolExecutor(1 if alone else workers) as pool:
-                tasks = {pool.submit(task, row): row for row in batch}
-                for future in concurrent.futures.as_completed(tasks):
-                    with contextlib.suppress(concurrent.futures.process.BrokenProcessPool):
-                        yield future.result()
-                        tasks[future] = None
+            with _processes(1 if is_alone else workers) as pool:
+                while batch or at_work:
+                    while batch and len(at_work) < 2 * workers:
+                        at_work[pool.submit(task, batch[0])] = batch[0]
+                        batch.popleft()
+                    done, _ = concurrent.futures.wait(at_work, return_when=concurrent.futures.FIRST_COMPLETED)
+                    for future in done:
+                        row = future.result()
+                        del at_work[future]
+                        yield row
         except concurrent.futures.process.BrokenProcessPool:
-            pass
-        left = [row for row in tasks.values() if row is not None]
-        if alone and left:
-            yield _died(left[0])
-        elif left:
-            # Who was at work when a process died is not told: of those that were
-            # first in line one is to blame.
-            suspects += left[: 2 * workers]
-            todo = left[2 * workers :]
+            if is_alone:
+                yield from (_died(row, **options) for row in at_work.values())
+            else:
+                suspects.extend(at_work.values())
 
 
-def _died(row):
-    result = dict.fromkeys(COLUMNS)
-    result["id"] = str(row.get("id") or identifier(row["recording"]))
-    result["recording"], result["status"] = row["recording"], "error"
-    result["error_kind"], result["error"] = "Died", "the process died on it, twice; is there memory enough?"
+@contextlib.contextmanager
+def _processes(count):
+    """A pool, which is ended at once when its user is interrupted."""
+    others = set(multiprocessing.active_children())
+    pool = concurrent.futures.ProcessPoolExecutor(count, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
+    pool.shutdown()
+
+
+def _died(row, *, output, model=None, lead=None, pause=2.0, attempts=None):
+    result, store, name = dict.fromkeys(COLUMNS), Store(output), _name(row)
+    _identify(result, row, model, lead, pause)
+    _failed(result, store, name, Died.__name__, "the process died on it, twice; is there memory enough?")
+    store.remove(f"attempts/{name}")
     return result
 
 
@@ -379,24 +445,27 @@ def main(argv=None):
     part, _, parts = arguments.shard.partition("/")
     if not (part.isdigit() and parts.isdigit() and 1 <= int(part) <= int(parts)):
         parser.error("--shard: it is the number of a part and of all parts, 1/4 to 4/4")
-    if os.path.isdir(arguments.source):
-        everything = manifest(arguments.source, reference=arguments.reference)
-    else:
-        import csv
-
-        with open(arguments.source, newline="", encoding="utf-8") as file:
-            everything = list(csv.DictReader(file))
-        for row in everything:
-            row["reference"] = arguments.reference or row.get("reference")
-    mine = everything[int(part) - 1 :: int(parts)]
     options = {"output": arguments.output, "model": arguments.model, "lead": arguments.lead, "pause": arguments.pause}
-    started, failed, count = time.monotonic(), [], 0
     try:
-        for count, row in enumerate(run(mine, workers=arguments.workers, **options), 1):
+        _model(arguments.model)  # a wrong one would fail on each recording
+        mine = manifest(arguments.source, reference=arguments.reference)[int(part) - 1 :: int(parts)]
+    except ectopy.Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return _run(mine, arguments.workers, options)
+
+
+def _run(mine, workers, options):
+    started, said, failed, count = time.monotonic(), 0.0, [], 0
+    every = 0.2 if sys.stderr.isatty() else 60.0
+    try:
+        for count, row in enumerate(run(mine, workers=workers, **options), 1):
             if row["status"] == "error":
                 failed.append(f"{row['recording']}: {row['error']}")
-            left = (time.monotonic() - started) / count * (len(mine) - count)
-            print(f"\r{count}/{len(mine)}, {left:.0f} s left ", end="", file=sys.stderr, flush=True)
+            now = time.monotonic() - started
+            if now - said >= every:
+                said = now
+                print(f"\r{count}/{len(mine)}, {now / count * (len(mine) - count):.0f} s left ", end="", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print(f"\ninterrupted after {count}; the same command goes on from here", file=sys.stderr)
         return 130

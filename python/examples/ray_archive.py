@@ -10,15 +10,12 @@ URLs that fsspec knows.
 import argparse
 import collections
 import os
+import sys
 
 import pyarrow
-import pyarrow.csv
-import pyarrow.parquet
 import ray
 
 from ectopy import archive
-
-SCHEMA = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
 
 
 class Worker:
@@ -29,15 +26,34 @@ class Worker:
 
     def __call__(self, batch):
         rows = [archive.work(row, **self.options) for row in batch.to_pylist()]
-        schema = pyarrow.schema([(name, SCHEMA[kind]) for name, kind in archive.COLUMNS.items()])
-        return pyarrow.Table.from_pylist(rows, schema)
+        return pyarrow.Table.from_pylist(rows, archive.schema())
 
 
-def manifest(path):
-    if os.path.isdir(path):
-        return archive.manifest(path)
-    read = pyarrow.parquet.read_table if path.endswith(".parquet") else pyarrow.csv.read_csv
-    return read(path).to_pylist()
+def analyse(rows, options, arguments):
+    """Maps the rows over actors; how many of each status came out."""
+    ray.init(address=arguments.address, num_cpus=None if arguments.address else arguments.workers)
+    context = ray.data.DataContext.get_current()
+    # Actors that die are replaced and their batches done again, as Ray Data does by
+    # itself. `work` counts the attempts, so that it ends. What else fails (a node
+    # without the package) may lose ten batches, and is told below.
+    context.max_errored_blocks = 10
+    columns = {name: pyarrow.array([row[name] for row in rows], pyarrow.string()) for name in archive.MANIFEST}
+    table = pyarrow.table(columns)
+    # A block for each task: cutting them anew would want a core that the workers have.
+    blocks = [table.slice(at, arguments.batch) for at in range(0, len(rows), arguments.batch)]
+    data = ray.data.from_arrow(blocks).map_batches(
+        Worker,
+        fn_constructor_args=[options],
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(size=arguments.workers),
+        num_cpus=1,
+    )
+    counts = collections.Counter()
+    # Rows are in OUTPUT as they are made; here they are only counted.
+    for batch in data.iter_batches(batch_format="pyarrow", batch_size=None):
+        counts.update(batch["status"].to_pylist())
+    return counts
 
 
 def main():
@@ -50,34 +66,13 @@ def main():
     parser.add_argument("--lead")
     parser.add_argument("--model")
     arguments = parser.parse_args()
-    rows = archive.unfinished(manifest(arguments.manifest), arguments.output)
-    counts = collections.Counter()
-    if rows:
-        ray.init(address=arguments.address, num_cpus=None if arguments.address else arguments.workers)
-        context = ray.data.DataContext.get_current()
-        # A worker that dies is replaced, and its batch done again.
-        context.max_errored_blocks = 10
-        context.enable_progress_bars = True
-        options = {"output": arguments.output, "lead": arguments.lead, "model": arguments.model}
-        columns = {name: pyarrow.array([row.get(name) for row in rows], pyarrow.string()) for name in archive.MANIFEST}
-        table = pyarrow.table(columns)
-        # A block for each task: cutting them anew would want a core that the workers have.
-        blocks = [table.slice(at, arguments.batch) for at in range(0, len(rows), arguments.batch)]
-        data = ray.data.from_arrow(blocks).map_batches(
-            Worker,
-            fn_constructor_args=[options],
-            batch_size=None,
-            batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=arguments.workers),
-            num_cpus=1,
-            max_restarts=-1,
-            max_task_retries=-1,
-        )
-        # Rows are in OUTPUT as they are made; here they are only counted.
-        for batch in data.iter_batches(batch_format="pyarrow"):
-            counts.update(batch["status"].to_pylist())
+    options = {"output": arguments.output, "lead": arguments.lead, "model": arguments.model}
+    rows = archive.unfinished(archive.manifest(arguments.manifest), **options)
+    counts = analyse(rows, options, arguments) if rows else collections.Counter()
     total = archive.gather(arguments.output)
-    print(f"{counts['done']} analysed, {counts['error']} failed; {total} rows in {arguments.output}/summary.parquet")
+    lost = len(rows) - counts.total()
+    print(f"{counts['done']} analysed, {counts['error']} failed, {lost} lost; {total} rows in {arguments.output}/summary.parquet")
+    sys.exit(1 if lost else 0)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ import os
 import sys
 
 import pyarrow
-import pyarrow.csv
-import pyarrow.parquet
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
@@ -22,9 +20,8 @@ from pyspark.sql.types import DoubleType, LongType, StringType, StructField, Str
 from ectopy import archive
 
 TYPES = {str: StringType(), int: LongType(), float: DoubleType()}
-ARROW = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64()}
 SCHEMA = StructType([StructField(name, TYPES[kind]) for name, kind in archive.COLUMNS.items()])
-MANIFEST = StructType([StructField(name, StringType()) for name in archive.MANIFEST])
+TODO = StructType([StructField(name, StringType()) for name in (*archive.MANIFEST, "fingerprint")])
 
 
 def session(arguments):
@@ -39,15 +36,9 @@ def session(arguments):
         return builder.remote(arguments.remote).getOrCreate(), None
     if "SPARK_ENV_LOADED" not in os.environ:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        builder = builder.master(f"local[{arguments.workers},4]")
+        # `work` gives a recording up after five attempts; so must no task before.
+        builder = builder.master(f"local[{arguments.workers},8]")
     return builder.config("spark.task.maxFailures", 8).getOrCreate(), None
-
-
-def manifest(path):
-    if os.path.isdir(path):
-        return archive.manifest(path)
-    read = pyarrow.parquet.read_table if path.endswith(".parquet") else pyarrow.csv.read_csv
-    return read(path).to_pylist()
 
 
 def main():
@@ -62,20 +53,20 @@ def main():
     parser.add_argument("--model")
     arguments = parser.parse_args()
     spark, server = session(arguments)
-    options = {"output": arguments.output, "lead": arguments.lead, "model": arguments.model}
+    fixed = {"lead": arguments.lead, "model": arguments.model}
+    options = {"output": arguments.output, **fixed}
 
     def analyse(batches):
-        schema = pyarrow.schema([(name, ARROW[kind]) for name, kind in archive.COLUMNS.items()])
         for batch in batches:
             for row in batch.to_pylist():
-                yield pyarrow.RecordBatch.from_pylist([archive.work(row, **options)], schema)
+                yield pyarrow.RecordBatch.from_pylist([archive.work(row, **options)], archive.schema())
 
-    rows = [[row.get(name) or None for name in archive.MANIFEST] for row in manifest(arguments.manifest)]
-    rows = [[row[0] or archive.identifier(row[1]), *row[1:]] for row in rows]
-    everything = spark.createDataFrame(rows, MANIFEST)
-    done = [[row["id"]] for row in archive.rows(arguments.output) if row["status"] == "done"]
-    done = spark.createDataFrame(done, StructType([StructField("id", StringType())]))
-    todo = everything.join(done, "id", "left_anti").select(*archive.MANIFEST)
+    rows = archive.manifest(arguments.manifest)
+    rows = [[*(row[name] for name in archive.MANIFEST), archive.fingerprint(row, **fixed)] for row in rows]
+    everything = spark.createDataFrame(rows, TODO)
+    done = [[row["fingerprint"]] for row in archive.rows(arguments.output) if row["status"] == "done"]
+    done = spark.createDataFrame(done, StructType([StructField("fingerprint", StringType())]))
+    todo = everything.join(done, "fingerprint", "left_anti").select(*archive.MANIFEST)
     tasks = max(1, len(rows) // arguments.batch)
     counted = todo.repartition(tasks).mapInArrow(analyse, SCHEMA).groupBy("status").agg(F.count("*").alias("n"))
     # Rows are in OUTPUT as they are made; here they are only counted.

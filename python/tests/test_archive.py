@@ -75,7 +75,7 @@ def test_faulty_files_are_told_and_do_not_stop_the_others(record, tmp_path):
     done = {r["recording"][-4:]: r for r in archive.run(manifest, output=tmp_path / "out", workers=2)}
     assert done["s000"]["status"] == "done"
     assert done["s001"]["status"] == "error" and done["s001"]["error_kind"] == "InputError" and "s001" in done["s001"]["error"]
-    assert [r["recording"][-4:] for r in archive.unfinished(manifest, tmp_path / "out")] == ["s001"]
+    assert [r["recording"][-4:] for r in archive.unfinished(manifest, output=tmp_path / "out")] == ["s001"]
     pytest.importorskip("pyarrow")
     assert archive.gather(tmp_path / "out") == 2
 
@@ -105,7 +105,7 @@ def test_a_run_that_is_killed_leaves_whole_files_and_goes_on(record, tmp_path):
         (source / f"r{i}.{ending}").write_bytes(record.with_suffix(f".{ending}").read_bytes().replace(b"s000", f"r{i}".encode()))
     command = [sys.executable, "-m", "ectopy.archive", str(source), "--output", str(tmp_path / "out"), "--workers", "1"]
     for wait in (0.8, 1.4):
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True, cwd=tmp_path)
         try:
             process.wait(wait)
         except subprocess.TimeoutExpired:
@@ -113,8 +113,8 @@ def test_a_run_that_is_killed_leaves_whole_files_and_goes_on(record, tmp_path):
             process.wait()
         for path in (tmp_path / "out").rglob("*.json"):
             assert json.loads(path.read_text())["status"] == "done"
-    subprocess.run(command, check=True, capture_output=True)
-    subprocess.run([*command[:-4], "--output", str(tmp_path / "undisturbed")], check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    subprocess.run([*command[:-4], "--output", str(tmp_path / "undisturbed")], check=True, capture_output=True, cwd=tmp_path)
     whole = {name: content for name, content in files(tmp_path / "out").items() if name.suffix != ".tmp"}
     assert whole == files(tmp_path / "undisturbed") and len(whole) == 12
 
