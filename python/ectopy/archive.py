@@ -366,7 +366,8 @@ def run(manifest: Iterable[Row], *, workers: int | None = None, **options: Any) 
     A process that dies takes no recording with it: what was at work is done again, one
     by one, and told as an error where the process dies on it again.
     """
-    todo, suspects = collections.deque(manifest), collections.deque[Row]()
+    todo = collections.deque(manifest)
+    suspects: collections.deque[Row] = collections.deque()
     workers = workers or os.cpu_count() or 1
     task = functools.partial(work, **options)
     while todo or suspects:
