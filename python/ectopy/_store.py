@@ -1,4 +1,6 @@
-"""Where an archive's results go: a folder, or a URL that fsspec knows."""
+"""Where an archive's recordings are and its results go: folders, or URLs that fsspec knows."""
+
+from __future__ import annotations
 
 import contextlib
 import functools
@@ -7,6 +9,8 @@ import pathlib
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
+from typing import Any
 
 # How the name of a file ends that is being written.
 TEMPORARY = ".tmp"
@@ -18,8 +22,9 @@ class Store:
     # Where a file is seen when it is whole, and renaming is copying.
     OBJECTS = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "r2"})
 
-    def __init__(self, output):
-        self.root, self.system = os.fspath(output), None
+    def __init__(self, output: str | os.PathLike[str]) -> None:
+        self.root = os.fspath(output)
+        self.system: Any = None
         if "://" in self.root:
             import fsspec
 
@@ -28,18 +33,18 @@ class Store:
             self.is_objects = bool(protocols & self.OBJECTS)
             self.system = None if "file" in protocols else system
 
-    def path(self, name):
+    def path(self, name: str) -> str:
         return f"{self.root}/{name}" if self.system else os.path.join(self.root, name)
 
-    def has(self, name):
-        return self.system.isfile(self.path(name)) if self.system else os.path.isfile(self.path(name))
+    def has(self, name: str) -> bool:
+        return bool(self.system.isfile(self.path(name))) if self.system else os.path.isfile(self.path(name))
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         if self.system:
-            return self.system.cat_file(self.path(name))
+            return bytes(self.system.cat_file(self.path(name)))
         return pathlib.Path(self.path(name)).read_bytes()
 
-    def names(self, folder):
+    def names(self, folder: str) -> list[str]:
         """The files of a folder, hidden ones apart, in order."""
         path = self.path(folder)
         if self.system:
@@ -50,18 +55,18 @@ class Store:
             found = os.listdir(path) if os.path.isdir(path) else []
         return sorted(name for name in found if not name.startswith("."))
 
-    def remove(self, name):
+    def remove(self, name: str) -> None:
         """Removes a file, if it is there and may be removed."""
         with contextlib.suppress(Exception):
             self.system.rm_file(self.path(name)) if self.system else os.remove(self.path(name))
 
-    def write(self, name, content, **options):
+    def write(self, name: str, content: bytes, *, is_lasting: bool = True) -> None:
         with tempfile.TemporaryDirectory(prefix="ectopy-") as scratch:
             local = pathlib.Path(scratch, "content")
             local.write_bytes(content)
-            self.put(local, name, **options)
+            self.put(local, name, is_lasting=is_lasting)
 
-    def put(self, local, name, *, is_lasting=True):
+    def put(self, local: str | os.PathLike[str], name: str, *, is_lasting: bool = True) -> None:
         """Puts a file there, whole or not at all; ``is_lasting``: though the power fails."""
         path = self.path(name)
         if self.system:
@@ -83,7 +88,7 @@ class Store:
                 os.remove(temporary)
             raise
 
-    def _upload(self, local, path):
+    def _upload(self, local: str, path: str) -> None:
         folder, _, name = path.rpartition("/")
         self.system.makedirs(folder, exist_ok=True)
         if self.is_objects:
@@ -100,7 +105,7 @@ class Store:
                 self.system.rm_file(temporary)
             raise
 
-    def sweep(self):
+    def sweep(self) -> None:
         """Removes what writers that were killed left, an hour ago and more."""
         for folder in ("beats", "summaries", "attempts"):
             for path in pathlib.Path(self.root, folder).glob(f".*{TEMPORARY}") if not self.system else ():
@@ -110,7 +115,51 @@ class Store:
 
 
 @functools.lru_cache(maxsize=1)
-def _umask():
+def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def local(recording: str, reference: str | None, scratch: str) -> str:
+    """The path of a recording, which is fetched first where it is a URL."""
+    if "://" not in recording:
+        return recording
+    import fsspec
+
+    system, path = fsspec.url_to_fs(recording)
+    folder = os.path.join(scratch, "recording")
+    os.mkdir(folder)
+
+    def fetch(name: str) -> str:
+        target = os.path.join(folder, os.path.basename(name))
+        system.get_file(name, target)
+        return target
+
+    parent = path.rpartition("/")[0]
+    header = path if path.endswith(".hea") else f"{path}.hea"
+    if path.endswith(".hea") or not system.isfile(path):
+        _fetch_record(fetch, header, parent)
+        path = header[: -len(".hea")]
+    else:
+        fetch(path)
+    if reference:
+        stem = path if header == f"{path}.hea" and not system.isfile(path) else path.rpartition(".")[0]
+        fetch(f"{stem}.{reference}")
+    return os.path.join(folder, os.path.basename(path))
+
+
+def _fetch_record(fetch: Callable[[str], str], header: str, parent: str) -> None:
+    """Fetches a WFDB header, and the files and segments that it names."""
+    with open(fetch(header), encoding="latin-1") as file:
+        lines = [line.split() for line in file if line.strip() and not line.startswith("#")]
+    if not lines:
+        return
+    is_segmented = "/" in lines[0][0]
+    for name in dict.fromkeys(line[0] for line in lines[1:]):
+        if name == "~" or os.path.basename(name) != name:
+            continue
+        if is_segmented:
+            _fetch_record(fetch, f"{parent}/{name}.hea", parent)
+        else:
+            fetch(f"{parent}/{name}")

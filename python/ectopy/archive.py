@@ -12,9 +12,12 @@ runs twice does no harm. ``run`` maps it over all cores of one machine;
     OUTPUT/summary.parquet      all rows, by ``gather``
 """
 
+from __future__ import annotations
+
 import argparse
 import collections
 import concurrent.futures
+import concurrent.futures.process
 import contextlib
 import csv
 import functools
@@ -28,10 +31,18 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import ectopy
 from ectopy import _ectopy
-from ectopy._store import Store
+from ectopy._store import Store, local
+
+if TYPE_CHECKING:
+    import pyarrow
+
+    Path = str | os.PathLike[str]
+    Row = dict[str, Any]
 
 # The columns of a row, each with its type. One that is not known is None.
 COLUMNS = {
@@ -78,7 +89,15 @@ COLUMNS = {
 MANIFEST = ("id", "recording", "reference")
 
 
-def work(row, *, output, model=None, lead=None, pause=2.0, attempts=5):
+def work(
+    row: Mapping[str, Any],
+    *,
+    output: Path,
+    model: Path | None = None,
+    lead: str | int | None = None,
+    pause: float = 2.0,
+    attempts: int | None = 5,
+) -> Row:
     """Analyses one recording; a dictionary of ``COLUMNS``.
 
     ``row``: a mapping with ``recording`` (a path, or a URL that fsspec knows), and
@@ -90,7 +109,9 @@ def work(row, *, output, model=None, lead=None, pause=2.0, attempts=5):
 
     Nothing but Ctrl-C and the end of the process is raised: see ``status``.
     """
-    result, store, name = dict.fromkeys(COLUMNS), None, None
+    result = _blank()
+    store: Store | None = None
+    name: str | None = None
     try:
         store, name = Store(output), _name(row)
         loaded = _identify(result, row, model, lead, pause)
@@ -106,20 +127,24 @@ def work(row, *, output, model=None, lead=None, pause=2.0, attempts=5):
     return result
 
 
-def _failed(result, store, name, kind, words):
+def _blank() -> Row:
+    return dict.fromkeys(COLUMNS)
+
+
+def _failed(result: Row, store: Store | None, name: str | None, kind: str, words: str) -> None:
     result["status"], result["error_kind"], result["error"] = "error", kind, words
     if store is not None and name is not None:
         with contextlib.suppress(Exception):  # where the output cannot be written
             store.write(f"summaries/{name}.json", _bytes(result))
 
 
-def identifier(recording):
+def identifier(recording: str) -> str:
     """A name for the files of a recording: its own, and a part of a hash of where it is."""
     name = re.sub(r"[^\w.+-]", "_", recording.rstrip("/").rpartition("/")[2], flags=re.ASCII)[:100].lstrip(".")
     return f"{name}-{hashlib.sha256(recording.encode(errors='surrogateescape')).hexdigest()[:12]}"
 
 
-def _text(row, column):
+def _text(row: Mapping[str, Any], column: str) -> str | None:
     """What a row has in a column; None for nothing, as CSV, pandas and Arrow write it."""
     value = row.get(column)
     if value is None or (isinstance(value, float) and value != value):
@@ -128,7 +153,7 @@ def _text(row, column):
     return None if text in ("", "<NA>") else text
 
 
-def _name(row):
+def _name(row: Mapping[str, Any]) -> str:
     """What the files of a row are called: its id, if that names a file everywhere."""
     name = _text(row, "id")
     if name is None:
@@ -137,14 +162,16 @@ def _name(row):
     return name if is_safe else identifier(name)
 
 
-def fingerprint(row, *, model=None, lead=None, pause=2.0):
+def fingerprint(row: Mapping[str, Any], *, model: Path | None = None, lead: str | int | None = None, pause: float = 2.0) -> str:
     """What the files of a row depend on: where there is another one, it is done anew."""
-    result = dict.fromkeys(COLUMNS)
+    result = _blank()
     _identify(result, row, model, lead, pause)
-    return result["fingerprint"]
+    return str(result["fingerprint"])
 
 
-def _identify(result, row, model, lead, pause):
+def _identify(
+    result: Row, row: Mapping[str, Any], model: Path | None, lead: str | int | None, pause: float
+) -> ectopy.Model:
     """Fills in what is known before the recording is read; the model."""
     result["recording"], result["reference"] = _text(row, "recording"), _text(row, "reference")
     result["id"] = _text(row, "id")
@@ -159,11 +186,11 @@ def _identify(result, row, model, lead, pause):
 
 
 @functools.lru_cache(maxsize=2)
-def _model(path):
+def _model(path: str | None) -> ectopy.Model:
     return ectopy.Model(path)
 
 
-def _finished(store, name, own):
+def _finished(store: Store, name: str, own: str) -> Row | None:
     """The row of a recording that was analysed in the same way, if it was."""
     try:
         row = json.loads(store.read(f"summaries/{name}.json"))
@@ -178,7 +205,7 @@ class Died(ectopy.Error):
     """The processes that worked on a recording ended, one after the other."""
 
 
-def _begin(store, name, result, attempts):
+def _begin(store: Store, name: str, result: Row, attempts: int | None) -> None:
     """Counts an attempt, since a process that dies can tell nothing afterwards."""
     if attempts is None:
         return
@@ -192,9 +219,9 @@ def _begin(store, name, result, attempts):
     store.write(f"attempts/{name}", content, is_lasting=False)
 
 
-def _analyse(result, store, name, model, lead, pause):
+def _analyse(result: Row, store: Store, name: str, model: ectopy.Model, lead: str | int | None, pause: float) -> None:
     with tempfile.TemporaryDirectory(prefix="ectopy-") as scratch:
-        path = _local(result["recording"], result["reference"], scratch)
+        path = local(result["recording"], result["reference"], scratch)
         recording = ectopy.open(path)
         beats = ectopy.analyse(recording, lead=lead, model=model)
         table = os.path.join(scratch, "beats.parquet")
@@ -210,7 +237,7 @@ def _analyse(result, store, name, model, lead, pause):
         store.write(f"summaries/{name}.json", _bytes(result))
 
 
-def _number(result, numbers):
+def _number(result: Row, numbers: Mapping[str, Any]) -> None:
     """Fills in what a Holter report says."""
     time_, counts, rate = numbers["time"], numbers["beats"], numbers["heart_rate"]
     lost = 1 - time_["analysable"] / time_["duration"] if time_["duration"] else 0.0
@@ -228,11 +255,11 @@ def _number(result, numbers):
     result["vf_episodes"] = numbers["ventricular_fibrillation"]["count"]
 
 
-def _of(record, key):
+def _of(record: Mapping[str, Any] | None, key: str) -> Any:
     return None if record is None else record[key]
 
 
-def _score(result, path, beats, scratch):
+def _score(result: Row, path: str, beats: ectopy.Beats, scratch: str) -> None:
     folder, name = os.path.split(os.fspath(path))
     stem = name if not os.path.isfile(path) else os.path.splitext(name)[0]
     own = os.path.join(scratch, "scored")
@@ -245,77 +272,35 @@ def _score(result, path, beats, scratch):
         result[f"{column}_se"], result[f"{column}_ppv"] = figures[kind]["se"], figures[kind]["ppv"]
 
 
-def _bytes(row):
+def _bytes(row: Mapping[str, Any]) -> bytes:
     return json.dumps(row, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
-def _local(recording, reference, scratch):
-    """The path of a recording, which is fetched first where it is a URL."""
-    if "://" not in recording:
-        return recording
-    import fsspec
-
-    system, path = fsspec.url_to_fs(recording)
-    folder = os.path.join(scratch, "recording")
-    os.mkdir(folder)
-
-    def fetch(name):
-        target = os.path.join(folder, os.path.basename(name))
-        system.get_file(name, target)
-        return target
-
-    parent = path.rpartition("/")[0]
-    header = path if path.endswith(".hea") else f"{path}.hea"
-    if path.endswith(".hea") or not system.isfile(path):
-        _fetch_record(fetch, header, parent)
-        path = header[: -len(".hea")]
-    else:
-        fetch(path)
-    if reference:
-        stem = path if header == f"{path}.hea" and not system.isfile(path) else path.rpartition(".")[0]
-        fetch(f"{stem}.{reference}")
-    return os.path.join(folder, os.path.basename(path))
-
-
-def _fetch_record(fetch, header, parent):
-    """Fetches a WFDB header, and the files and segments that it names."""
-    with open(fetch(header), encoding="latin-1") as file:
-        lines = [line.split() for line in file if line.strip() and not line.startswith("#")]
-    if not lines:
-        return
-    is_segmented = "/" in lines[0][0]
-    for name in dict.fromkeys(line[0] for line in lines[1:]):
-        if name == "~" or os.path.basename(name) != name:
-            continue
-        if is_segmented:
-            _fetch_record(fetch, f"{parent}/{name}.hea", parent)
-        else:
-            fetch(f"{parent}/{name}")
-
-
-def manifest(source, *, reference=None):
+def manifest(source: Path, *, reference: str | None = None) -> list[Row]:
     """The rows of a manifest: of a folder, a row for each recording in it; else of a
     CSV or Parquet file, which has the column ``recording`` and perhaps ``id`` and
     ``reference``. ``reference``: an annotator for all. Parquet needs pyarrow."""
     source = os.fspath(source)
+    found: list[Row]
     if os.path.isdir(source):
         found = [{"recording": os.path.join(source, name)} for name in _ectopy.find(source)]
     else:
         found = _table(source)
-    taken = {}
+    taken: dict[str, int] = {}
     for number, row in enumerate(found, 1):
         recording = _text(row, "recording")
         if recording is None:
             raise ectopy.UsageError(f"{source}, row {number}: it names no recording, in a column of that name")
-        row["recording"], row["id"] = recording, _text(row, "id") or identifier(recording)
+        name = row["id"] = _text(row, "id") or identifier(recording)
+        row["recording"] = recording
         row["reference"] = reference or _text(row, "reference")
-        first = taken.setdefault(row["id"], number)
+        first = taken.setdefault(name, number)
         if first != number:
-            raise ectopy.UsageError(f"{source}: rows {first} and {number} have the same id {row['id']!r}; ids name files")
+            raise ectopy.UsageError(f"{source}: rows {first} and {number} have the same id {name!r}; ids name files")
     return found
 
 
-def _table(source):
+def _table(source: str) -> list[Row]:
     if "://" in source:
         import fsspec
 
@@ -329,30 +314,31 @@ def _table(source):
         if source.endswith(".parquet"):
             import pyarrow.parquet
 
-            return pyarrow.parquet.read_table(file).to_pylist()
+            return list(pyarrow.parquet.read_table(file).to_pylist())
         return list(csv.DictReader(io.TextIOWrapper(file, "utf-8-sig", newline="")))
 
 
-def rows(output):
+def rows(output: Path) -> list[Row]:
     """The rows that are there, in the order of their files."""
     store = Store(output)
 
-    def read(name):
-        return json.loads(store.read(f"summaries/{name}"))
+    def read(name: str) -> Row:
+        row: Row = json.loads(store.read(f"summaries/{name}"))
+        return row
 
     # Where a read waits for a network, many wait at once.
     with concurrent.futures.ThreadPoolExecutor(32 if store.system else 2) as pool:
         return list(pool.map(read, [name for name in store.names("summaries") if name.endswith(".json")]))
 
 
-def unfinished(manifest, *, output, **options):
+def unfinished(manifest: Iterable[Row], *, output: Path, **options: Any) -> list[Row]:
     """The rows of a manifest that have not been analysed with these options of ``work``."""
     options.pop("attempts", None)
     done = {row["fingerprint"] for row in rows(output) if row["status"] == "done"}
     return [row for row in manifest if _text(row, "recording") is None or fingerprint(row, **options) not in done]
 
 
-def schema():
+def schema() -> pyarrow.Schema:
     """``COLUMNS`` for pyarrow."""
     import pyarrow
 
@@ -360,34 +346,35 @@ def schema():
     return pyarrow.schema([(name, types[kind]) for name, kind in COLUMNS.items()])
 
 
-def gather(output):
+def gather(output: Path) -> int:
     """Writes all rows as ``summary.parquet``; how many there are. Needs pyarrow."""
     import pyarrow.parquet
 
     store = Store(output)
     table = pyarrow.Table.from_pylist(rows(output), schema())
     with tempfile.TemporaryDirectory(prefix="ectopy-") as scratch:
-        local = os.path.join(scratch, "summary.parquet")
-        pyarrow.parquet.write_table(table, local)
-        store.put(local, "summary.parquet")
+        path = os.path.join(scratch, "summary.parquet")
+        pyarrow.parquet.write_table(table, path)
+        store.put(path, "summary.parquet")
     store.sweep()
-    return table.num_rows
+    return int(table.num_rows)
 
 
-def run(manifest, *, workers=None, **options):
+def run(manifest: Iterable[Row], *, workers: int | None = None, **options: Any) -> Iterator[Row]:
     """Maps ``work`` over the processes of one machine; yields rows as they are done.
 
     A process that dies takes no recording with it: what was at work is done again, one
     by one, and told as an error where the process dies on it again.
     """
-    todo, suspects = collections.deque(manifest), collections.deque()
+    todo = collections.deque(manifest)
+    suspects: collections.deque[Row] = collections.deque()
     workers = workers or os.cpu_count() or 1
     task = functools.partial(work, **options)
     while todo or suspects:
         # Who was at work when a process died is not told: each is tried by itself.
         is_alone = bool(suspects)
         batch = collections.deque([suspects.popleft()]) if is_alone else todo
-        at_work = {}
+        at_work: dict[concurrent.futures.Future[Row], Row] = {}
         try:
             with _processes(1 if is_alone else workers) as pool:
                 while batch or at_work:
@@ -407,7 +394,7 @@ def run(manifest, *, workers=None, **options):
 
 
 @contextlib.contextmanager
-def _processes(count):
+def _processes(count: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
     """A pool, which is ended at once when its user is interrupted."""
     others = set(multiprocessing.active_children())
     pool = concurrent.futures.ProcessPoolExecutor(count, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
@@ -421,15 +408,23 @@ def _processes(count):
     pool.shutdown()
 
 
-def _died(row, *, output, model=None, lead=None, pause=2.0, attempts=None):
-    result, store, name = dict.fromkeys(COLUMNS), Store(output), _name(row)
+def _died(
+    row: Row,
+    *,
+    output: Path,
+    model: Path | None = None,
+    lead: str | int | None = None,
+    pause: float = 2.0,
+    attempts: int | None = None,
+) -> Row:
+    result, store, name = _blank(), Store(output), _name(row)
     _identify(result, row, model, lead, pause)
     _failed(result, store, name, Died.__name__, "the process died on it, twice; is there memory enough?")
     store.remove(f"attempts/{name}")
     return result
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """``python -m ectopy.archive FOLDER --output OUTPUT``: all recordings of a folder,
     or those of a manifest, on the cores of one machine."""
     parser = argparse.ArgumentParser("ectopy.archive", description=main.__doc__, epilog=ectopy.NOTICE)
@@ -455,7 +450,7 @@ def main(argv=None):
     return _run(mine, arguments.workers, options)
 
 
-def _run(mine, workers, options):
+def _run(mine: list[Row], workers: int | None, options: dict[str, Any]) -> int:
     started, said, failed, count = time.monotonic(), 0.0, [], 0
     every = 0.2 if sys.stderr.isatty() else 60.0
     try:
