@@ -30,6 +30,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -397,7 +398,7 @@ def run(manifest: Iterable[Row], *, workers: int | None = None, **options: Any) 
 def _processes(count: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
     """A pool, which is ended at once when its user is interrupted."""
     others = set(multiprocessing.active_children())
-    pool = concurrent.futures.ProcessPoolExecutor(count, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    pool = concurrent.futures.ProcessPoolExecutor(count, initializer=_begin_process)
     try:
         yield pool
     except BaseException:
@@ -406,6 +407,18 @@ def _processes(count: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
             child.terminate()
         raise
     pool.shutdown()
+
+
+def _begin_process() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver ends it
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+
+
+def _end_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
 
 
 def _died(
