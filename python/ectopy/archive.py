@@ -439,7 +439,8 @@ def _died(
 
 def main(argv: list[str] | None = None) -> int:
     """``python -m ectopy.archive FOLDER --output OUTPUT``: all recordings of a folder,
-    or those of a manifest, on the cores of one machine."""
+    or those of a manifest, on the cores of one machine. Ends with 1 where recordings
+    failed, each of which it names, and with 2 where it could not begin."""
     parser = argparse.ArgumentParser("ectopy.archive", description=main.__doc__, epilog=ectopy.NOTICE)
     parser.add_argument("source", help="a folder of recordings, or a manifest in CSV")
     parser.add_argument("--output", required=True, help="a folder or a URL")
@@ -459,7 +460,7 @@ def main(argv: list[str] | None = None) -> int:
         mine = manifest(arguments.source, reference=arguments.reference)[int(part) - 1 :: int(parts)]
     except ectopy.Error as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     return _run(mine, arguments.workers, options)
 
 

@@ -289,7 +289,7 @@ def test_the_command_says_what_is_wrong_before_it_starts(synthetic, tmp_path, ca
         ([str(tmp_path / "absent.csv")], "absent.csv: a folder, or a manifest"),
         ([str(synthetic), "--model", str(tmp_path / "no.onnx")], "no.onnx"),
     ]:
-        assert archive.main([*arguments, "--output", str(tmp_path / "out")]) == 1
+        assert archive.main([*arguments, "--output", str(tmp_path / "out")]) == 2
         assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -318,6 +318,14 @@ def test_recordings_and_results_may_be_behind_urls(record, tmp_path):
     memory.pipe_file("/m.csv", b"recording,age\nmemory://in/s000,63\n")
     (listed,) = archive.manifest("memory://m.csv")
     assert listed["age"] == "63" and archive.unfinished([listed], output="memory://out") == [listed]
+
+
+def test_the_command_names_the_recordings_that_fail(synthetic, tmp_path, capsys):
+    path = tmp_path / "m.csv"
+    path.write_text(f"recording\n{synthetic / 's000'}\n{tmp_path / 'absent'}\n")
+    assert archive.main([str(path), "--output", str(tmp_path / "out"), "--workers", "1"]) == 1
+    said = capsys.readouterr().err
+    assert "1 analysed, 1 failed" in said and f"{tmp_path / 'absent'}: " in said
 
 
 def test_shards_share_a_folder_out(synthetic, tmp_path):
