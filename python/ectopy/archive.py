@@ -30,6 +30,7 @@ import re
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -397,7 +398,7 @@ def run(manifest: Iterable[Row], *, workers: int | None = None, **options: Any) 
 def _processes(count: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
     """A pool, which is ended at once when its user is interrupted."""
     others = set(multiprocessing.active_children())
-    pool = concurrent.futures.ProcessPoolExecutor(count, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    pool = concurrent.futures.ProcessPoolExecutor(count, initializer=_begin_process)
     try:
         yield pool
     except BaseException:
@@ -406,6 +407,18 @@ def _processes(count: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
             child.terminate()
         raise
     pool.shutdown()
+
+
+def _begin_process() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver ends it
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+
+
+def _end_with_driver() -> None:
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
 
 
 def _died(
@@ -426,7 +439,8 @@ def _died(
 
 def main(argv: list[str] | None = None) -> int:
     """``python -m ectopy.archive FOLDER --output OUTPUT``: all recordings of a folder,
-    or those of a manifest, on the cores of one machine."""
+    or those of a manifest, on the cores of one machine. Ends with 1 where recordings
+    failed, each of which it names, and with 2 where it could not begin."""
     parser = argparse.ArgumentParser("ectopy.archive", description=main.__doc__, epilog=ectopy.NOTICE)
     parser.add_argument("source", help="a folder of recordings, or a manifest in CSV")
     parser.add_argument("--output", required=True, help="a folder or a URL")
@@ -446,7 +460,7 @@ def main(argv: list[str] | None = None) -> int:
         mine = manifest(arguments.source, reference=arguments.reference)[int(part) - 1 :: int(parts)]
     except ectopy.Error as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2
     return _run(mine, arguments.workers, options)
 
 

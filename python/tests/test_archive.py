@@ -252,10 +252,7 @@ def test_an_interrupted_run_ends_at_once_and_goes_on(a_day, record, tmp_path):
     path.write_text("id,recording\nshort,{}\n".format(record) + "".join(f"d{i},{a_day}\n" for i in range(9)))
     command = [sys.executable, "-m", "ectopy.archive", str(path), "--output", str(tmp_path / "out"), "--workers", "2"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path, start_new_session=True)
-    for _ in range(600):
-        if (tmp_path / "out" / "summaries" / "short.json").exists():
-            break
-        time.sleep(0.05)
+    wait_for(lambda: (tmp_path / "out" / "summaries" / "short.json").exists())
     time.sleep(0.5)
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
@@ -265,13 +262,34 @@ def test_an_interrupted_run_ends_at_once_and_goes_on(a_day, record, tmp_path):
     assert [row["id"] for row in archive.unfinished(archive.manifest(path), output=tmp_path / "out")][0].startswith("d")
 
 
+def test_the_processes_of_a_driver_that_is_killed_end(a_day, tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("id,recording\n" + "".join(f"d{i},{a_day}\n" for i in range(4)))
+    command = [sys.executable, "-m", "ectopy.archive", str(path), "--output", str(tmp_path / "out"), "--workers", "2"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, cwd=tmp_path)
+    wait_for(lambda: len(files(tmp_path / "out")) == 2)
+    process.kill()
+    # Its standard error ends when the last process that writes to it does.
+    started = time.monotonic()
+    process.communicate(timeout=60)
+    assert time.monotonic() - started < 5, "they worked on"
+
+
+def wait_for(condition):
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came")
+
+
 def test_the_command_says_what_is_wrong_before_it_starts(synthetic, tmp_path, capsys):
     (tmp_path / "no.onnx").write_bytes(b"rubbish")
     for arguments, words in [
         ([str(tmp_path / "absent.csv")], "absent.csv: a folder, or a manifest"),
         ([str(synthetic), "--model", str(tmp_path / "no.onnx")], "no.onnx"),
     ]:
-        assert archive.main([*arguments, "--output", str(tmp_path / "out")]) == 1
+        assert archive.main([*arguments, "--output", str(tmp_path / "out")]) == 2
         assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -300,6 +318,14 @@ def test_recordings_and_results_may_be_behind_urls(record, tmp_path):
     memory.pipe_file("/m.csv", b"recording,age\nmemory://in/s000,63\n")
     (listed,) = archive.manifest("memory://m.csv")
     assert listed["age"] == "63" and archive.unfinished([listed], output="memory://out") == [listed]
+
+
+def test_the_command_names_the_recordings_that_fail(synthetic, tmp_path, capsys):
+    path = tmp_path / "m.csv"
+    path.write_text(f"recording\n{synthetic / 's000'}\n{tmp_path / 'absent'}\n")
+    assert archive.main([str(path), "--output", str(tmp_path / "out"), "--workers", "1"]) == 1
+    said = capsys.readouterr().err
+    assert "1 analysed, 1 failed" in said and f"{tmp_path / 'absent'}: " in said
 
 
 def test_shards_share_a_folder_out(synthetic, tmp_path):
