@@ -25,8 +25,9 @@ FS = 250
 
 def command(*arguments, **options):
     """Runs `ectopy` as a process, away from the sources of the package."""
-    options = {"capture_output": True, "timeout": 300, "cwd": tempfile.gettempdir(), **options}
-    return subprocess.run([sys.executable, "-m", "ectopy.cli", *map(str, arguments)], **options)
+    with tempfile.TemporaryDirectory() as empty:
+        options = {"capture_output": True, "timeout": 300, "cwd": empty, **options}
+        return subprocess.run([sys.executable, "-m", "ectopy.cli", *map(str, arguments)], **options)
 
 
 def equal(one, other):

@@ -74,8 +74,10 @@ fn the_python_package_passes_its_tests() {
     let programs = program("infer");
     let mut tests = Command::new(python);
     tests
-        .current_dir(root().join("python"))
-        .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider", "tests"])
+        // Not in the project, where Python would take the sources for the package.
+        .current_dir(folder.path())
+        .args(["-m", "pytest", "--quiet", "-p", "no:cacheprovider"])
+        .arg(root().join("python/tests").canonicalize().unwrap())
         .env("ECTOPY_MODELS", models)
         .env("ECTOPY_PROGRAMS", programs.parent().unwrap())
         .env("PYTHONDONTWRITEBYTECODE", "1");
