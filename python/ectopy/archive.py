@@ -118,6 +118,8 @@ def work(
         loaded = _identify(result, row, model, lead, pause)
         finished = _finished(store, name, result["fingerprint"])
         if finished is not None:
+            # A process that died after the row was written left its mark.
+            store.remove(f"attempts/{name}")
             return finished
         _begin(store, name, result, attempts)
         _analyse(result, store, name, loaded, lead, pause)
