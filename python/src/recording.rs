@@ -56,7 +56,7 @@ impl Recording {
                     let place = Place::found(&path)?;
                     if place.kind == Kind::Folder {
                         return Err(Failure::Usage(format!(
-                            "{}: it is a folder; give a recording in it, such as FOLDER/100 or FOLDER/night.edf",
+                            "{}: it is a folder; give a recording in it: FOLDER/100, or the file that it is",
                             path.display()
                         )));
                     }
